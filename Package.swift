@@ -1,0 +1,46 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let settings: [SwiftSetting] = [
+  .swiftLanguageMode(.v6),
+  .strictMemorySafety(),
+  .treatAllWarnings(as: .error),
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableExperimentalFeature("Lifetimes"),
+]
+
+let package = Package(
+  name: "ptdump-lint",
+  products: [
+    .executable(name: "ptdump-lint", targets: ["ptdump-lint"])
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
+  ],
+  targets: [
+    .target(name: "PageTables", swiftSettings: settings),
+    .systemLibrary(name: "CElfutils", pkgConfig: "libelf", providers: [.apt(["libelf-dev"])]),
+    .target(
+      name: "MemoryImages", dependencies: ["PageTables", "CElfutils"], swiftSettings: settings),
+    .target(
+      name: "PageTableLint", dependencies: ["PageTables", "MemoryImages"],
+      swiftSettings: settings),
+    .executableTarget(
+      name: "ptdump-lint",
+      dependencies: [
+        "PageTables", "MemoryImages", "PageTableLint",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      swiftSettings: settings),
+    .testTarget(
+      name: "PageTablesTests", dependencies: ["PageTables"], swiftSettings: settings),
+    .testTarget(
+      name: "MemoryImagesTests", dependencies: ["PageTables", "MemoryImages"],
+      swiftSettings: settings),
+    .testTarget(
+      name: "PageTableLintTests",
+      dependencies: ["PageTables", "MemoryImages", "PageTableLint"], swiftSettings: settings),
+  ]
+)

@@ -1,0 +1,100 @@
+/// The one plain value that every source makes and every rule, dump and statistic reads.
+package struct AddressSpace: Sendable {
+  package let mode: PagingMode
+  /// In address order, without overlap, holes included.
+  package var runs: [Run]
+  /// The bits of `Run.flags` that the source tells; the rest is unknown, not clear.
+  package let knownFlags: UInt64
+  /// Whether runs carry physical addresses.
+  package let hasPhysical: Bool
+  /// What the walk or the parser stumbled over.
+  package var anomalies: [Anomaly]
+  /// Anomalies that were counted and not kept, so that a hostile image cannot fill the memory.
+  package var anomaliesLeftOut = 0
+  /// Tables read, each counted once for each set of inherited attributes.
+  package var tablesRead = 0
+
+  package init(
+    mode: PagingMode, runs: [Run], knownFlags: UInt64 = ~0, hasPhysical: Bool = true,
+    anomalies: [Anomaly] = []
+  ) {
+    self.mode = mode
+    self.runs = runs
+    self.knownFlags = knownFlags
+    self.hasPhysical = hasPhysical
+    self.anomalies = anomalies
+  }
+
+  /// The run that holds `address`; nil outside all of them (the non-canonical gap, `--range`).
+  package func run(at address: UInt64) -> Run? {
+    var low = 0
+    var high = runs.count
+    while low < high {
+      let middle = (low + high) / 2
+      if runs[middle].last < address { low = middle + 1 } else { high = middle }
+    }
+    return low < runs.count && runs[low].contains(address) ? runs[low] : nil
+  }
+
+  /// The runs inside `[from, through]`, clipped to it.
+  package func runs(from: UInt64, through: UInt64) -> [Run] {
+    var low = 0
+    var high = runs.count
+    while low < high {
+      let middle = (low + high) / 2
+      if runs[middle].last < from { low = middle + 1 } else { high = middle }
+    }
+    var found: [Run] = []
+    while low < runs.count, runs[low].start <= through {
+      let span = mode.level(max(1, Int(runs[low].level))).span
+      if let part = runs[low].clipped(from: from, through: through, span: span) {
+        found.append(part)
+      }
+      low += 1
+    }
+    return found
+  }
+}
+
+/// Something in the source that is not as it must be, whatever the kernel wants.
+package struct Anomaly: Sendable, Equatable {
+  package enum Kind: Sendable, Equatable {
+    /// A present entry with bits set that the processor reserves.
+    case reservedBits(UInt64)
+    /// A table pointer to a frame that is no memory of the machine.
+    case tableOutsideMemory
+    /// A table pointer to memory that the image does not hold.
+    case tableNotInImage
+    /// The walk was stopped: the tables claim more than the image can warrant.
+    case walkLimit
+    /// Text: SIZE differs from END - START.
+    case sizeMismatch(printed: UInt64)
+    /// Text: lines overlap, or leave a gap.
+    case gap
+    /// Text: a line that looks like a mapping and cannot be read.
+    case unreadableLine
+    /// Text: the dump does not go on to the top of the address space, or was elided.
+    case truncated
+  }
+
+  package let kind: Kind
+  package let address: UInt64
+  /// Size in bytes of the range that is concerned.
+  package let size: UInt64
+  package let level: Int?
+  package let entry: UInt64?
+  /// The line of a text dump, from 1.
+  package let line: Int?
+
+  package init(
+    _ kind: Kind, address: UInt64, size: UInt64 = 0, level: Int? = nil, entry: UInt64? = nil,
+    line: Int? = nil
+  ) {
+    self.kind = kind
+    self.address = address
+    self.size = size
+    self.level = level
+    self.entry = entry
+    self.line = line
+  }
+}

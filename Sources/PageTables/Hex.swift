@@ -1,0 +1,47 @@
+extension UInt64 {
+  /// The number in lower-case hexadecimal, zero-padded to `digits`, without a prefix.
+  package func hex(digits: Int = 0) -> String {
+    let text = String(self, radix: 16)
+    return String(repeating: "0", count: Swift.max(0, digits - text.count)) + text
+  }
+
+  /// An address as the kernel prints it: `0x` and 16 digits.
+  package var address: String { "0x" + hex(digits: 16) }
+
+  /// An entry or a mask: `0x` and as many digits as it has.
+  package var entry: String { "0x" + hex() }
+
+  /// A size in bytes as the kernel's dumps print it: whole, with the largest unit that divides it.
+  ///
+  /// Source: `note_page`, arch/x86/mm/dump_pagetables.c, 6.12.
+  package var size: String {
+    var value = self
+    var units = ["B", "K", "M", "G", "T", "P", "E"][...]
+    while value & 1023 == 0, units.count > 1, value != 0 {
+      value >>= 10
+      units.removeFirst()
+    }
+    return "\(value)\(units.first ?? "")"
+  }
+
+  /// A size in bytes for people: `4 KiB`, `1 GiB`, `1.4 GiB`.
+  package var readableSize: String {
+    var value = Double(self)
+    var units = ["bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"][...]
+    while value >= 1024, units.count > 1 {
+      value /= 1024
+      units.removeFirst()
+    }
+    let tenths = (value * 10).rounded(.down)
+    let whole = Int(tenths / 10)
+    let fraction = Int(tenths) % 10
+    return (fraction == 0 ? "\(whole)" : "\(whole).\(fraction)") + " " + (units.first ?? "")
+  }
+
+  /// Reads hexadecimal text, with or without `0x`; nil for anything else.
+  package init?(hexText: some StringProtocol) {
+    let digits = hexText.hasPrefix("0x") || hexText.hasPrefix("0X") ? hexText.dropFirst(2) : hexText[...]
+    guard digits.first != "+", digits.first != "-" else { return nil }
+    self.init(digits, radix: 16)
+  }
+}

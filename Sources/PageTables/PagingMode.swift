@@ -1,0 +1,99 @@
+/// One way in which a processor reads page tables, as a row of facts.
+///
+/// The same table of flags decodes entries, prints the kernel's text and parses it.
+package struct PagingMode: Sendable, Equatable {
+  /// One level of tables; `number` counts from the leaves as the kernel's `enum pg_level` does
+  /// (1 is 4K, 2 is 2M, 3 is 1G).
+  package struct Level: Sendable, Equatable {
+    package let number: Int
+    /// The name that the kernel's dumps print: `pte`, `pmd`, `pud`, `p4d`, `pgd`.
+    package let name: String
+    /// The number of address bits below this level's index.
+    package let shift: Int
+    /// Whether an entry may map memory itself.
+    package let mayBeLeaf: Bool
+    /// Bits of an entry that must be clear in a table pointer.
+    package let reservedInTable: UInt64
+    /// Bits of an entry that must be clear in a leaf.
+    package let reservedInLeaf: UInt64
+    /// The bits of a leaf that hold the physical address.
+    package let leafAddress: UInt64
+
+    /// The bytes that one entry of this level spans.
+    package var span: UInt64 { 1 << UInt64(shift) }
+  }
+
+  /// How a flag of the upper levels acts on the leaf below.
+  package enum Combination: Sendable, Equatable {
+    /// Only the leaf's own flag counts.
+    case leafOnly
+    /// Allowed only where every level allows it (RW, US).
+    case all
+    /// In force as soon as one level sets it (NX).
+    case any
+  }
+
+  /// One flag of an entry.
+  package struct Flag: Sendable, Equatable {
+    package let mask: UInt64
+    /// The name in the kernel's text where the flag is set, and the text where it is clear.
+    package let set: String
+    package let clear: String
+    package let combination: Combination
+    /// The levels (by number) at which the flag means this.
+    package let levels: ClosedRange<Int>
+    /// Whether the kernel's text dump prints it.
+    package let printed: Bool
+  }
+
+  package let name: String
+  /// From the leaves up: `levels[0]` is level 1.
+  package let levels: [Level]
+  package let flags: [Flag]
+  package let present: UInt64
+  package let large: UInt64
+  package let write: UInt64
+  package let user: UInt64
+  package let global: UInt64
+  package let noExecute: UInt64
+  /// The bits of a table pointer that hold the physical address of the next table.
+  package let tableAddress: UInt64
+  /// The number of entries of a table, a power of two.
+  package let entriesPerTable: Int
+
+  /// The top level, the one that the root holds.
+  package var root: Level { levels[levels.count - 1] }
+
+  package func level(_ number: Int) -> Level { levels[number - 1] }
+
+  /// The number of significant address bits.
+  package var addressBits: Int { root.shift + entriesPerTable.trailingZeroBitCount }
+
+  /// The first address of the upper half, sign-extended.
+  package var upperHalf: UInt64 { ~0 << UInt64(addressBits - 1) }
+
+  /// Makes an offset from the bottom of the index space a canonical address.
+  package func canonical(_ address: UInt64) -> UInt64 {
+    let sign: UInt64 = 1 << UInt64(addressBits - 1)
+    let low = address & ((sign << 1) &- 1)
+    return low & sign == 0 ? low : low | (~0 << UInt64(addressBits))
+  }
+
+  package func isCanonical(_ address: UInt64) -> Bool { canonical(address) == address }
+
+  /// The flags whose upper-level settings reach the leaf.
+  package var inherited: UInt64 { write | user | noExecute }
+
+  /// The effective flags of `own` below a path that allowed `above`.
+  package func effective(_ own: UInt64, below above: UInt64) -> UInt64 {
+    (above & own & (write | user)) | ((above | own) & noExecute)
+  }
+
+  /// What a root starts with: everything allowed, nothing forbidden.
+  package var unrestricted: UInt64 { write | user }
+
+  /// The names of the flags set in `flags`, at a level, in the kernel's spelling.
+  package func names(_ flags: UInt64, level: Int) -> [String] {
+    self.flags.filter { flags & $0.mask != 0 && $0.levels.contains(level) }.map(\.set)
+  }
+}

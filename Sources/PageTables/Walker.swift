@@ -1,0 +1,275 @@
+/// Walks page tables in physical memory into an address space.
+package struct Walker {
+  private struct TableKey: Hashable {
+    let address: UInt64
+    let level: Int
+    let inherited: UInt64
+  }
+
+  private let mode: PagingMode
+  private let memory: any PhysicalMemory
+  private var space: AddressSpace
+  private var scratch: [[UInt64]]
+  /// The tables read so far, with their runs relative to the table's first address where those
+  /// are few enough to keep for splicing.
+  private var walked: [TableKey: [Run]?] = [:]
+  private var stopped = false
+  /// Runs from spliced tables that a walk may add beyond 512 for each table it read. ESPfix, the
+  /// most wasteful thing Linux does with shared tables, makes about 131,072 a processor.
+  private static let spliceAllowance = 4 << 20
+  /// A subtree with more runs than this is walked again rather than kept for splicing.
+  private static let keptRuns = 512
+  private static let anomaliesKept = 1000
+
+  /// Reads every table below `root`.
+  ///
+  /// - Parameters:
+  ///   - root: the physical address of the top table.
+  ///   - progress: called now and then with the number of tables read.
+  package static func walk(
+    root: UInt64, mode: PagingMode, memory: any PhysicalMemory,
+    progress: ((Int) -> Void)? = nil
+  ) -> AddressSpace {
+    var walker = Walker(mode: mode, memory: memory)
+    walker.walkTable(
+      at: root, level: mode.levels.count, base: 0, inherited: mode.unrestricted, pointer: nil,
+      progress: progress)
+    return walker.space
+  }
+
+  private init(mode: PagingMode, memory: any PhysicalMemory) {
+    self.mode = mode
+    self.memory = memory
+    space = AddressSpace(mode: mode, runs: [])
+    scratch = Array(
+      repeating: Array(repeating: 0, count: mode.entriesPerTable), count: mode.levels.count + 1)
+  }
+
+  private mutating func note(_ anomaly: Anomaly) {
+    if space.anomalies.count < Self.anomaliesKept {
+      space.anomalies.append(anomaly)
+    } else {
+      space.anomaliesLeftOut += 1
+    }
+  }
+
+  private mutating func append(_ run: Run) {
+    Run.append(run, to: &space.runs, mode: mode)
+  }
+
+  private mutating func walkTable(
+    at address: UInt64, level number: Int, base: UInt64, inherited: UInt64, pointer: UInt64?,
+    progress: ((Int) -> Void)?
+  ) {
+    let level = mode.level(number)
+    let size = level.span &* UInt64(mode.entriesPerTable)
+    let key = TableKey(address: address, level: number, inherited: inherited)
+    if case .some(.some(let runs)) = walked[key] {
+      splice(runs, at: base, size: size, level: number)
+      return
+    }
+    let above = number == mode.levels.count ? nil : number + 1
+    do {
+      try memory.readTable(at: address, into: &scratch[number])
+    } catch {
+      note(
+        Anomaly(
+          error == .outsideMemory ? .tableOutsideMemory : .tableNotInImage,
+          address: mode.canonical(base), size: size, level: above, entry: pointer))
+      appendUnreadable(base, size: size, level: number)
+      return
+    }
+    if walked.updateValue(nil, forKey: key) == nil { space.tablesRead += 1 }
+    if space.tablesRead & 1023 == 0 { progress?(space.tablesRead) }
+    let firstRun = space.runs.count
+    let anomaliesBefore = space.anomalies.count
+    scan(level: level, base: base, inherited: inherited, progress: progress)
+    guard number < mode.levels.count, space.anomalies.count == anomaliesBefore, !stopped,
+      space.runs.count - firstRun <= Self.keptRuns
+    else { return }
+    // Clipped, because the first run may have been merged into the neighbour before the table.
+    let start = mode.canonical(base)
+    walked[key] = space.runs(from: start, through: start &+ (size &- 1)).map { run in
+      var relative = run
+      relative.start = run.start &- start
+      relative.last = run.last &- start
+      return relative
+    }
+  }
+
+  private mutating func scan(
+    level: PagingMode.Level, base: UInt64, inherited: UInt64, progress: ((Int) -> Void)?
+  ) {
+    let count = mode.entriesPerTable
+    let isLeafLevel = level.number == 1
+    var index = 0
+    while index < count {
+      let entry = scratch[level.number][index]
+      let start = base &+ UInt64(index) &* level.span
+      if entry & mode.present == 0 {
+        // Alike entries: holes, or remnants with the same bits outside the frame.
+        let flags = entry & ~mode.tableAddress
+        var next = index + 1
+        while next < count {
+          let other = scratch[level.number][next]
+          guard other == entry || (entry != 0 && other != 0 && other & ~mode.tableAddress == flags)
+          else { break }
+          next += 1
+        }
+        append(
+          Run(
+            start: mode.canonical(start), last: lastAddress(base, next, level),
+            kind: entry == 0 ? .hole : .notPresent, level: level.number,
+            flags: entry == 0 ? 0 : flags))
+        index = next
+        continue
+      }
+      if isLeafLevel || (level.mayBeLeaf && entry & mode.large != 0) {
+        let flagMask = ~level.leafAddress
+        let flags = entry & flagMask
+        let reserved = isLeafLevel ? 0 : entry & level.reservedInLeaf
+        if reserved != 0 {
+          note(
+            Anomaly(
+              .reservedBits(reserved), address: mode.canonical(start), size: level.span,
+              level: level.number, entry: entry))
+        }
+        let physical = entry & level.leafAddress
+        var next = index + 1
+        while next < count,
+          scratch[level.number][next] == entry &+ UInt64(next - index) &* level.span
+        {
+          next += 1
+        }
+        append(
+          Run(
+            start: mode.canonical(start), last: lastAddress(base, next, level), kind: .leaf,
+            level: level.number, flags: flags,
+            effective: mode.effective(entry, below: inherited), physical: physical))
+        index = next
+        continue
+      }
+      let reserved = entry & level.reservedInTable
+      if reserved != 0 {
+        note(
+          Anomaly(
+            .reservedBits(reserved), address: mode.canonical(start), size: level.span,
+            level: level.number, entry: entry))
+        appendUnreadable(start, size: level.span, level: level.number)
+      } else if stopped {
+        appendUnreadable(start, size: level.span, level: level.number)
+      } else {
+        walkTable(
+          at: entry & mode.tableAddress, level: level.number - 1, base: start,
+          inherited: mode.effective(entry, below: inherited), pointer: entry, progress: progress)
+      }
+      index += 1
+    }
+  }
+
+  /// The last address of the entries before `next` of the table at `base`.
+  private func lastAddress(_ base: UInt64, _ next: Int, _ level: PagingMode.Level) -> UInt64 {
+    let last = base &+ UInt64(next) &* level.span &- 1
+    return mode.canonical(last)
+  }
+
+  private mutating func appendUnreadable(_ base: UInt64, size: UInt64, level: Int) {
+    append(
+      Run(
+        start: mode.canonical(base), last: mode.canonical(base &+ size &- 1), kind: .unreadable,
+        level: level))
+  }
+
+  private mutating func splice(_ runs: [Run], at base: UInt64, size: UInt64, level: Int) {
+    let limit = Self.spliceAllowance + mode.entriesPerTable * space.tablesRead
+    if stopped || space.runs.count + runs.count > limit {
+      if !stopped {
+        stopped = true
+        note(Anomaly(.walkLimit, address: mode.canonical(base), size: size, level: level))
+      }
+      appendUnreadable(base, size: size, level: level)
+      return
+    }
+    let start = mode.canonical(base)
+    for run in runs {
+      var copy = run
+      copy.start = run.start &+ start
+      copy.last = run.last &+ start
+      append(copy)
+    }
+  }
+}
+
+/// One level of the way from a root to an address.
+package struct WalkStep: Sendable, Equatable {
+  package let level: Int
+  /// The physical address of the table.
+  package let table: UInt64
+  package let index: Int
+  package let entry: UInt64
+  /// RW, US and NX as they act so far.
+  package let effective: UInt64
+}
+
+/// Where one address leads.
+package struct WalkResult: Sendable, Equatable {
+  package enum End: Sendable, Equatable {
+    /// Mapped: the physical address, and the bytes of the leaf.
+    case leaf(physical: UInt64, size: UInt64)
+    case notPresent
+    case reservedBits(UInt64)
+    case unreadable(UnreadableMemory)
+    case notCanonical
+  }
+
+  package var steps: [WalkStep]
+  package var end: End
+
+  /// The physical address of a mapped address.
+  package var physical: UInt64? {
+    if case .leaf(let physical, _) = end { physical } else { nil }
+  }
+}
+
+extension PagingMode {
+  /// Walks one address, level by level.
+  package func walk(_ address: UInt64, root: UInt64, memory: any PhysicalMemory) -> WalkResult {
+    var result = WalkResult(steps: [], end: .notCanonical)
+    guard isCanonical(address) else { return result }
+    var table = [UInt64](repeating: 0, count: entriesPerTable)
+    var at = root
+    var effective = unrestricted
+    for level in levels.reversed() {
+      do {
+        try memory.readTable(at: at, into: &table)
+      } catch {
+        result.end = .unreadable(error)
+        return result
+      }
+      let index = Int((address >> UInt64(level.shift)) & UInt64(entriesPerTable - 1))
+      let entry = table[index]
+      effective = self.effective(entry, below: effective)
+      result.steps.append(
+        WalkStep(level: level.number, table: at, index: index, entry: entry, effective: effective))
+      guard entry & present != 0 else {
+        result.end = .notPresent
+        return result
+      }
+      if level.number == 1 || (level.mayBeLeaf && entry & large != 0) {
+        let reserved = level.number == 1 ? 0 : entry & level.reservedInLeaf
+        result.end =
+          reserved != 0
+          ? .reservedBits(reserved)
+          : .leaf(
+            physical: (entry & level.leafAddress) | (address & (level.span - 1)), size: level.span)
+        return result
+      }
+      guard entry & level.reservedInTable == 0 else {
+        result.end = .reservedBits(entry & level.reservedInTable)
+        return result
+      }
+      at = entry & tableAddress
+    }
+    return result
+  }
+}
