@@ -1,0 +1,176 @@
+internal import PageTables
+
+/// A small image of page tables and what they need: an ELF core with a note of its own.
+///
+/// The note `PTDUMPLINT` type 1 holds a checksum of the whole file (8 bytes, counted as zero
+/// while summing), type 2 `NAME=0x…` lines with variables' values, type 3 the kernel log.
+package enum Extract {
+  static let owner = "PTDUMPLINT"
+  private enum NoteType: UInt32 {
+    case checksum = 1
+    case values = 2
+    case log = 3
+    case memory = 4
+  }
+
+  struct Contents {
+    var values: [String: UInt64] = [:]
+    var log: String?
+    var problems: [String] = []
+  }
+
+  /// What the extract's own notes say; nil for an image that is no extract.
+  static func contents(of image: ELFImage) -> Contents? {
+    let notes = image.notes.filter { $0.name == owner }
+    guard !notes.isEmpty else { return nil }
+    var contents = Contents()
+    for note in notes {
+      switch NoteType(rawValue: note.type) {
+      case .checksum:
+        guard let stored = note.bytes.u64(at: 0), let at = Int(exactly: note.offset) else { break }
+        let sum = image.file.withBytes { bytes in
+          var sum = Checksum()
+          for index in bytes.indices { sum.add(index >= at && index < at + 8 ? 0 : bytes[index]) }
+          return sum.value
+        }
+        if sum != stored {
+          contents.problems.append("the file differs from its checksum: it is cut off or damaged")
+        }
+      case .values:
+        for line in note.bytes.split(separator: 10) {
+          let parts = line.split(separator: 0x3d)
+          guard parts.count == 2 else { continue }
+          contents.values[String(decoding: parts[0], as: UTF8.self)] =
+            UInt64(hexText: String(decoding: parts[1], as: UTF8.self))
+        }
+      case .log: contents.log = String(decoding: note.bytes, as: UTF8.self)
+      case .memory, nil: break
+      }
+    }
+    if !notes.contains(where: { $0.type == NoteType.checksum.rawValue }) {
+      contents.problems.append("the extract has no checksum: it is damaged")
+    }
+    return contents
+  }
+
+  /// The bytes of an extract of `image`.
+  ///
+  /// - Parameter keepLog: whether the kernel log goes in.
+  package static func make(_ image: KernelImage, keepLog: Bool) -> [UInt8] {
+    let recorder = TableRecorder(image.memory)
+    var roots = [image.root]
+    if let user = image.userRoot { roots.append(user) }
+    for cpu in image.cpus {
+      let root = cpu.cr3 & 0x000f_ffff_ffff_e000
+      roots.append(root)
+      if image.facts.pti?.value == true { roots.append(root | 0x1000) }
+    }
+    for root in roots { _ = Walker.walk(root: root, mode: image.mode, memory: recorder) }
+    var pages = recorder.pages
+    let reader = VirtualReader(mode: image.mode, root: image.root, memory: image.memory)
+    for (start, count) in Kallsyms.tables(image.vmcoreinfo, reader) ?? [] {
+      var at = start & ~4095
+      while at < start &+ UInt64(count) {
+        if let physical = image.walk(at).physical { pages.insert(physical & ~4095) }
+        at &+= 4096
+      }
+    }
+    var values = ""
+    for name in KernelImage.variables {
+      if let value = Extract.contents(of: image.memory)?.values[name]
+        ?? image.symbols?[name].flatMap({ reader.word(at: $0) })
+      {
+        values += "\(name)=\(value.entry)\n"
+      }
+    }
+    var notes: [(String, UInt32, [UInt8])] = []
+    for note in image.memory.notes {
+      switch note.name {
+      case "VMCOREINFO": notes.append((note.name, note.type, note.bytes))
+      case "QEMU":
+        // Control registers only: the others may hold a program's data.
+        var bytes = note.bytes
+        for index in bytes.indices where index >= 8 && !(392..<432).contains(index) { bytes[index] = 0 }
+        notes.append((note.name, note.type, bytes))
+      default: break
+      }
+    }
+    notes.append((owner, NoteType.values.rawValue, Array(values.utf8)))
+    if keepLog, let log = image.log {
+      notes.append((owner, NoteType.log.rawValue, Array(log.value.utf8)))
+    }
+    return write(pages: pages.sorted(), image: image.memory, notes: notes)
+  }
+
+  private static func write(
+    pages: [UInt64], image: ELFImage, notes: [(String, UInt32, [UInt8])]
+  ) -> [UInt8] {
+    var stretches: [(start: UInt64, size: UInt64)] = []
+    for page in pages {
+      if let last = stretches.last, last.start + last.size == page {
+        stretches[stretches.count - 1].size += 4096
+      } else {
+        stretches.append((start: page, size: 4096))
+      }
+    }
+    var noteBytes = note(owner, NoteType.checksum.rawValue, [UInt8](repeating: 0, count: 8))
+    let checksumAt = noteBytes.count - 8
+    for (name, type, bytes) in notes { noteBytes += note(name, type, bytes) }
+    let headers = 64 + 56 * (stretches.count + 1)
+    var file: [UInt8] = [0x7f, 0x45, 0x4c, 0x46, 2, 1, 1] + [UInt8](repeating: 0, count: 9)
+    func put(_ value: UInt64, _ size: Int) {
+      for index in 0..<size { file.append(UInt8(truncatingIfNeeded: value >> UInt64(8 * index))) }
+    }
+    // e_type, e_machine, e_version, e_entry, e_phoff, e_shoff, e_flags, sizes and counts.
+    for (value, size) in [
+      (4, 2), (62, 2), (1, 4), (0, 8), (64, 8), (0, 8), (0, 4), (64, 2), (56, 2),
+      (UInt64(stretches.count + 1), 2), (0, 2), (0, 2), (0, 2),
+    ] as [(UInt64, Int)] { put(value, size) }
+    func program(_ type: UInt64, offset: UInt64, physical: UInt64, size: UInt64) {
+      put(type, 4)
+      put(type == 1 ? 4 : 0, 4)
+      for value in [offset, 0, physical, size, size, 0] { put(value, 8) }
+    }
+    program(4, offset: UInt64(headers), physical: 0, size: UInt64(noteBytes.count))
+    var offset = UInt64(headers + noteBytes.count)
+    for stretch in stretches {
+      program(1, offset: offset, physical: stretch.start, size: stretch.size)
+      offset += stretch.size
+    }
+    file += noteBytes
+    for page in pages {
+      file += (try? image.read(at: page, count: 4096)) ?? [UInt8](repeating: 0, count: 4096)
+    }
+    var sum = Checksum()
+    sum.add(file)
+    for index in 0..<8 {
+      file[headers + checksumAt + index] = UInt8(truncatingIfNeeded: sum.value >> UInt64(8 * index))
+    }
+    return file
+  }
+
+  private static func note(_ name: String, _ type: UInt32, _ bytes: [UInt8]) -> [UInt8] {
+    var made: [UInt8] = []
+    for value in [UInt32(name.utf8.count + 1), UInt32(bytes.count), type] {
+      for index in 0..<4 { made.append(UInt8(truncatingIfNeeded: value >> UInt32(8 * index))) }
+    }
+    for part in [Array(name.utf8) + [0], bytes] {
+      made += part + [UInt8](repeating: 0, count: (4 - part.count & 3) & 3)
+    }
+    return made
+  }
+}
+
+/// Passes tables on and remembers which were read.
+private final class TableRecorder: PhysicalMemory, @unchecked Sendable {
+  private let memory: ELFImage
+  // Only one walk at a time goes through a recorder.
+  private(set) var pages: Set<UInt64> = []
+
+  init(_ memory: ELFImage) { self.memory = memory }
+
+  func readTable(at address: UInt64, into table: inout [UInt64]) throws(UnreadableMemory) {
+    try memory.readTable(at: address, into: &table)
+    pages.insert(address)
+  }
+}

@@ -1,0 +1,86 @@
+import Glibc
+
+/// A whole file, mapped for reading; every access is checked against the size it had on opening.
+@safe package final class MappedFile: Sendable {
+  package let path: String
+  package let size: Int
+  let descriptor: Int32
+  // The mapping is never written to and lives as long as the object.
+  private nonisolated(unsafe) let base: UnsafeRawPointer?
+
+  /// Opens `path`.
+  ///
+  /// - Throws: `ImageError` where the file cannot be opened or mapped.
+  package init(path: String) throws(ImageError) {
+    self.path = path
+    let descriptor = unsafe Glibc.open(path, O_RDONLY | O_CLOEXEC)
+    func failure(_ what: String) -> ImageError {
+      let reason = unsafe String(cString: strerror(errno))
+      if descriptor >= 0 { close(descriptor) }
+      return ImageError(path, "cannot \(what): \(reason)", advice: "check the name and the permissions")
+    }
+    guard descriptor >= 0 else { throw failure("open") }
+    var status = stat()
+    guard unsafe fstat(descriptor, &status) == 0 else { throw failure("stat") }
+    guard status.st_mode & S_IFMT == S_IFREG else {
+      close(descriptor)
+      throw ImageError(path, "is not a regular file", advice: "give a file, or - for text on standard input")
+    }
+    size = Int(status.st_size)
+    self.descriptor = descriptor
+    if size == 0 {
+      unsafe base = nil
+    } else {
+      guard let mapping = unsafe mmap(nil, size, PROT_READ, MAP_PRIVATE, descriptor, 0),
+        unsafe mapping != MAP_FAILED
+      else { throw failure("map") }
+      unsafe base = UnsafeRawPointer(mapping)
+    }
+  }
+
+  deinit {
+    if let base = unsafe base { unsafe munmap(UnsafeMutableRawPointer(mutating: base), size) }
+    close(descriptor)
+  }
+
+  /// Copies `count` bytes from `offset`; nil where the file does not hold them all.
+  package func bytes(at offset: UInt64, count: Int) -> [UInt8]? {
+    guard let base = unsafe base, count >= 0, let start = Int(exactly: offset), start <= size,
+      count <= size - start
+    else { return nil }
+    return unsafe [UInt8](UnsafeRawBufferPointer(start: base + start, count: count))
+  }
+
+  /// Copies whole words from `offset` into `words`; false where the file does not hold them all.
+  func copyWords(at offset: UInt64, into words: inout [UInt64]) -> Bool {
+    let count = words.count * 8
+    guard let base = unsafe base, let start = Int(exactly: offset), start <= size,
+      count <= size - start
+    else { return false }
+    unsafe words.withUnsafeMutableBytes { target in
+      unsafe target.copyMemory(from: UnsafeRawBufferPointer(start: base + start, count: count))
+    }
+    return true
+  }
+
+  /// Calls `body` with the whole file.
+  package func withBytes<Result>(_ body: (Span<UInt8>) throws -> Result) rethrows -> Result {
+    let buffer = unsafe UnsafeBufferPointer(
+      start: base?.assumingMemoryBound(to: UInt8.self), count: base == nil ? 0 : size)
+    return try unsafe body(buffer.span)
+  }
+}
+
+/// Little-endian numbers in bytes; nil outside them.
+extension [UInt8] {
+  func number(at offset: Int, size: Int) -> UInt64? {
+    guard offset >= 0, size >= 0, size <= count, offset <= count - size else { return nil }
+    return self[offset..<(offset + size)].reversed().reduce(0) { $0 << 8 | UInt64($1) }
+  }
+
+  func u32(at offset: Int) -> UInt32? {
+    number(at: offset, size: 4).map { UInt32(truncatingIfNeeded: $0) }
+  }
+
+  func u64(at offset: Int) -> UInt64? { number(at: offset, size: 8) }
+}

@@ -1,0 +1,48 @@
+internal import PageTables
+
+/// The kernel's symbols by name, and by address.
+package struct Symbols: Sendable {
+  package let source: String
+  private let addresses: [String: UInt64]
+  private let sorted: [(address: UInt64, name: String)]
+
+  package init(_ list: [(name: String, address: UInt64)], source: String) {
+    self.source = source
+    addresses = Dictionary(list.map { ($0.name, $0.address) }, uniquingKeysWith: { first, _ in first })
+    sorted = list.map { (address: $0.address, name: $0.name) }.sorted { $0 < $1 }
+  }
+
+  package var count: Int { sorted.count }
+  package subscript(name: String) -> UInt64? { addresses[name] }
+
+  /// The name of what starts at `address`.
+  package func name(at address: UInt64) -> String? {
+    var low = 0
+    var high = sorted.count
+    while low < high {
+      let middle = (low + high) / 2
+      if sorted[middle].address < address { low = middle + 1 } else { high = middle }
+    }
+    var names: [String] = []
+    while low < sorted.count, sorted[low].address == address {
+      names.append(sorted[low].name)
+      low += 1
+    }
+    // Sections' marks share addresses with what starts there: a page table's own name says more.
+    return names.first { $0.hasSuffix("_pgt") || $0.hasSuffix("pg_dir") || $0.hasSuffix("_pgd") }
+      ?? names.first
+  }
+
+  /// The symbol that `address` lies behind, with the distance in bytes.
+  package func name(around address: UInt64) -> (name: String, offset: UInt64)? {
+    var low = 0
+    var high = sorted.count
+    while low < high {
+      let middle = (low + high) / 2
+      if sorted[middle].address <= address { low = middle + 1 } else { high = middle }
+    }
+    guard low > 0 else { return nil }
+    let start = sorted[low - 1].address
+    return name(at: start).map { (name: $0, offset: address - start) }
+  }
+}

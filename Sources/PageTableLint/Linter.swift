@@ -1,0 +1,39 @@
+/// Runs rules over a subject.
+package struct Linter {
+  package struct Report: Sendable {
+    package let subject: Subject
+    package let findings: [Finding]
+    package let skipped: [(rule: Rule, reason: String)]
+    package let rulesRun: Int
+
+    package func count(_ severity: Severity) -> Int {
+      findings.count { $0.severity == severity }
+    }
+
+    /// Whether a rule of the input's limits, PT901 to PT904, found something.
+    package var isIncomplete: Bool {
+      !subject.problems.isEmpty || findings.contains { ["PT901", "PT902", "PT903", "PT904"].contains($0.rule.id) }
+    }
+
+    /// The exit status of the contract.
+    package func status(failOn: Severity?, allowIncomplete: Bool) -> Int32 {
+      if let failOn, findings.contains(where: { $0.severity >= failOn }) { return 1 }
+      return isIncomplete && !allowIncomplete ? 3 : 0
+    }
+  }
+
+  package static func run(_ subject: Subject, rules: [Rule] = Rule.all) -> Report {
+    var findings: [Finding] = []
+    var skipped: [(rule: Rule, reason: String)] = []
+    for rule in rules {
+      if let reason = rule.needs.lazy.compactMap({ $0.missing(in: subject) }).first {
+        skipped.append((rule: rule, reason: reason))
+      } else {
+        findings += rule.check(rule, subject)
+      }
+    }
+    findings.sort { ($0.severity, $1.rule.id, $1.start) > ($1.severity, $0.rule.id, $0.start) }
+    return Report(
+      subject: subject, findings: findings, skipped: skipped, rulesRun: rules.count - skipped.count)
+  }
+}

@@ -1,0 +1,126 @@
+internal import FoundationEssentials
+internal import MemoryImages
+internal import PageTables
+
+/// The report for programs; its shape is fixed by docs/schema.
+package enum JSONReport {
+  static let version = 1
+
+  struct Check: Encodable {
+    let schemaVersion = JSONReport.version
+    let tool: Tool
+    let inputs: [Input]
+    let summary: Summary
+    let findings: [FindingRecord]
+    let skippedRules: [Skipped]
+    let cpaSelfTest: CPA?
+  }
+  struct Tool: Encodable {
+    let name = "ptdump-lint"
+    let version: String
+  }
+  struct Input: Encodable {
+    let path, format, architecture, pagingMode: String
+    let release: String?
+    let tables: [String]
+    let complete: Bool
+    let facts: [String: FactRecord]
+  }
+  struct FactRecord: Encodable { let value, source: String }
+  struct Summary: Encodable { let errors, warnings, notes, rulesRun, rulesSkipped: Int }
+  struct Skipped: Encodable { let rule, reason: String }
+  struct Range: Encodable { let start, end: String }
+  struct FindingRecord: Encodable {
+    let input = 0
+    let rule, name, severity, message, table, area: String
+    let range: Range
+    let pages: UInt64
+    let level, entry, physical: String?
+    let evidence: [String]
+    let help, fingerprint: String
+  }
+  struct CPA: Encodable {
+    let schemaVersion = JSONReport.version
+    let runs: [CPARun]
+  }
+  struct CPARun: Encodable {
+    let testBit, testBitSource, result, verdict: String
+    let statistics: [Statistics]
+    let failures: [Failure]
+  }
+  struct Statistics: Encodable {
+    let fourK, large, gigabyte, executable: UInt64
+    let first, last: String
+    let missed: UInt64
+  }
+  struct Failure: Encodable {
+    let address: String
+    let entry: String?
+    let level: Int?
+    let verdict, cause, explanation: String
+  }
+
+  package static func check(_ report: Linter.Report, version: String) throws -> String {
+    let subject = report.subject
+    return try encode(
+      Check(
+        tool: Tool(version: version), inputs: [input(subject)],
+        summary: Summary(
+          errors: report.count(.error), warnings: report.count(.warning),
+          notes: report.count(.note), rulesRun: report.rulesRun, rulesSkipped: report.skipped.count),
+        findings: report.findings.map { finding in
+          FindingRecord(
+            rule: finding.rule.id, name: finding.rule.name, severity: finding.severity.rawValue,
+            message: finding.message, table: finding.table, area: finding.area,
+            range: Range(start: finding.start.address, end: finding.end.address),
+            pages: finding.pages, level: finding.level, entry: finding.entry?.entry,
+            physical: finding.physical?.entry, evidence: finding.evidence, help: finding.help,
+            fingerprint: finding.fingerprint(in: subject.kernel.layout))
+        },
+        skippedRules: report.skipped.map { Skipped(rule: $0.rule.id, reason: $0.reason) },
+        cpaSelfTest: subject.selfTests.isEmpty ? nil : object(subject.selfTests)))
+  }
+
+  package static func cpa(_ tests: [SelfTestJudge.Judgement]) throws -> String {
+    try encode(object(tests))
+  }
+
+  package static func info(_ subject: Subject) throws -> String { try encode(input(subject)) }
+
+  private static func input(_ subject: Subject) -> Input {
+    Input(
+      path: subject.path, format: subject.format, architecture: "x86-64",
+      pagingMode: subject.mode.name, release: subject.facts.release?.value,
+      tables: subject.tables.map(\.name), complete: subject.isComplete,
+      facts: Dictionary(
+        subject.facts.listed.map { ($0.name, FactRecord(value: $0.value, source: $0.source)) },
+        uniquingKeysWith: { first, _ in first }))
+  }
+
+  private static func object(_ tests: [SelfTestJudge.Judgement]) -> CPA {
+    CPA(
+      runs: tests.map { test in
+        CPARun(
+          testBit: test.testBit.rawValue, testBitSource: test.testBitSource,
+          result: test.result.rawValue, verdict: test.verdict.rawValue,
+          statistics: test.run.statistics.map {
+            Statistics(
+              fourK: $0.fourK, large: $0.large, gigabyte: $0.gigabyte, executable: $0.executable,
+              first: $0.first.address, last: $0.last.address, missed: $0.missed)
+          },
+          failures: test.failures.map {
+            Failure(
+              address: $0.failure.address.address, entry: $0.failure.entry?.entry,
+              level: $0.failure.level, verdict: $0.verdict.rawValue, cause: $0.cause.rawValue,
+              explanation: $0.explanation)
+          })
+      })
+  }
+
+  package static func encode(_ value: some Encodable, pretty: Bool = true) throws -> String {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    if pretty { encoder.outputFormatting.insert(.prettyPrinted) }
+    return String(decoding: try encoder.encode(value), as: UTF8.self) + "\n"
+  }
+}

@@ -1,0 +1,80 @@
+internal import PageTables
+
+/// The mappings themselves, one record a run.
+package enum MappingReport {
+  package enum Style: String { case table, json, jsonl, csv }
+
+  struct Record: Encodable {
+    let start, end: String
+    let size: UInt64
+    let kind, level, area: String
+    let flags: [String]
+    let write, user, execute: Bool
+    let physical: String?
+  }
+
+  package static func text(_ table: Table, style: Style) -> String {
+    let mode = table.space.mode
+    let records = table.space.runs.map { run in
+      Record(
+        start: run.start.address, end: run.end.address, size: run.size, kind: "\(run.kind)",
+        level: mode.level(Int(max(1, run.level))).name,
+        area: table.layout.area(of: run.start).name,
+        flags: run.kind == .hole ? [] : mode.names(run.flags, level: Int(run.level)),
+        write: run.isLeaf && run.effective & mode.write != 0,
+        user: run.isLeaf && run.effective & mode.user != 0,
+        execute: run.isLeaf && run.effective & mode.noExecute == 0,
+        physical: run.physical?.entry)
+    }
+    switch style {
+    case .json: return (try? JSONReport.encode(records)) ?? ""
+    case .jsonl:
+      return records.map { record in
+        (try? JSONReport.encode(record, pretty: false)) ?? ""
+      }.joined()
+    case .csv:
+      return "start,end,size,kind,level,flags,write,user,execute,physical,area\n"
+        + records.map {
+          "\($0.start),\($0.end),\($0.size),\($0.kind),\($0.level),"
+            + "\($0.flags.joined(separator: " ")),\($0.write),\($0.user),\($0.execute),"
+            + "\($0.physical ?? ""),\($0.area)\n"
+        }.joined()
+    case .table:
+      return zip(records, table.space.runs).map { record, run in
+        let own = record.kind == "leaf" ? record.flags.joined(separator: " ") : record.kind
+        let effective =
+          record.kind == "leaf"
+          ? (record.user ? "u" : "-") + (record.write ? "w" : "-") + (record.execute ? "x" : "-") : "   "
+        return "\(record.start)-\(record.end) \(left(run.size.size, 8)) \(record.level) "
+          + "\(effective) \(right(own, 44)) \(right(record.physical ?? "", 14)) \(record.area)\n"
+      }.joined()
+    }
+  }
+
+  package static func statistics(_ table: Table) -> String {
+    let mode = table.space.mode
+    var bytes: [String: [String: UInt64]] = [:]
+    var order: [String] = []
+    for run in table.space.runs where run.isLeaf {
+      let area = table.layout.area(of: run.start).name
+      if bytes[area] == nil { order.append(area) }
+      bytes[area, default: [:]][mode.level(Int(run.level)).name, default: 0] &+= run.size
+      let protection =
+        (run.effective & mode.write != 0 ? "RW" : "ro") + (run.effective & mode.noExecute != 0 ? " NX" : " x")
+      bytes[area, default: [:]][protection, default: 0] &+= run.size
+    }
+    return order.map { area in
+      let figures = (bytes[area] ?? [:]).sorted { $0.key < $1.key }
+      return right(area, 22) + figures.map { "\($0.key) \($0.value.readableSize)" }.joined(separator: ", ")
+        + "\n"
+    }.joined() + "tables read: \(table.space.tablesRead)\n"
+  }
+
+  private static func left(_ text: String, _ width: Int) -> String {
+    String(repeating: " ", count: max(0, width - text.count)) + text
+  }
+
+  private static func right(_ text: String, _ width: Int) -> String {
+    text + String(repeating: " ", count: max(0, width - text.count))
+  }
+}

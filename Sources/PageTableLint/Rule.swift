@@ -1,0 +1,58 @@
+internal import MemoryImages
+internal import PageTables
+
+/// One thing that tables can show to be wrong.
+package struct Rule: Sendable {
+  /// What a rule cannot do without.
+  package enum Need: Sendable, Equatable {
+    case physicalAddresses, noExecute, ptiOff, ptiOn, globalPages, selfTest
+
+    /// Why the rule does not run on `subject`; nil where it can.
+    func missing(in subject: Subject) -> String? {
+      switch self {
+      case .physicalAddresses:
+        subject.tables.allSatisfy { $0.space.hasPhysical }
+          ? nil : "needs physical addresses: give a memory image"
+      case .noExecute:
+        subject.facts.nx?.value == false ? "the no-execute bit is not in use" : nil
+      case .ptiOff:
+        switch subject.facts.pti?.value {
+        case false: nil
+        case true: "page-table isolation is on"
+        case nil: "not known whether page-table isolation is on: give --assume pti=on or pti=off"
+        }
+      case .ptiOn:
+        switch subject.facts.pti?.value {
+        case true: nil
+        case false: "page-table isolation is off"
+        case nil: "not known whether page-table isolation is on: give --assume pti=on or pti=off"
+        }
+      case .globalPages:
+        subject.facts.pge?.value == false
+          ? "the processor's global pages are not in use"
+          : subject.facts.xen?.value == true ? "Xen owns the global bit" : nil
+      case .selfTest: subject.selfTests.isEmpty ? "no CPA self-test in a log: give --log" : nil
+      }
+    }
+  }
+
+  package let id: String
+  package let name: String
+  package let severity: Severity
+  package let summary: String
+  package let needs: [Need]
+  /// Markdown: what, why, how Linux should look, when it is a false alarm, how to fix.
+  package let documentation: String
+  package let check: @Sendable (Rule, Subject) -> [Finding]
+
+  package static let all: [Rule] = [
+    writableExecutable, executableDirectMap, userAccessibleKernel, globalMixed, globalMissing,
+    globalUnderPTI, cpaNotShattered, reservedBits, tableOutsideRAM, directMapOffsetMismatch,
+    sizeMismatch, textGapOrOverlap, truncatedDump, unreadableTable,
+  ]
+
+  /// The rule of that id or name.
+  package static func named(_ text: String) -> Rule? {
+    all.first { $0.id.lowercased() == text.lowercased() || $0.name == text }
+  }
+}

@@ -1,0 +1,52 @@
+internal import PageTables
+
+extension Rule {
+  /// Runs by area, neighbours and one cause together.
+  static func grouped(_ runs: [Run], _ table: Table) -> [(Area, [Run])] {
+    var groups: [(Area, [Run])] = []
+    for run in runs {
+      let area = table.layout.area(of: run.start)
+      if let last = groups.last, last.0.kind == area.kind {
+        groups[groups.count - 1].1.append(run)
+      } else {
+        groups.append((area, [run]))
+      }
+    }
+    return groups
+  }
+
+  /// `12 KiB`, or `524288 pages (2 GiB)`.
+  static func total(_ runs: [Run]) -> String {
+    runs.reduce(UInt64(0)) { $0 &+ $1.size }.readableSize
+  }
+
+  /// The first run in words, how many more, and who owns its table.
+  static func evidence(_ runs: [Run], _ subject: Subject, _ table: Table) -> [String] {
+    guard let first = runs.first else { return [] }
+    let mode = table.space.mode
+    var lines = [
+      "\(first.start.address)-\(first.end.address) \(first.size.size) "
+        + mode.names(first.flags, level: Int(first.level)).joined(separator: " ") + " "
+        + mode.level(Int(max(1, first.level))).name
+        + (runs.count > 1 ? ", and \(runs.count - 1) more like it" : "")
+    ]
+    if let owner = subject.owner(of: first.start, in: table) {
+      lines.append("the page table of \(first.start.address) is \(owner)")
+    }
+    return lines
+  }
+
+  static func anomalies(
+    _ subject: Subject, where matches: (Anomaly.Kind) -> Bool
+  ) -> [(Table, Anomaly)] {
+    subject.tables.flatMap { table in
+      table.space.anomalies.filter { matches($0.kind) }.map { (table, $0) }
+    }
+  }
+
+  static func run(_ anomaly: Anomaly) -> Run {
+    Run(
+      start: anomaly.address, last: anomaly.address &+ max(1, anomaly.size) &- 1,
+      kind: .unreadable, level: anomaly.level ?? 0)
+  }
+}

@@ -1,0 +1,58 @@
+internal import MemoryImages
+internal import PageTables
+
+extension Rule {
+  /// An area of which a part is global and a part is not.
+  static let globalMixed = Rule(
+    id: "PT201", name: "global-mixed", severity: .error,
+    summary: "part of an area lacks the global bit", needs: [.ptiOff, .globalPages],
+    documentation: """
+      What: leaves without _PAGE_GLOBAL beside leaves that have it, in one area, PTI being off.
+      Why: the part without it is flushed from the TLB at each context switch; and code that takes
+      the bit for granted misbehaves: the CPA self-test of 2008 reported "bad pte" and "unexpected
+      level 2" over and over because level2_ident_pgt had been made without the bit.
+      How Linux should look: without PTI each present kernel leaf of init_mm is global.
+      False alarm: with PTI on (the rule stands back), EFI's own tables, Xen PV.
+      Fix: give the bit to whoever made the table that the finding names.
+      """
+  ) { rule, subject in
+    subject.tables.flatMap { table -> [Finding] in
+      globalAreas.compactMap { kind -> Finding? in
+        guard let area = table.layout.first(kind) else { return nil }
+        let global = table.space.mode.global
+        let leaves = table.space.runs(from: area.start, through: area.last).filter(\.isLeaf)
+        let lacking = leaves.filter { $0.flags & global == 0 }
+        let having = leaves.filter { $0.flags & global != 0 }
+        guard let first = lacking.first, let last = lacking.last, !having.isEmpty else { return nil }
+        let within = having.filter { $0.start >= first.start && $0.last <= last.last }
+        var evidence = [
+          "\(total(lacking)) without the bit, \(total(having)) with it; PTI is off ("
+            + (subject.facts.pti?.source ?? "") + ")"
+        ]
+        let gigabyte: UInt64 = 1 << 30
+        let firstGiB =
+          kind == .directMap && first.start - area.start < 2 << 20
+          && last.last - area.start < gigabyte
+        if let owner = subject.owner(of: first.start, level: 2) {
+          evidence.append("the page table of \(first.start.address) is \(owner)")
+        }
+        if !within.isEmpty {
+          evidence.append(
+            "\(total(within)) between them are global: "
+              + (subject.globalTestRan
+                ? "what the self-test's revert left behind, no second defect"
+                : "split and rewritten since"))
+        }
+        let owner = subject.owner(of: first.start, level: 2)
+        return Finding(
+          rule,
+          (firstGiB ? "the first GiB of the direct map" : "part of \(area.name)")
+            + " lacks _PAGE_GLOBAL, the rest has it",
+          in: table, runs: lacking, area: area, evidence: evidence,
+          help: "set _PAGE_GLOBAL in \(owner ?? "the table that these leaves come from")")
+      }
+    }
+  }
+
+  static let globalAreas: [Area.Kind] = [.directMap, .vmalloc, .vmemmap, .image, .modules]
+}

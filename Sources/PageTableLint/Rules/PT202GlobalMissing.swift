@@ -1,0 +1,32 @@
+internal import MemoryImages
+internal import PageTables
+
+extension Rule {
+  /// No leaf of a whole area is global though the processor and the kernel use the bit.
+  static let globalMissing = Rule(
+    id: "PT202", name: "global-missing", severity: .warning,
+    summary: "a whole area lacks the global bit", needs: [.ptiOff, .globalPages],
+    documentation: """
+      What: an area without a single global leaf, while other areas have them and PTI is off.
+      Why: each context switch flushes the area from the TLB.
+      How Linux should look: without PTI each present kernel leaf of init_mm is global.
+      False alarm: with PTI on (the rule stands back), CPUs without PGE, Xen PV.
+      Fix: look for protections that were made without PAGE_KERNEL's masks.
+      """
+  ) { rule, subject in
+    subject.tables.flatMap { table -> [Finding] in
+      let global = table.space.mode.global
+      let areas = globalAreas.compactMap { table.layout.first($0) }.map { area in
+        (area, table.space.runs(from: area.start, through: area.last).filter(\.isLeaf))
+      }
+      guard areas.contains(where: { $0.1.contains { $0.flags & global != 0 } }) else { return [] }
+      return areas.filter { !$0.1.isEmpty && $0.1.allSatisfy { $0.flags & global == 0 } }.map {
+        area, runs in
+        Finding(
+          rule, "no leaf of \(area.name) is global", in: table, runs: runs, area: area,
+          evidence: ["other areas are global; PTI is off (\(subject.facts.pti?.source ?? ""))"],
+          help: "make these mappings with PAGE_KERNEL's global bit")
+      }
+    }
+  }
+}

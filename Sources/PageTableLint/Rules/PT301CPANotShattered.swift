@@ -1,0 +1,35 @@
+internal import PageTables
+
+extension Rule {
+  /// Large leaves that change_page_attr should have split.
+  static let cpaNotShattered = Rule(
+    id: "PT301", name: "cpa-not-shattered", severity: .error,
+    summary: "change_page_attr did not carry out a request", needs: [.selfTest],
+    documentation: """
+      What: addresses of the CPA self-test whose change was really not made.
+      Why: set_memory_ro() and its kin use the same code: protections are not what was asked.
+      How Linux should look: a change of part of a large page splits it.
+      False alarm: the tested bit had the wanted value already; then nothing is to be done, and
+      the rule is silent. `ptdump-lint cpa` tells each address's verdict.
+      Fix: __should_split_large_page and __change_page_attr in arch/x86/mm/pat/set_memory.c.
+      """
+  ) { rule, subject in
+    let failures = subject.selfTests.flatMap(\.failures).filter { $0.verdict == .realFailure }
+    guard !failures.isEmpty else { return [] }
+    let table = subject.kernel
+    let runs = failures.map(\.failure.address).sorted().map { address in
+      Run(start: address, last: address &+ 4095, kind: .leaf, level: 0)
+    }
+    let still = failures.filter { failure in
+      table.space.run(at: failure.failure.address).map { $0.isLeaf && $0.level > 1 } ?? false
+    }
+    return [
+      Finding(
+        rule, "change_page_attr left \(failures.count) tested addresses as they were", in: table,
+        runs: runs,
+        evidence: failures.prefix(2).map { "\($0.failure.address.address): \($0.explanation)" }
+          + ["\(still.count) of them are still large pages in these tables"],
+        help: "look at __should_split_large_page, arch/x86/mm/pat/set_memory.c")
+    ]
+  }
+}

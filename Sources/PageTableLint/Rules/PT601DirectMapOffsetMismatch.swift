@@ -1,0 +1,32 @@
+internal import MemoryImages
+internal import PageTables
+
+extension Rule {
+  /// Direct-map leaves that lead elsewhere than their own offset.
+  static let directMapOffsetMismatch = Rule(
+    id: "PT601", name: "direct-map-offset-mismatch", severity: .error,
+    summary: "the direct map is not direct", needs: [.physicalAddresses],
+    documentation: """
+      What: a leaf of the direct map whose physical address is not its offset in the map.
+      Why: __va() and __pa() disagree with the tables: any write goes astray.
+      How Linux should look: none. Xen PV guests differ.
+      Fix: memory corruption, or a wrong base: see `ptdump-lint info`.
+      """
+  ) { rule, subject in
+    guard subject.facts.xen?.value != true, let base = subject.facts.directMap?.value else { return [] }
+    return subject.tables.flatMap { table -> [Finding] in
+      guard let area = table.layout.first(.directMap), area.start == base else { return [] }
+      let bad = table.space.runs(from: area.start, through: area.last).filter { run in
+        guard run.isLeaf, let physical = run.physical else { return false }
+        return physical != run.start - base || (run.repeats && run.pages > 1)
+      }
+      guard !bad.isEmpty else { return [] }
+      return [
+        Finding(
+          rule, "\(total(bad)) of the direct map lead elsewhere", in: table, runs: bad,
+          area: area, evidence: evidence(bad, subject, table),
+          help: "memory corruption, or a wrong base of the direct map")
+      ]
+    }
+  }
+}

@@ -1,0 +1,29 @@
+internal import MemoryImages
+internal import PageTables
+
+extension Rule {
+  /// Tables that the image does not hold.
+  static let unreadableTable = Rule(
+    id: "PT904", name: "unreadable-table", severity: .note,
+    summary: "a page table is not in the image", needs: [],
+    documentation: """
+      What: a table that a pointer leads to and the image does not hold, or a walk that had to stop.
+      Why: nothing is known of the addresses below it.
+      False alarm: filtered dumps leave out tables that are all zero.
+      Fix: take the dump with the pages in it.
+      """
+  ) { rule, subject in
+    let extract = subject.image?.isExtract == true
+    return anomalies(subject) {
+      $0 == .tableNotInImage || $0 == .walkLimit || (extract && $0 == .tableOutsideMemory)
+    }.map { table, anomaly in
+      Finding(
+        rule,
+        anomaly.kind == .walkLimit
+          ? "the walk was stopped: these tables claim more than the image can warrant"
+          : "the table of \(anomaly.size.readableSize) from \(anomaly.address.address) is not in the image",
+        in: table, runs: [run(anomaly)], entry: anomaly.entry,
+        help: "take the dump again with the page tables in it")
+    }
+  }
+}

@@ -1,0 +1,134 @@
+package import MemoryImages
+package import PageTables
+
+/// One root's tables, read.
+package struct Table: Sendable {
+  /// `kernel` or `user`.
+  package let name: String
+  package let space: AddressSpace
+  package let layout: Layout
+  /// The physical address of the root, where there is an image.
+  package let root: UInt64?
+}
+
+/// One input, read: what the rules judge.
+package struct Subject: Sendable {
+  package let path: String
+  package let format: String
+  package let tables: [Table]
+  package var facts: KernelFacts
+  package let image: KernelImage?
+  package let text: KernelText?
+  package var selfTests: [SelfTestJudge.Judgement] = []
+  /// What the input lacks, a line each; any makes the analysis incomplete.
+  package var problems: [String] = []
+
+  package var kernel: Table { tables[0] }
+  package var mode: PagingMode { kernel.space.mode }
+
+  /// Reads a memory image's tables.
+  package init(
+    image: KernelImage, withTwin: Bool = true, progress: ((Int) -> Void)? = nil
+  ) {
+    path = image.memory.path
+    format = "elf-core"
+    self.image = image
+    text = nil
+    facts = image.facts
+    problems = image.problems
+    let layout = image.layout
+    var tables = [
+      Table(
+        name: "kernel", space: image.space(progress: progress), layout: layout, root: image.root)
+    ]
+    if withTwin, let user = image.userRoot {
+      tables.append(
+        Table(
+          name: "user", space: image.space(root: user, progress: progress), layout: layout,
+          root: user))
+    }
+    self.tables = tables
+  }
+
+  /// Takes a text dump.
+  package init(text: KernelText, path: String) {
+    self.path = path
+    format = "x86-text"
+    image = nil
+    self.text = text
+    let layout = Self.layout(of: text)
+    tables = [Table(name: "kernel", space: text.space, layout: layout, root: nil)]
+    facts = KernelFacts()
+    facts.directMap = layout.first(.directMap).map { Fact($0.start, "the dump's first kernel leaf") }
+    // PTI shows in areas that no self-test touches: it takes G from all of them.
+    func leaves(_ kind: Area.Kind) -> [Run] {
+      guard let area = layout.first(kind) else { return [] }
+      return text.space.runs(from: area.start, through: area.last).filter(\.isLeaf)
+    }
+    let global = text.space.mode.global
+    let entry = leaves(.cpuEntryArea)
+    let vmemmap = leaves(.vmemmap)
+    if !entry.isEmpty, entry.contains(where: { $0.flags & global != 0 }), !vmemmap.isEmpty {
+      facts.pge = Fact(true, "the cpu entry area is global")
+      if vmemmap.allSatisfy({ $0.flags & global != 0 }) {
+        facts.pti = Fact(false, "cpu entry area and vmemmap are global")
+      } else if vmemmap.allSatisfy({ $0.flags & global == 0 }) {
+        facts.pti = Fact(true, "the cpu entry area is global, vmemmap is not")
+      }
+    }
+    if text.space.runs.contains(where: { $0.flags & text.space.mode.noExecute != 0 }) {
+      facts.nx = Fact(true, "the dump shows NX")
+    }
+  }
+
+  /// Where a text dump's areas lie: the direct map starts with the kernel half's first leaf (its
+  /// page 0 is always mapped), the others with their markers.
+  private static func layout(of text: KernelText) -> Layout {
+    let mode = text.space.mode
+    let defaults = Layout.x86_64Defaults(mode: mode)
+    let first = mode.upperHalf &+ 17 * mode.root.span
+    let gigabyte: UInt64 = ~0 << 30
+    guard
+      let leaf = text.space.runs.first(where: { $0.start >= first && $0.isLeaf })
+        ?? text.space.runs.first(where: { $0.start >= mode.upperHalf && $0.isLeaf }),
+      leaf.start < 0xffff_fe00_0000_0000
+    else { return defaults }
+    let directMap = leaf.start & gigabyte
+    func start(_ name: String) -> UInt64? {
+      guard let marker = text.markers.first(where: { $0.name == name }),
+        marker.run < text.space.runs.count
+      else { return nil }
+      let start = text.space.runs[marker.run].start
+      return start > directMap ? start & gigabyte : nil
+    }
+    guard let vmalloc = start("vmalloc() Area"), let vmemmap = start("Vmemmap"), vmalloc < vmemmap,
+      vmemmap < 0xffff_fe00_0000_0000
+    else { return defaults }
+    return .x86_64(mode: mode, directMap: directMap, vmalloc: vmalloc, vmemmap: vmemmap)
+  }
+
+  /// Who the leaf table or the large entry of `address` belongs to, for a finding's evidence.
+  func owner(of address: UInt64, in table: Table) -> String? {
+    guard let image, let root = table.root, let step = image.walk(address, root: root).steps.last
+    else { return nil }
+    return image.owner(ofTable: step.table)
+  }
+
+  /// The owner of the table at `level` on the way to `address`.
+  package func owner(of address: UInt64, level: Int) -> String? {
+    guard let image,
+      let step = image.walk(address).steps.first(where: { $0.level == level })
+    else { return nil }
+    return image.owner(ofTable: step.table)
+  }
+
+  /// Whether the whole input was seen.
+  package var isComplete: Bool {
+    problems.isEmpty && tables.allSatisfy { $0.space.anomalies.isEmpty }
+  }
+}
+
+extension Subject {
+  /// Whether a self-test in the log cleared and set the global bit.
+  package var globalTestRan: Bool { selfTests.contains { $0.testBit == .global } }
+}

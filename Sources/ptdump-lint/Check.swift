@@ -1,0 +1,128 @@
+import ArgumentParser
+import PageTableLint
+
+struct Check: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Judge the tables: findings and an exit status.")
+
+  @Argument(help: "A debugfs text dump or a memory image.")
+  var input: String?
+  @OptionGroup var options: InputOptions
+  @Option(help: "The report's format: text or json.")
+  var format = ReportFormat.text
+  @Option(help: "The severity from which exit status 1 is given.")
+  var failOn = FailOn.warning
+  @Flag(help: "Status 3 becomes 0.")
+  var allowIncomplete = false
+  @Option(help: "Only these rules, by id or name, separated by commas.")
+  var only: [String] = []
+  @Option(help: "All but these rules.")
+  var skip: [String] = []
+
+  func run() throws {
+    var subject = try options.subject(input)
+    try options.takeLog(&subject)
+    let report = Linter.run(subject, rules: try rules())
+    switch format {
+    case .text:
+      if !options.quiet || !report.findings.isEmpty {
+        print(TextReport.check(report, verbose: options.verbose), terminator: "")
+      }
+    case .json: print(try JSONReport.check(report, version: version), terminator: "")
+    }
+    let status = report.status(failOn: failOn.severity, allowIncomplete: allowIncomplete)
+    if status != 0 { throw ExitCode(status) }
+  }
+
+  private func rules() throws -> [Rule] {
+    let wanted = try named(only)
+    let unwanted = try named(skip)
+    return Rule.all.filter { rule in
+      (wanted.isEmpty || wanted.contains { $0 == rule.id }) && !unwanted.contains(rule.id)
+    }
+  }
+
+  private func named(_ lists: [String]) throws -> [String] {
+    try lists.flatMap { $0.split(separator: ",") }.map { text in
+      guard let rule = Rule.named(String(text)) else {
+        throw ValidationError("no rule is named \(text); see ptdump-lint rules")
+      }
+      return rule.id
+    }
+  }
+}
+
+struct CPA: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "cpa",
+    abstract: "Judge a CPA self-test log, alone or against a dump or image.")
+
+  @Argument(help: "A kernel log that holds a CPA self-test, or a memory image that holds its own.")
+  var log: String
+  @Argument(help: "A dump or image of the same boot.")
+  var input: String?
+  @OptionGroup var options: InputOptions
+  @Option(help: "The report's format: text or json.")
+  var format = ReportFormat.text
+
+  func run() throws {
+    var causes: [Finding] = []
+    var tests: [SelfTestJudge.Judgement]
+    let runs = SelfTestLog.parse(try readText(log))
+    guard !runs.isEmpty else {
+      complain("\(log): no CPA self-test in it; give a log from \"CPA self-test:\" on")
+      throw ExitCode(2)
+    }
+    var evidence = SelfTestJudge.Evidence(userRelease: options.release)
+    if let input {
+      let subject = try options.subject(input)
+      if let reason = subject.refuses(runs) {
+        complain("ptdump-lint: \(input) is not used: it is of another boot: \(reason)")
+      } else {
+        evidence = subject.evidence(userRelease: options.release)
+        var judged = subject
+        judged.selfTests = SelfTestJudge.judge(runs, evidence: evidence)
+        causes = Linter.run(judged).findings.filter {
+          ["PT201", "PT203", "PT301"].contains($0.rule.id)
+        }
+      }
+    }
+    tests = SelfTestJudge.judge(runs, evidence: evidence)
+    switch format {
+    case .text: print(TextReport.cpa(tests, cause: causes), terminator: "")
+    case .json: print(try JSONReport.cpa(tests), terminator: "")
+    }
+    let verdicts = tests.map(\.verdict)
+    if verdicts.contains(where: { $0 == .realFailure || $0 == .mixed }) { throw ExitCode(1) }
+    if tests.contains(where: {
+      $0.verdict == .undetermined || $0.result == .incomplete
+        || $0.failures.contains { $0.verdict == .undetermined }
+    }) {
+      throw ExitCode(3)
+    }
+  }
+}
+
+struct Rules: ParsableCommand {
+  static let configuration = CommandConfiguration(abstract: "The rule list.")
+
+  func run() {
+    for rule in Rule.all {
+      print("\(rule.id) \(rule.severity.rawValue) \(rule.name): \(rule.summary)")
+    }
+  }
+}
+
+struct Explain: ParsableCommand {
+  static let configuration = CommandConfiguration(abstract: "One rule, whole.")
+
+  @Argument(help: "A rule's id or name.") var rule: String
+
+  func run() throws {
+    guard let found = Rule.named(rule) else {
+      throw ValidationError("no rule is named \(rule); see ptdump-lint rules")
+    }
+    print("\(found.id) \(found.name) (\(found.severity.rawValue)): \(found.summary)\n")
+    print(found.documentation)
+  }
+}

@@ -1,0 +1,149 @@
+import ArgumentParser
+import Glibc
+import MemoryImages
+import PageTableLint
+import PageTables
+
+struct Dump: ParsableCommand {
+  static let configuration = CommandConfiguration(abstract: "Print the mappings.")
+
+  enum Style: String, ExpressibleByArgument, CaseIterable { case table, json, jsonl, csv }
+
+  @Argument(help: "A dump or an image.") var input: String?
+  @OptionGroup var options: InputOptions
+  @Option(help: "table, json, jsonl or csv.") var style = Style.table
+
+  func run() throws {
+    let subject = try options.subject(input)
+    let table = try options.chosen(subject)
+    print(
+      MappingReport.text(table, style: MappingReport.Style(rawValue: style.rawValue) ?? .table),
+      terminator: "")
+    if !subject.isComplete { throw ExitCode(3) }
+  }
+}
+
+struct Walk: ParsableCommand {
+  static let configuration = CommandConfiguration(abstract: "One address, level by level.")
+
+  @Argument(help: "A memory image.") var input: String
+  @Argument(help: "Addresses in hexadecimal.") var addresses: [String]
+  @OptionGroup var options: InputOptions
+
+  func run() throws {
+    let subject = try options.subject(input)
+    guard let image = subject.image, let root = try options.chosen(subject).root else {
+      throw ValidationError("walk needs a memory image: a text dump holds no entries")
+    }
+    for text in addresses {
+      guard let address = UInt64(hexText: text) else {
+        throw ValidationError("\(text) is not an address in hexadecimal")
+      }
+      print(address.address)
+      let result = image.walk(address, root: root)
+      let mode = image.mode
+      for step in result.steps {
+        let names = mode.names(step.entry, level: step.level).joined(separator: " ")
+        let owner = image.owner(ofTable: step.table).map { "  in \($0)" } ?? ""
+        print(
+          "  \(mode.level(step.level).name)[\(step.index)] \(step.table.entry): \(step.entry.entry)"
+            + "  \(names)\(owner)")
+      }
+      switch result.end {
+      case .leaf(let physical, let size):
+        let effective = result.steps.last?.effective ?? 0
+        print(
+          "  -> \(physical.entry), a page of \(size.readableSize), effective:"
+            + (effective & mode.user != 0 ? " user" : " kernel")
+            + (effective & mode.write != 0 ? " writable" : " read-only")
+            + (effective & mode.noExecute != 0 ? " no-execute" : " executable"))
+      case .notPresent: print("  -> not present")
+      case .reservedBits(let bits): print("  -> faults: reserved bits \(bits.entry)")
+      case .unreadable(let reason):
+        print("  -> unknown: the table is \(reason == .outsideMemory ? "outside memory" : "not in the image")")
+      case .notCanonical: print("  -> not canonical")
+      }
+    }
+  }
+}
+
+struct Stats: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Page sizes, protections and splitting in figures.")
+
+  enum Style: String, ExpressibleByArgument, CaseIterable { case table, cpa }
+
+  @Argument(help: "A dump or an image.") var input: String?
+  @OptionGroup var options: InputOptions
+  @Option(help: "table, or cpa: the self-test's own line.") var style = Style.table
+
+  func run() throws {
+    let subject = try options.subject(input)
+    let table = try options.chosen(subject)
+    let statistics = DirectMapStatistics(table, pages: subject.facts.maxPfnMapped?.value)
+    switch style {
+    case .cpa: print(statistics.line)
+    case .table: print(MappingReport.statistics(table), terminator: "")
+    }
+    if !subject.isComplete { throw ExitCode(3) }
+  }
+}
+
+struct Info: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "What the input is and what is known of its kernel.")
+
+  @Argument(help: "A dump or an image.") var input: String?
+  @OptionGroup var options: InputOptions
+  @Option(help: "text or json.") var format = ReportFormat.text
+
+  func run() throws {
+    let subject = try options.subject(input)
+    switch format {
+    case .json: print(try JSONReport.info(subject), terminator: "")
+    case .text:
+      print("\(subject.path): \(subject.format), \(subject.mode.name)")
+      for fact in subject.facts.listed { print("  \(fact.name): \(fact.value)  (\(fact.source))") }
+      if let image = subject.image {
+        print("  symbols: \(image.symbols.map { "\($0.count) (\($0.source))" } ?? "none")")
+        print("  log: \(image.log.map { "\($0.value.utf8.count) bytes (\($0.source))" } ?? "none")")
+      }
+      for problem in subject.problems { print("  problem: \(problem)") }
+    }
+    if !subject.isComplete { throw ExitCode(3) }
+  }
+}
+
+struct ExtractCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "extract",
+    abstract: "Write a small image that holds the page tables and what they need, nothing else.")
+
+  @Argument(help: "A memory image.") var image: String
+  @Option(name: .shortAndLong, help: "The file to write.") var output: String
+  @Flag(help: "Leave the kernel log out.") var noLog = false
+
+  func run() throws {
+    let file = try MappedFile(path: image)
+    guard ELFImage.matches(file) else {
+      throw ImageError(image, offset: 0, "expected a memory image (ELF core)", advice: "give one")
+    }
+    let bytes = Extract.make(try KernelImage(try ELFImage(file)), keepLog: !noLog)
+    let descriptor = unsafe open(output, O_WRONLY | O_CREAT | O_TRUNC, 0o644)
+    guard descriptor >= 0 else {
+      throw ImageError(output, "cannot be written", advice: "check the folder's permissions")
+    }
+    defer { close(descriptor) }
+    var at = 0
+    while at < bytes.count {
+      let written = unsafe bytes.withUnsafeBytes {
+        unsafe write(descriptor, $0.baseAddress?.advanced(by: at), $0.count - at)
+      }
+      guard written > 0 else {
+        throw ImageError(output, "writing failed", advice: "is the disk full?")
+      }
+      at += written
+    }
+    print("\(output): \(UInt64(bytes.count).readableSize)")
+  }
+}

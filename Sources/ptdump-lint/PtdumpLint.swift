@@ -1,0 +1,217 @@
+import ArgumentParser
+import Glibc
+import MemoryImages
+import PageTableLint
+import PageTables
+
+let version = "0.1.0"
+
+@main
+struct PtdumpLint: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "ptdump-lint",
+    abstract: "Reads a Linux kernel's page tables and says what is wrong with them.",
+    version: version,
+    subcommands: [
+      Check.self, CPA.self, Dump.self, Walk.self, Stats.self, Info.self, ExtractCommand.self,
+      Rules.self, Explain.self,
+    ],
+    defaultSubcommand: Check.self)
+
+  /// Runs the command; wrong usage exits with 2, as the contract wants.
+  static func main() {
+    do {
+      var command = try parseAsRoot()
+      try command.run()
+    } catch let status as ExitCode {
+      Self.exit(withError: status)
+    } catch let error as ImageError {
+      complain("\(error)")
+      Glibc.exit(2)
+    } catch {
+      let text = fullMessage(for: error)
+      if exitCode(for: error) == .success {
+        print(text)
+        Glibc.exit(0)
+      }
+      complain(text)
+      Glibc.exit(2)
+    }
+  }
+}
+
+/// Writes a line to standard error.
+func complain(_ text: String) {
+  let line = Array((text + "\n").utf8)
+  _ = unsafe line.withUnsafeBytes { unsafe write(2, $0.baseAddress, $0.count) }
+}
+
+enum ReportFormat: String, ExpressibleByArgument, CaseIterable {
+  case text, json
+}
+
+enum FailOn: String, ExpressibleByArgument, CaseIterable {
+  case error, warning, note, never
+  var severity: Severity? { Severity(rawValue: rawValue) }
+}
+
+/// What the commands that read tables share.
+struct InputOptions: ParsableArguments {
+  @Option(help: "The paging mode: x86-64-4level or x86-64-5level.")
+  var mode: String?
+
+  @Option(help: "The kernel release, where the input does not tell it.")
+  var release: String?
+
+  @Option(help: "A kernel log; an image's own log is used without asking.")
+  var log: String?
+
+  @Option(help: "A fact that the input does not tell: pti, nx, pge or xen = on or off.")
+  var assume: [String] = []
+
+  @Option(help: "The root: kernel, user (the PTI twin), or a physical address.")
+  var table = "kernel"
+
+  @Flag(name: .shortAndLong, help: "Say only what is asked for.")
+  var quiet = false
+
+  @Flag(name: .shortAndLong, help: "Also list the rules that could not run.")
+  var verbose = false
+
+  private func pagingMode() throws -> PagingMode? {
+    guard let mode else { return nil }
+    guard let known = PagingMode.named.first(where: { $0.name == mode }) else {
+      throw ValidationError(
+        "no paging mode is named \(mode); known: "
+          + PagingMode.named.map(\.name).joined(separator: ", "))
+    }
+    return known.mode
+  }
+
+  /// Reads an input of any kind; the kind is found from the content.
+  func subject(_ path: String?) throws -> Subject {
+    guard let path else {
+      throw ValidationError(
+        "no INPUT: reading the running kernel is not built yet; give a dump or a memory image")
+    }
+    let mode = try pagingMode()
+    var subject: Subject
+    if path == "-" {
+      let bytes = try readStandardInput()
+      subject = try Self.text(bytes.span, path: "standard input", mode: mode)
+    } else {
+      let file = try MappedFile(path: path)
+      if ELFImage.matches(file) {
+        let root = try rootAddress()
+        let memory = try ELFImage(file)
+        let image = try KernelImage(memory, mode: mode, root: root)
+        let progress = Progress()
+        subject = Subject(image: image, withTwin: root == nil) { progress.report(tables: $0) }
+        progress.end()
+      } else {
+        subject = try file.withBytes { try Self.text($0, path: path, mode: mode) }
+      }
+    }
+    try apply(assume, to: &subject)
+    if let release { subject.facts.release = subject.facts.release ?? Fact(release, "--release") }
+    return subject
+  }
+
+  private func rootAddress() throws -> UInt64? {
+    if table == "kernel" || table == "user" { return nil }
+    guard let address = UInt64(hexText: table), address & 4095 == 0 else {
+      throw ValidationError("--table takes kernel, user, or the physical address of a page")
+    }
+    return address
+  }
+
+  /// The table that `--table` names.
+  func chosen(_ subject: Subject) throws -> Table {
+    guard table == "user" else { return subject.kernel }
+    guard let user = subject.tables.first(where: { $0.name == "user" }) else {
+      throw ValidationError("no user twin: page-table isolation is off or unknown")
+    }
+    return user
+  }
+
+  /// Judges the self-tests of `--log`, else of the image's own log.
+  func takeLog(_ subject: inout Subject) throws {
+    let own = subject.image?.log
+    guard let text = try log.map(readText) ?? own?.value else { return }
+    if let reason = subject.take(log: text, userRelease: release) {
+      complain("ptdump-lint: the log is not used: it is of another boot: \(reason)")
+    }
+  }
+
+  private func apply(_ assumptions: [String], to subject: inout Subject) throws {
+    for text in assumptions {
+      let parts = text.split(separator: "=").map(String.init)
+      guard parts.count == 2, parts[1] == "on" || parts[1] == "off" else {
+        throw ValidationError("--assume takes FACT=on or FACT=off, not \(text)")
+      }
+      let fact = Fact(parts[1] == "on", "assumed")
+      switch parts[0] {
+      case "pti": subject.facts.pti = fact
+      case "nx": subject.facts.nx = fact
+      case "pge": subject.facts.pge = fact
+      case "xen": subject.facts.xen = fact
+      default: throw ValidationError("no fact is named \(parts[0]); known: pti, nx, pge, xen")
+      }
+    }
+  }
+
+  private static func text(_ bytes: Span<UInt8>, path: String, mode: PagingMode?) throws -> Subject {
+    guard KernelText.matches(bytes) else {
+      throw ImageError(
+        path, offset: 0, "neither a memory image (ELF core) nor an x86 page-table dump",
+        advice: "give /sys/kernel/debug/page_tables/kernel, or a QEMU or /proc/vmcore ELF image")
+    }
+    return Subject(text: KernelText.parse(bytes, mode: mode), path: path)
+  }
+}
+
+func readStandardInput() throws -> [UInt8] {
+  var bytes: [UInt8] = []
+  var buffer = [UInt8](repeating: 0, count: 1 << 16)
+  while true {
+    let count = unsafe buffer.withUnsafeMutableBytes { unsafe read(0, $0.baseAddress, $0.count) }
+    guard count > 0 else { break }
+    bytes += buffer[..<count]
+    // A text dump of a big machine has some 20 MB.
+    guard bytes.count < 1 << 30 else {
+      throw ImageError("standard input", "more than 1 GiB of text", advice: "give a file")
+    }
+  }
+  return bytes
+}
+
+func readText(_ path: String) throws -> String {
+  if path == "-" { return String(decoding: try readStandardInput(), as: UTF8.self) }
+  let file = try MappedFile(path: path)
+  return String(decoding: file.bytes(at: 0, count: file.size) ?? [], as: UTF8.self)
+}
+
+/// A line on the terminal for what takes more than half a second; nothing on a pipe.
+final class Progress {
+  private let isTerminal = isatty(2) == 1
+  private let start = Progress.now()
+  private var shown = false
+
+  private static func now() -> Double {
+    var time = timespec()
+    unsafe clock_gettime(CLOCK_MONOTONIC, &time)
+    return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
+  }
+
+  func report(tables: Int) {
+    guard isTerminal, Progress.now() - start > 0.5 else { return }
+    shown = true
+    let line = Array("\r\(tables) tables read".utf8)
+    _ = unsafe line.withUnsafeBytes { unsafe write(2, $0.baseAddress, $0.count) }
+  }
+
+  func end() {
+    guard shown else { return }
+    complain("\r\u{1b}[K")
+  }
+}
