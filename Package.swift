@@ -34,13 +34,17 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: settings),
+    .target(
+      name: "Support", dependencies: ["MemoryImages"], path: "Tests/Support",
+      swiftSettings: settings),
     .testTarget(
       name: "PageTablesTests", dependencies: ["PageTables"], swiftSettings: settings),
     .testTarget(
-      name: "MemoryImagesTests", dependencies: ["PageTables", "MemoryImages"],
+      name: "MemoryImagesTests", dependencies: ["PageTables", "MemoryImages", "Support"],
       swiftSettings: settings),
     .testTarget(
       name: "PageTableLintTests",
-      dependencies: ["PageTables", "MemoryImages", "PageTableLint"], swiftSettings: settings),
+      dependencies: ["PageTables", "MemoryImages", "PageTableLint", "Support"],
+      swiftSettings: settings),
   ]
 )

@@ -65,7 +65,8 @@ package final class ELFImage: PhysicalMemory, Sendable {
     let size = UInt64(file.size)
     for index in 0..<count {
       var program = GElf_Phdr()
-      guard let number = Int32(exactly: index), unsafe gelf_getphdr(elf, number, &program) != nil else {
+      guard let number = Int32(exactly: index), unsafe gelf_getphdr(elf, number, &program) != nil
+      else {
         damage.append("program header \(index) of \(count) cannot be read")
         break
       }
@@ -83,7 +84,8 @@ package final class ELFImage: PhysicalMemory, Sendable {
         let memory = max(program.p_memsz, program.p_filesz)
         guard memory > 0, program.p_paddr != ~0 else { continue }
         guard program.p_paddr <= 1 << 52, memory <= 1 << 52 else {
-          damage.append("program header \(index): no physical memory lies at \(program.p_paddr.entry)")
+          damage.append(
+            "program header \(index): no physical memory lies at \(program.p_paddr.entry)")
           continue
         }
         segments.append(
@@ -137,7 +139,8 @@ package final class ELFImage: PhysicalMemory, Sendable {
         break
       }
       if nameSize == 0, descriptionSize == 0 { break }
-      let name = String(decoding: bytes[nameAt..<(nameAt + Int(nameSize))].prefix { $0 != 0 }, as: UTF8.self)
+      let name = String(
+        decoding: bytes[nameAt..<(nameAt + Int(nameSize))].prefix { $0 != 0 }, as: UTF8.self)
       found.append(
         Note(
           name: name, type: type, bytes: Array(bytes[descriptionAt..<end]),
@@ -153,7 +156,11 @@ package final class ELFImage: PhysicalMemory, Sendable {
     var high = segments.count
     while low < high {
       let middle = (low + high) / 2
-      if segments[middle].physical + segments[middle].size <= address { low = middle + 1 } else { high = middle }
+      if segments[middle].physical + segments[middle].size <= address {
+        low = middle + 1
+      } else {
+        high = middle
+      }
     }
     guard low < segments.count, segments[low].physical <= address else { return nil }
     return segments[low]
@@ -162,7 +169,9 @@ package final class ELFImage: PhysicalMemory, Sendable {
   private func fileOffset(of address: UInt64, count: UInt64) throws(UnreadableMemory) -> UInt64 {
     guard let segment = segment(of: address) else { throw .outsideMemory }
     let offset = address - segment.physical
-    guard offset <= segment.available, count <= segment.available - offset else { throw .notInImage }
+    guard offset <= segment.available, count <= segment.available - offset else {
+      throw .notInImage
+    }
     return segment.offset + offset
   }
 

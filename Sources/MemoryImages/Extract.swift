@@ -90,7 +90,9 @@ package enum Extract {
       case "QEMU":
         // Control registers only: the others may hold a program's data.
         var bytes = note.bytes
-        for index in bytes.indices where index >= 8 && !(392..<432).contains(index) { bytes[index] = 0 }
+        for index in bytes.indices where index >= 8 && !(392..<432).contains(index) {
+          bytes[index] = 0
+        }
         notes.append((note.name, note.type, bytes))
       default: break
       }

@@ -1,6 +1,8 @@
 internal import PageTables
 
-/// The kernel's own symbol table in its memory. Source: kernel/kallsyms.c and
+/// The kernel's own symbol table in its memory.
+///
+/// Source: kernel/kallsyms.c and
 /// scripts/kallsyms.c, 6.12; VMCOREINFO tells its addresses since 6.0.
 enum Kallsyms {
   /// The names and where each table lies, so that an extract can keep them.
@@ -30,7 +32,9 @@ enum Kallsyms {
       let base = reader.word(at: tables[5].0)
     else { return nil }
     let expansions: [[UInt8]] = (0..<256).map { token in
-      guard let start = index.number(at: token * 2, size: 2), start < tokens.count else { return [] }
+      guard let start = index.number(at: token * 2, size: 2), start < tokens.count else {
+        return []
+      }
       return Array(tokens[Int(start)...].prefix { $0 != 0 })
     }
     let count = offsets.count / 4

@@ -97,7 +97,7 @@ package struct KernelImage: Sendable {
       problems.append("the kernel's own symbol table (kallsyms) could not be read")
     }
     func variable(_ name: String) -> Fact<UInt64>? {
-      if let value = extract?.values[name] { return Fact(value, "\(name) (extracted)") }
+      if let value = extract?.values[name] { return Fact(value, name) }
       guard let address = kallsyms?[name], let value = reader.word(at: address) else { return nil }
       return Fact(value, name)
     }
@@ -115,7 +115,8 @@ package struct KernelImage: Sendable {
             + (kernel.value & mode.global == 0 ? " out" : ""))
       }
     }
-    log = extract?.log.map { Fact($0, "the image's printk ring (extracted)") }
+    log =
+      extract?.log.map { Fact($0, "the image's printk ring") }
       ?? PrintkRing.read(info, reader).map { Fact($0, "the image's printk ring") }
     self.facts = facts
     self.problems = problems

@@ -17,14 +17,16 @@ import Glibc
     func failure(_ what: String) -> ImageError {
       let reason = unsafe String(cString: strerror(errno))
       if descriptor >= 0 { close(descriptor) }
-      return ImageError(path, "cannot \(what): \(reason)", advice: "check the name and the permissions")
+      return ImageError(
+        path, "cannot \(what): \(reason)", advice: "check the name and the permissions")
     }
     guard descriptor >= 0 else { throw failure("open") }
     var status = stat()
     guard unsafe fstat(descriptor, &status) == 0 else { throw failure("stat") }
     guard status.st_mode & S_IFMT == S_IFREG else {
       close(descriptor)
-      throw ImageError(path, "is not a regular file", advice: "give a file, or - for text on standard input")
+      throw ImageError(
+        path, "is not a regular file", advice: "give a file, or - for text on standard input")
     }
     size = Int(status.st_size)
     self.descriptor = descriptor

@@ -1,6 +1,8 @@
 internal import PageTables
 
-/// The kernel log in memory. Source: kernel/printk/printk_ringbuffer.c, 6.12 (5.10 and later);
+/// The kernel log in memory.
+///
+/// Source: kernel/printk/printk_ringbuffer.c, 6.12 (5.10 and later);
 /// the structures' offsets come from VMCOREINFO.
 enum PrintkRing {
   static func read(_ info: [String: String], _ reader: VirtualReader) -> String? {
@@ -9,14 +11,18 @@ enum PrintkRing {
     guard let pointer = info["SYMBOL(prb)"].flatMap({ UInt64(hexText: $0) }),
       let ring = reader.word(at: pointer), let descRing = offset("printk_ringbuffer.desc_ring"),
       let dataRing = offset("printk_ringbuffer.text_data_ring"),
-      let countBitsAt = offset("prb_desc_ring.count_bits"), let descsAt = offset("prb_desc_ring.descs"),
+      let countBitsAt = offset("prb_desc_ring.count_bits"),
+      let descsAt = offset("prb_desc_ring.descs"),
       let infosAt = offset("prb_desc_ring.infos"), let headAt = offset("prb_desc_ring.head_id"),
       let tailAt = offset("prb_desc_ring.tail_id"), let stateAt = offset("prb_desc.state_var"),
-      let blockAt = offset("prb_desc.text_blk_lpos"), let beginAt = offset("prb_data_blk_lpos.begin"),
-      let nextAt = offset("prb_data_blk_lpos.next"), let sizeBitsAt = offset("prb_data_ring.size_bits"),
+      let blockAt = offset("prb_desc.text_blk_lpos"),
+      let beginAt = offset("prb_data_blk_lpos.begin"),
+      let nextAt = offset("prb_data_blk_lpos.next"),
+      let sizeBitsAt = offset("prb_data_ring.size_bits"),
       let dataAt = offset("prb_data_ring.data"), let timeAt = offset("printk_info.ts_nsec"),
       let lengthAt = offset("printk_info.text_len"), let descSize = size("prb_desc"),
-      let infoSize = size("printk_info"), descSize > 0, descSize < 4096, infoSize > 0, infoSize < 4096,
+      let infoSize = size("printk_info"), descSize > 0, descSize < 4096, infoSize > 0,
+      infoSize < 4096,
       let countBits = reader.word(at: ring &+ descRing &+ countBitsAt, size: 4), countBits < 24,
       let sizeBits = reader.word(at: ring &+ dataRing &+ sizeBitsAt, size: 4), sizeBits < 27,
       let descs = reader.word(at: ring &+ descRing &+ descsAt),
@@ -52,7 +58,8 @@ enum PrintkRing {
           let seconds = String(micro / 1_000_000)
           let fraction = String(micro % 1_000_000 + 1_000_000).dropFirst()
           let stamp =
-            "[" + String(repeating: " ", count: max(0, 5 - seconds.count)) + seconds + "." + fraction
+            "[" + String(repeating: " ", count: max(0, 5 - seconds.count)) + seconds + "."
+            + fraction
             + "] "
           for line in text[start..<(start + Int(length))].split(separator: 10) {
             log += stamp + String(decoding: line, as: UTF8.self) + "\n"

@@ -8,7 +8,8 @@ package struct Symbols: Sendable {
 
   package init(_ list: [(name: String, address: UInt64)], source: String) {
     self.source = source
-    addresses = Dictionary(list.map { ($0.name, $0.address) }, uniquingKeysWith: { first, _ in first })
+    addresses = Dictionary(
+      list.map { ($0.name, $0.address) }, uniquingKeysWith: { first, _ in first })
     sorted = list.map { (address: $0.address, name: $0.name) }.sorted { $0 < $1 }
   }
 

@@ -46,9 +46,11 @@ package struct Finding: Sendable {
       levels.count == 1 && first.map { $0.level > 0 } == true
       ? first.map { table.space.mode.level(Int($0.level)).name } : nil
     physical = first?.physical
-    self.entry = entry ?? first.flatMap { run in
-      run.isLeaf && run.physical != nil ? run.physical.map { $0 | run.flags } : nil
-    }
+    self.entry =
+      entry
+      ?? first.flatMap { run in
+        run.isLeaf && run.physical != nil ? run.physical.map { $0 | run.flags } : nil
+      }
     self.evidence = evidence
     self.help = help
   }

@@ -12,7 +12,8 @@ package struct Linter {
 
     /// Whether a rule of the input's limits, PT901 to PT904, found something.
     package var isIncomplete: Bool {
-      !subject.problems.isEmpty || findings.contains { ["PT901", "PT902", "PT903", "PT904"].contains($0.rule.id) }
+      !subject.problems.isEmpty
+        || findings.contains { ["PT901", "PT902", "PT903", "PT904"].contains($0.rule.id) }
     }
 
     /// The exit status of the contract.

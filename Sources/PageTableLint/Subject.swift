@@ -59,7 +59,9 @@ package struct Subject: Sendable {
     let layout = Self.layout(of: text)
     tables = [Table(name: "kernel", space: text.space, layout: layout, root: nil)]
     facts = KernelFacts()
-    facts.directMap = layout.first(.directMap).map { Fact($0.start, "the dump's first kernel leaf") }
+    facts.directMap = layout.first(.directMap).map {
+      Fact($0.start, "the dump's first kernel leaf")
+    }
     // PTI shows in areas that no self-test touches: it takes G from all of them.
     func leaves(_ kind: Area.Kind) -> [Run] {
       guard let area = layout.first(kind) else { return [] }

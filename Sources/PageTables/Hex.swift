@@ -40,7 +40,8 @@ extension UInt64 {
 
   /// Reads hexadecimal text, with or without `0x`; nil for anything else.
   package init?(hexText: some StringProtocol) {
-    let digits = hexText.hasPrefix("0x") || hexText.hasPrefix("0X") ? hexText.dropFirst(2) : hexText[...]
+    let digits =
+      hexText.hasPrefix("0x") || hexText.hasPrefix("0X") ? hexText.dropFirst(2) : hexText[...]
     guard digits.first != "+", digits.first != "-" else { return nil }
     self.init(digits, radix: 16)
   }

@@ -17,13 +17,12 @@ package struct KernelText: Sendable {
   /// Whether the text is an excerpt: quoted, elided, or not from one end to the other.
   package let elided: Bool
 
-  /// Whether `bytes` look like a text dump: a mapping line or a marker among the first lines.
+  /// Whether `bytes` look like a text dump: no binary, and a mapping line in it.
   package static func matches(_ bytes: Span<UInt8>) -> Bool {
+    for index in 0..<min(bytes.count, 4096) where bytes[index] == 0 { return false }
     var scanner = LineScanner()
-    var seen = 0
-    while seen < 2000, let line = scanner.next(in: bytes) {
-      seen += 1
-      if Line(bytes, line) != nil { return true }
+    while let range = scanner.next(in: bytes) {
+      if case .mapping? = Line(bytes, range) { return true }
     }
     return false
   }
@@ -113,6 +112,9 @@ package struct KernelText: Sendable {
       let mode = forced ?? (fiveLevel ? .x86_64FiveLevel : .x86_64)
       for index in runs.indices where runs[index].level == 5 {
         runs[index].level = UInt8(truncatingIfNeeded: mode.levels.count)
+      }
+      if let first = runs.first, first.start != 0 {
+        note(Anomaly(.truncated, address: 0, size: first.start, line: lines.first))
       }
       if let last = runs.last, last.end != 0 {
         note(Anomaly(.truncated, address: last.end, size: 0 &- last.end, line: lineNumber))

@@ -14,7 +14,9 @@ package struct Walker {
   /// are few enough to keep for splicing.
   private var walked: [TableKey: [Run]?] = [:]
   private var stopped = false
-  /// Runs from spliced tables that a walk may add beyond 512 for each table it read. ESPfix, the
+  /// Runs from spliced tables that a walk may add beyond 512 for each table it read.
+  ///
+  /// ESPfix, the
   /// most wasteful thing Linux does with shared tables, makes about 131,072 a processor.
   private static let spliceAllowance = 4 << 20
   /// A subtree with more runs than this is walked again rather than kept for splicing.

@@ -1,5 +1,7 @@
 extension PagingMode {
-  /// x86-64 with four levels. Source: arch/x86/include/asm/pgtable_types.h, 6.12.
+  /// x86-64 with four levels.
+  ///
+  /// Source: arch/x86/include/asm/pgtable_types.h, 6.12.
   package static let x86_64 = x86_64(levels: 4)
   /// x86-64 with five levels (CR4.LA57).
   package static let x86_64FiveLevel = x86_64(levels: 5)

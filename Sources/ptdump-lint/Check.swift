@@ -1,4 +1,5 @@
 import ArgumentParser
+import MemoryImages
 import PageTableLint
 
 struct Check: ParsableCommand {
@@ -67,17 +68,17 @@ struct CPA: ParsableCommand {
 
   func run() throws {
     var causes: [Finding] = []
-    var tests: [SelfTestJudge.Judgement]
-    let runs = SelfTestLog.parse(try readText(log))
+    // A memory image brings its own log.
+    let own = try Self.isImage(log) ? options.subject(log) : nil
+    let runs = SelfTestLog.parse(try own.map { $0.image?.log?.value ?? "" } ?? readText(log))
     guard !runs.isEmpty else {
       complain("\(log): no CPA self-test in it; give a log from \"CPA self-test:\" on")
       throw ExitCode(2)
     }
     var evidence = SelfTestJudge.Evidence(userRelease: options.release)
-    if let input {
-      let subject = try options.subject(input)
+    if let subject = try input.map(options.subject) ?? own {
       if let reason = subject.refuses(runs) {
-        complain("ptdump-lint: \(input) is not used: it is of another boot: \(reason)")
+        complain("ptdump-lint: \(subject.path) is not used: it is of another boot: \(reason)")
       } else {
         evidence = subject.evidence(userRelease: options.release)
         var judged = subject
@@ -87,7 +88,7 @@ struct CPA: ParsableCommand {
         }
       }
     }
-    tests = SelfTestJudge.judge(runs, evidence: evidence)
+    let tests = SelfTestJudge.judge(runs, evidence: evidence)
     switch format {
     case .text: print(TextReport.cpa(tests, cause: causes), terminator: "")
     case .json: print(try JSONReport.cpa(tests), terminator: "")
@@ -100,6 +101,12 @@ struct CPA: ParsableCommand {
     }) {
       throw ExitCode(3)
     }
+  }
+}
+
+extension CPA {
+  private static func isImage(_ path: String) throws -> Bool {
+    path == "-" ? false : ELFImage.matches(try MappedFile(path: path))
   }
 }
 

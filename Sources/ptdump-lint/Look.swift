@@ -43,7 +43,11 @@ struct Walk: ParsableCommand {
       let result = image.walk(address, root: root)
       let mode = image.mode
       for step in result.steps {
-        let names = mode.names(step.entry, level: step.level).joined(separator: " ")
+        let isLeaf = step.level == 1 || step.entry & mode.large != 0
+        let flags =
+          isLeaf
+          ? step.entry & ~mode.level(step.level).leafAddress : step.entry & ~mode.tableAddress
+        let names = mode.names(flags, level: step.level).joined(separator: " ")
         let owner = image.owner(ofTable: step.table).map { "  in \($0)" } ?? ""
         print(
           "  \(mode.level(step.level).name)[\(step.index)] \(step.table.entry): \(step.entry.entry)"
@@ -60,7 +64,9 @@ struct Walk: ParsableCommand {
       case .notPresent: print("  -> not present")
       case .reservedBits(let bits): print("  -> faults: reserved bits \(bits.entry)")
       case .unreadable(let reason):
-        print("  -> unknown: the table is \(reason == .outsideMemory ? "outside memory" : "not in the image")")
+        print(
+          "  -> unknown: the table is \(reason == .outsideMemory ? "outside memory" : "not in the image")"
+        )
       case .notCanonical: print("  -> not canonical")
       }
     }

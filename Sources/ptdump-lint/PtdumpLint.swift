@@ -160,7 +160,8 @@ struct InputOptions: ParsableArguments {
     }
   }
 
-  private static func text(_ bytes: Span<UInt8>, path: String, mode: PagingMode?) throws -> Subject {
+  private static func text(_ bytes: Span<UInt8>, path: String, mode: PagingMode?) throws -> Subject
+  {
     guard KernelText.matches(bytes) else {
       throw ImageError(
         path, offset: 0, "neither a memory image (ELF core) nor an x86 page-table dump",

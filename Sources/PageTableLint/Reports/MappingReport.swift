@@ -44,7 +44,8 @@ package enum MappingReport {
         let own = record.kind == "leaf" ? record.flags.joined(separator: " ") : record.kind
         let effective =
           record.kind == "leaf"
-          ? (record.user ? "u" : "-") + (record.write ? "w" : "-") + (record.execute ? "x" : "-") : "   "
+          ? (record.user ? "u" : "-") + (record.write ? "w" : "-") + (record.execute ? "x" : "-")
+          : "   "
         return "\(record.start)-\(record.end) \(left(run.size.size, 8)) \(record.level) "
           + "\(effective) \(right(own, 44)) \(right(record.physical ?? "", 14)) \(record.area)\n"
       }.joined()
@@ -60,12 +61,14 @@ package enum MappingReport {
       if bytes[area] == nil { order.append(area) }
       bytes[area, default: [:]][mode.level(Int(run.level)).name, default: 0] &+= run.size
       let protection =
-        (run.effective & mode.write != 0 ? "RW" : "ro") + (run.effective & mode.noExecute != 0 ? " NX" : " x")
+        (run.effective & mode.write != 0 ? "RW" : "ro")
+        + (run.effective & mode.noExecute != 0 ? " NX" : " x")
       bytes[area, default: [:]][protection, default: 0] &+= run.size
     }
     return order.map { area in
       let figures = (bytes[area] ?? [:]).sorted { $0.key < $1.key }
-      return right(area, 22) + figures.map { "\($0.key) \($0.value.readableSize)" }.joined(separator: ", ")
+      return right(area, 22)
+        + figures.map { "\($0.key) \($0.value.readableSize)" }.joined(separator: ", ")
         + "\n"
     }.joined() + "tables read: \(table.space.tablesRead)\n"
   }

@@ -68,10 +68,27 @@ package enum TextReport {
     for finding in cause {
       lines.append("cause in the tables: \(finding.message)")
       lines.append(
-        "  \(finding.start.address)-\(finding.end.address), \(finding.pages) pages, \(finding.area)")
+        "  \(finding.start.address)-\(finding.end.address), \(finding.pages) pages, \(finding.area)"
+      )
       lines += finding.evidence.map { "  \($0)" }
       lines.append("  fix: \(finding.help)")
     }
-    return lines.joined(separator: "\n") + "\n"
+    return lines.map(wrapped).joined(separator: "\n") + "\n"
+  }
+
+  /// Breaks a long line between words for a terminal of 80 columns, keeping its indent.
+  private static func wrapped(_ line: String) -> String {
+    let indent = String(line.prefix { $0 == " " })
+    var made: [String] = []
+    var current = indent
+    for word in line.split(separator: " ") {
+      if current.count > indent.count, current.count + 1 + word.count > 79 {
+        made.append(current)
+        current = indent + "  "
+      }
+      if current.last.map({ $0 != " " }) ?? false { current += " " }
+      current += word
+    }
+    return (made + [current]).joined(separator: "\n")
   }
 }

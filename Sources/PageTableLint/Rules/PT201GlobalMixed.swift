@@ -23,7 +23,9 @@ extension Rule {
         let leaves = table.space.runs(from: area.start, through: area.last).filter(\.isLeaf)
         let lacking = leaves.filter { $0.flags & global == 0 }
         let having = leaves.filter { $0.flags & global != 0 }
-        guard let first = lacking.first, let last = lacking.last, !having.isEmpty else { return nil }
+        guard let first = lacking.first, let last = lacking.last, !having.isEmpty else {
+          return nil
+        }
         let within = having.filter { $0.start >= first.start && $0.last <= last.last }
         var evidence = [
           "\(total(lacking)) without the bit, \(total(having)) with it; PTI is off ("

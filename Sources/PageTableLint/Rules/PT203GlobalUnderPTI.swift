@@ -33,7 +33,8 @@ extension Rule {
         in: table, runs: bad, area: area,
         evidence: ["PTI is on (\(subject.facts.pti?.source ?? ""))"]
           + evidence(bad, subject, table),
-        help: residue ? "nothing: the test set the bit, not the kernel"
+        help: residue
+          ? "nothing: the test set the bit, not the kernel"
           : "mask the protection with __default_kernel_pte_mask")
     }
   }

@@ -19,7 +19,8 @@ extension Rule {
       return Finding(
         rule, "reserved bits \(bits.entry) set", in: table,
         runs: [run(anomaly)], entry: anomaly.entry,
-        evidence: ["entry \(anomaly.entry?.entry ?? "?")"], help: "the table is overwritten, or the mode is wrong (--mode)")
+        evidence: ["entry \(anomaly.entry?.entry ?? "?")"],
+        help: "the table is overwritten, or the mode is wrong (--mode)")
     }
   }
 }

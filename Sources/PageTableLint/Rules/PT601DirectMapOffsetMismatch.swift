@@ -13,7 +13,9 @@ extension Rule {
       Fix: memory corruption, or a wrong base: see `ptdump-lint info`.
       """
   ) { rule, subject in
-    guard subject.facts.xen?.value != true, let base = subject.facts.directMap?.value else { return [] }
+    guard subject.facts.xen?.value != true, let base = subject.facts.directMap?.value else {
+      return []
+    }
     return subject.tables.flatMap { table -> [Finding] in
       guard let area = table.layout.first(.directMap), area.start == base else { return [] }
       let bad = table.space.runs(from: area.start, through: area.last).filter { run in

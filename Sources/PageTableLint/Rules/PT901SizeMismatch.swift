@@ -11,7 +11,8 @@ extension Rule {
       Fix: take the dump again, whole.
       """
   ) { rule, subject in
-    anomalies(subject) { if case .sizeMismatch = $0 { true } else { false } }.map { table, anomaly in
+    anomalies(subject) { if case .sizeMismatch = $0 { true } else { false } }.map {
+      table, anomaly in
       var printed: UInt64 = 0
       if case .sizeMismatch(let size) = anomaly.kind { printed = size }
       return Finding(

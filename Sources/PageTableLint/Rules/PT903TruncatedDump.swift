@@ -17,7 +17,8 @@ extension Rule {
     }
       + anomalies(subject) { $0 == .truncated }.map { table, anomaly in
         Finding(
-          rule, "the text ends or is elided before the top of the address space", in: table,
+          rule, "the text does not hold the whole address space: it is cut off or elided",
+          in: table,
           runs: [], evidence: ["line \(anomaly.line ?? 0)"], help: "take the dump again, whole")
       }
   }

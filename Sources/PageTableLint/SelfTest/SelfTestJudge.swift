@@ -108,7 +108,8 @@ package enum SelfTestJudge {
     return zip(runs, own).map { run, finding in
       var finding = finding
       if finding == nil, let other = bits[run.boot] {
-        finding = BitFinding(bit: other.bit, source: "another pass of the same boot: \(other.source)")
+        finding = BitFinding(
+          bit: other.bit, source: "another pass of the same boot: \(other.source)")
       }
       return judge(run, evidence, finding)
     }
@@ -214,10 +215,10 @@ extension SelfTestJudge {
         bit: .unknown,
         source: "neither the log nor a release tells which bit the test changes")
     }
-    for other in candidates.dropFirst() where other.bit != best.bit {
-      notes.append(
-        "The test bit is \(best.bit.rawValue) after \(best.source). "
-          + "It would be \(other.bit.rawValue) after \(other.source).")
+    for (index, other) in candidates.enumerated() where other.bit != best.bit {
+      // The log and the image of one boot name the same release: said once.
+      guard !candidates[..<index].contains(where: { $0.release == other.release }) else { continue }
+      notes.append("The release disagrees: \(other.bit.rawValue) after \(other.source).")
     }
     if best.release == nil { best.release = candidates.lazy.compactMap(\.release).first }
     return best
@@ -272,7 +273,8 @@ extension SelfTestJudge {
         source: "the log: the failing entries lack G, and the revert split what the change "
           + "did not, so it set G")
     }
-    guard before.gigabyte == after.gigabyte, before.large == after.large, before.fourK == after.fourK,
+    guard before.gigabyte == after.gigabyte, before.large == after.large,
+      before.fourK == after.fourK,
       !run.failures.contains(where: { $0.kinds.contains(.badEntryAfterRevert) })
     else { return nil }
     return BitFinding(
@@ -312,7 +314,7 @@ extension SelfTestJudge {
   }
 
   /// A kernel release as far as the test's history needs it.
-  private struct Release {
+  private struct Release: Equatable {
     var major: Int
     var minor: Int
     var patch: Int
@@ -612,7 +614,8 @@ extension SelfTestJudge {
     if entry & present == 0 { return .falseAlarm(.unmappedMeanwhile, unmapped) }
     if isGlobal {
       if entry & global != 0 {
-        return .undetermined("A test of _PAGE_GLOBAL would have passed this entry after the revert.")
+        return .undetermined(
+          "A test of _PAGE_GLOBAL would have passed this entry after the revert.")
       }
       if let reason = maskReason(evidence) {
         return .falseAlarm(

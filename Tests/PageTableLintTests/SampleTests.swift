@@ -1,0 +1,108 @@
+import Foundation
+import MemoryImages
+import PageTableLint
+import PageTables
+import Support
+import Testing
+
+/// What must be said of each real capture, from the image, from the text and from the log alone.
+@Suite struct SampleTests {
+  private func imageReport(_ sample: String) throws -> Linter.Report {
+    var subject = Subject(image: try Samples.image(sample))
+    let log = try #require(subject.image?.log?.value)
+    #expect(subject.take(log: log, userRelease: nil) == nil)
+    return Linter.run(subject)
+  }
+
+  private func textSubject(_ sample: String) throws -> Subject {
+    let bytes = Array(try Samples.text(sample, "kernel.txt").utf8)
+    return Subject(text: KernelText.parse(bytes.span), path: "kernel.txt")
+  }
+
+  private func textReport(_ sample: String) throws -> Linter.Report {
+    var subject = try textSubject(sample)
+    #expect(subject.take(log: try Samples.text(sample, "kernel.log"), userRelease: nil) == nil)
+    return Linter.run(subject)
+  }
+
+  private func ids(_ report: Linter.Report, from severity: Severity = .warning) -> [String] {
+    report.findings.filter { $0.severity >= severity }.map(\.rule.id).sorted()
+  }
+
+  @Test(arguments: Samples.healthy)
+  func healthyIsFreeOfFindings(_ sample: String) throws {
+    for report in [try imageReport(sample), try textReport(sample)] {
+      #expect(ids(report, from: .note) == [])
+      #expect(!report.isIncomplete)
+      #expect(report.status(failOn: .note, allowIncomplete: false) == 0)
+      #expect(report.subject.selfTests.map(\.verdict) == [.passed])
+    }
+  }
+
+  @Test func falseAlarmOf2008() throws {
+    let report = try imageReport("cpa-2008")
+    #expect(ids(report) == ["PT004", "PT201"])
+    let finding = try #require(report.findings.first { $0.rule.id == "PT201" })
+    #expect(finding.message.contains("first GiB of the direct map"))
+    #expect(finding.start == 0xffff_8880_0000_0000)
+    #expect(finding.end == 0xffff_8880_4000_0000)
+    #expect(finding.help.contains("level2_ident_pgt"))
+    let test = try #require(report.subject.selfTests.first)
+    #expect(test.verdict == .falseAlarm)
+    #expect(test.failures.count == 209)
+    #expect(test.failures.allSatisfy { $0.cause == .attributeAlreadyClear })
+    #expect(ids(try textReport("cpa-2008")) == ["PT004", "PT201"])
+  }
+
+  @Test func falseAlarmUnderPTI() throws {
+    let report = try imageReport("cpa-pti")
+    #expect(ids(report, from: .note) == ["PT203"])
+    #expect(ids(report) == [])
+    let test = try #require(report.subject.selfTests.first)
+    #expect(test.verdict == .falseAlarm)
+    #expect(test.failures.count == 269)
+    #expect(test.failures.allSatisfy { $0.verdict == .falseAlarm })
+  }
+
+  @Test func realFailure() throws {
+    let report = try imageReport("real-failure")
+    #expect(ids(report) == ["PT301"])
+    let test = try #require(report.subject.selfTests.first)
+    #expect(test.verdict == .realFailure)
+    #expect(test.failures.count == 27)
+    #expect(test.failures.allSatisfy { $0.verdict == .realFailure && $0.cause == .notChanged })
+  }
+
+  @Test(arguments: Samples.all)
+  func verdictsAreTheSameFromEachSource(_ sample: String) throws {
+    let runs = SelfTestLog.parse(try Samples.text(sample, "kernel.log"))
+    func verdicts(_ evidence: SelfTestJudge.Evidence) -> [String] {
+      SelfTestJudge.judge(runs, evidence: evidence).flatMap { test in
+        [test.verdict.rawValue]
+          + test.failures.map { "\($0.failure.address.hex()) \($0.verdict) \($0.cause)" }
+      }
+    }
+    let log = verdicts(SelfTestJudge.Evidence())
+    #expect(log == verdicts(try textSubject(sample).evidence(userRelease: nil)))
+    #expect(log == verdicts(Subject(image: try Samples.image(sample)).evidence(userRelease: nil)))
+  }
+
+  @Test(arguments: Samples.all)
+  func statisticLineIsTheKernelsLast(_ sample: String) throws {
+    let subject = Subject(image: try Samples.image(sample))
+    let line = DirectMapStatistics(
+      subject.kernel, pages: subject.facts.maxPfnMapped?.value
+    ).line
+    let last = try Samples.text(sample, "kernel.log").split(separator: "\n").last {
+      $0.contains(" gb ")
+    }
+    #expect(try #require(last).hasSuffix(" " + line))
+  }
+
+  @Test func aLogOfAnotherBootIsRefused() throws {
+    var subject = Subject(image: try Samples.image("healthy"))
+    let reason = subject.take(log: try Samples.text("real-failure", "kernel.log"), userRelease: nil)
+    #expect(reason != nil)
+    #expect(subject.selfTests.isEmpty)
+  }
+}
