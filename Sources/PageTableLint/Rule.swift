@@ -5,7 +5,7 @@ internal import PageTables
 package struct Rule: Sendable {
   /// What a rule cannot do without.
   package enum Need: Sendable, Equatable {
-    case physicalAddresses, noExecute, ptiOff, ptiOn, globalPages, selfTest
+    case physicalAddresses, directMapBase, noExecute, ptiOff, ptiOn, globalPages, selfTest
 
     /// Why the rule does not run on `subject`; nil where it can.
     func missing(in subject: Subject) -> String? {
@@ -13,6 +13,9 @@ package struct Rule: Sendable {
       case .physicalAddresses:
         subject.tables.allSatisfy { $0.space.hasPhysical }
           ? nil : "needs physical addresses: give a memory image"
+      case .directMapBase:
+        subject.facts.directMap == nil
+          ? "needs the direct map's base (page_offset_base): the image's symbols tell it" : nil
       case .noExecute:
         subject.facts.nx?.value == false ? "the no-execute bit is not in use" : nil
       case .ptiOff:

@@ -5,7 +5,7 @@ extension Rule {
   /// Direct-map leaves that lead elsewhere than their own offset.
   static let directMapOffsetMismatch = Rule(
     id: "PT601", name: "direct-map-offset-mismatch", severity: .error,
-    summary: "the direct map is not direct", needs: [.physicalAddresses],
+    summary: "the direct map is not direct", needs: [.physicalAddresses, .directMapBase],
     documentation: """
       What: a leaf of the direct map whose physical address is not its offset in the map.
       Why: __va() and __pa() disagree with the tables: any write goes astray.
