@@ -49,7 +49,7 @@ package final class ELFImage: PhysicalMemory, Sendable {
     else {
       throw ImageError(
         file.path, offset: 0, "expected an ELF core of 64-bit x86",
-        advice: "give a memory image (a vmlinux goes with --symbols)")
+        advice: "give a memory image, not a program or a vmlinux")
     }
     var count = 0
     guard unsafe elf_getphdrnum(elf, &count) == 0, count > 0 else {

@@ -4,7 +4,7 @@ import Glibc
 @safe package final class MappedFile: Sendable {
   package let path: String
   package let size: Int
-  let descriptor: Int32
+  package let descriptor: Int32
   // The mapping is never written to and lives as long as the object.
   private nonisolated(unsafe) let base: UnsafeRawPointer?
 

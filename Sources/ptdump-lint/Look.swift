@@ -19,7 +19,7 @@ struct Dump: ParsableCommand {
     print(
       MappingReport.text(table, style: MappingReport.Style(rawValue: style.rawValue) ?? .table),
       terminator: "")
-    if !subject.isComplete { throw ExitCode(3) }
+    try requireComplete(subject)
   }
 }
 
@@ -91,7 +91,7 @@ struct Stats: ParsableCommand {
     case .cpa: print(statistics.line)
     case .table: print(MappingReport.statistics(table), terminator: "")
     }
-    if !subject.isComplete { throw ExitCode(3) }
+    try requireComplete(subject)
   }
 }
 
@@ -116,7 +116,7 @@ struct Info: ParsableCommand {
       }
       for problem in subject.problems { print("  problem: \(problem)") }
     }
-    if !subject.isComplete { throw ExitCode(3) }
+    try requireComplete(subject)
   }
 }
 
@@ -152,4 +152,11 @@ struct ExtractCommand: ParsableCommand {
     }
     print("\(output): \(UInt64(bytes.count).readableSize)")
   }
+}
+
+/// Says that an input was read in part, with the exit status that goes with it.
+private func requireComplete(_ subject: Subject) throws {
+  guard !subject.isComplete else { return }
+  complain("ptdump-lint: \(subject.path) was read in part: ptdump-lint check says what is missing")
+  throw ExitCode(3)
 }

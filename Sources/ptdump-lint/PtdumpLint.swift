@@ -97,11 +97,15 @@ struct InputOptions: ParsableArguments {
     let mode = try pagingMode()
     var subject: Subject
     if path == "-" {
-      let bytes = try readStandardInput()
+      let bytes = try readToEnd(0, name: "standard input")
       subject = try Self.text(bytes.span, path: "standard input", mode: mode)
     } else {
       let file = try MappedFile(path: path)
-      if ELFImage.matches(file) {
+      if file.size == 0 {
+        // debugfs and procfs files have no size until they are read.
+        let bytes = try readToEnd(file.descriptor, name: path)
+        subject = try Self.text(bytes.span, path: path, mode: mode)
+      } else if ELFImage.matches(file) {
         let root = try rootAddress()
         let memory = try ELFImage(file)
         let image = try KernelImage(memory, mode: mode, root: root)
@@ -171,23 +175,31 @@ struct InputOptions: ParsableArguments {
   }
 }
 
-func readStandardInput() throws -> [UInt8] {
+/// Reads a descriptor to its end: standard input, or a file without a size.
+func readToEnd(_ descriptor: Int32, name: String) throws -> [UInt8] {
   var bytes: [UInt8] = []
   var buffer = [UInt8](repeating: 0, count: 1 << 16)
   while true {
-    let count = unsafe buffer.withUnsafeMutableBytes { unsafe read(0, $0.baseAddress, $0.count) }
-    guard count > 0 else { break }
+    let count = unsafe buffer.withUnsafeMutableBytes {
+      unsafe read(descriptor, $0.baseAddress, $0.count)
+    }
+    guard count >= 0 else {
+      let reason = unsafe String(cString: strerror(errno))
+      throw ImageError(name, "cannot be read: \(reason)", advice: "check the permissions")
+    }
+    guard count > 0 else { return bytes }
     bytes += buffer[..<count]
     // A text dump of a big machine has some 20 MB.
     guard bytes.count < 1 << 30 else {
-      throw ImageError("standard input", "more than 1 GiB of text", advice: "give a file")
+      throw ImageError(name, "more than 1 GiB of text", advice: "give a file")
     }
   }
-  return bytes
 }
 
 func readText(_ path: String) throws -> String {
-  if path == "-" { return String(decoding: try readStandardInput(), as: UTF8.self) }
+  if path == "-" {
+    return String(decoding: try readToEnd(0, name: "standard input"), as: UTF8.self)
+  }
   let file = try MappedFile(path: path)
   return String(decoding: file.bytes(at: 0, count: file.size) ?? [], as: UTF8.self)
 }
