@@ -86,8 +86,8 @@ import Testing
         "cpa's own messages",
         each {
           $0
-            + "\n<4>[    1.080907] CPA  protect  Rodata RO: 0xffffffff8165f000 - 0xffffffff8165ffff "
-            + "PFN 165f req 8000000000000123 prevent 0000000000000002"
+            + "\n<4>[    1.080907] CPA  protect  Rodata RO: 0xffffffff8165f000 - "
+            + "0xffffffff8165ffff PFN 165f req 8000000000000123 prevent 0000000000000002"
         }
       ),
       ("one line", Self.failing.split(separator: "\n").joined(separator: " ")),

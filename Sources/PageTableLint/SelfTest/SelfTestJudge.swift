@@ -265,16 +265,15 @@ extension SelfTestJudge {
     let count = UInt64(kept.count)
     let enough = count / 2 + count % 2
     if gigabytes > 0 || larges > 0 {
-      guard gigabytes >= enough || larges >= enough || gigabytes + larges >= enough else {
-        return nil
-      }
+      guard gigabytes >= enough || larges >= enough else { return nil }
       return BitFinding(
         bit: .global,
         source: "the log: the failing entries lack G, and the revert split what the change "
           + "did not, so it set G")
     }
     guard before.gigabyte == after.gigabyte, before.large == after.large,
-      before.fourK == after.fourK,
+      before.fourK == after.fourK, !run.hasDroppedMessages,
+      !run.errors.contains(where: { if case .revert = $0.kind { true } else { false } }),
       !run.failures.contains(where: { $0.kinds.contains(.badEntryAfterRevert) })
     else { return nil }
     return BitFinding(
@@ -354,6 +353,8 @@ extension SelfTestJudge {
 extension SelfTestJudge {
   private enum LeafSize {
     case large, fourK, unknown
+    /// The text ends within or after the entry, and its frame does not belong to the address.
+    case cutOff
   }
 
   private static let fixedBases: [UInt64] = [
@@ -367,6 +368,8 @@ extension SelfTestJudge {
     // KASLR: the entries whose level the log tells show the base.
     var bases: Set<UInt64> = []
     for failure in run.failures where failure.level == 2 && failure.kinds.contains(.badEntry) {
+      // Without PAE a large page of 32 bits has 4 MiB.
+      guard failure.address >> 32 != 0 else { continue }
       guard let entry = failure.entry, entry & large != 0 else { continue }
       let base = (failure.address & ~0x1f_ffff) &- (entry & 0x000f_ffff_ffe0_0000)
       bases.insert(base)
@@ -380,21 +383,22 @@ extension SelfTestJudge {
   ) -> LeafSize {
     if failure.kinds.contains(.unexpectedLevel) { return .large }
     guard let entry = failure.entry ?? failure.entryAfterRevert else { return .unknown }
-    if entry & large == 0, failure.kinds.contains(.badEntry) {
-      // No leaf of 4 KiB lies above the lowest level.
-      return .fourK
-    }
     let frame = entry & 0x000f_ffff_ffff_f000
     for base in bases where failure.address >= base {
       let offset = failure.address - base
-      if offset == frame, offset & 0x1f_ffff != 0 { return .fourK }
+      if offset == frame, offset & 0x1f_ffff != 0 || entry & large == 0 { return .fourK }
       // Bit 12 of a large entry is its PAT bit.
-      for size in sizes(failure.address) where entry & large != 0 && offset & (size - 1) != 0 {
+      guard entry & (present | large) == present | large else { continue }
+      guard !failure.isEntryAtEnd || frame != 0 else { continue }
+      for size in sizes(failure.address) where offset & (size - 1) != 0 {
         if offset & ~(size - 1) == frame & ~0x1000, frame & ~0x1000 & (size - 1) == 0 {
           return .large
         }
       }
     }
+    if failure.isEntryAtEnd { return .cutOff }
+    // A present leaf without bit 7 is one of 4 KiB.
+    if entry & large == 0, failure.kinds.contains(.badEntry) { return .fourK }
     // The level line follows at once, so its absence tells something unless the log ends there.
     let isCut = failure.isLastWord || run.hasDroppedMessages
     return failure.kinds.contains(.badEntry) && !isCut ? .fourK : .unknown
@@ -444,6 +448,8 @@ extension SelfTestJudge {
     _ evidence: Evidence
   ) -> Finding {
     switch (bit, size) {
+    case (_, .cutOff):
+      return .undetermined("The log ends at this entry, and digits of it may be missing.")
     case (.unknown, _):
       let asGlobal = diagnose(failure, size, .global, run, evidence)
       let asSoftw1 = diagnose(failure, size, .softw1, run, evidence)
@@ -452,10 +458,8 @@ extension SelfTestJudge {
         if asGlobal.cause != asSoftw1.cause {
           finding.cause = .unknown
         }
-        if asGlobal.explanation != asSoftw1.explanation, finding.verdict != .undetermined {
-          finding.explanation =
-            "Whichever bit the test changes, the verdict is the same. If bit 9: "
-            + asSoftw1.explanation + " If _PAGE_GLOBAL: " + asGlobal.explanation
+        if asGlobal.explanation != asSoftw1.explanation {
+          finding.explanation = either(finding)
         }
         return finding
       }
@@ -480,6 +484,23 @@ extension SelfTestJudge {
           failure.kinds.contains(.lookupFailed)
             ? .falseAlarm(.unmappedMeanwhile, unmapped) : nil,
         ].compactMap { $0 })
+    }
+  }
+
+  /// Explains a verdict that both readings of the test bit give.
+  private static func either(_ finding: Finding) -> String {
+    switch (finding.verdict, finding.cause) {
+    case (.realFailure, .notChanged):
+      "Whether the test sets bit 9 or clears _PAGE_GLOBAL: the entry is as it was before the "
+        + "request, so CPA did not act."
+    case (.realFailure, _):
+      "Whether the test changes bit 9 or _PAGE_GLOBAL: the entry is not as requested."
+    case (.falseAlarm, _):
+      "Whether the test changes bit 9 or _PAGE_GLOBAL: the entry is what CPA should have left, "
+        + "so it is a false alarm."
+    case (.undetermined, _):
+      "The log does not tell which bit the test changes, nor enough of this entry. "
+        + "Give --release or the complete log."
     }
   }
 
@@ -537,7 +558,10 @@ extension SelfTestJudge {
       return .falseAlarm(
         .attributeAlreadyClear,
         "The test clears _PAGE_GLOBAL, and this large page had none: nothing to change, so CPA "
-          + "rightly did not split it. To mend is the mapping that lacks G, not CPA.")
+          + "rightly did not split it. "
+          + (evidence.pti == true
+            ? "With PTI the direct map has no G by design."
+            : "To mend is the mapping that lacks G, not CPA."))
     case (true, true):
       if let reason = maskReason(evidence) {
         return .falseAlarm(

@@ -78,7 +78,7 @@ enum SelfTestEvent {
   case statistics(SelfTestStatistics, early: Bool)
   case failure(
     address: UInt64, SelfTestFailure.Kinds, entry: UInt64? = nil, level: Int? = nil,
-    afterRevert: UInt64? = nil)
+    afterRevert: UInt64? = nil, isAtEnd: Bool = false)
   case error(SelfTestError.Kind)
   case ok
   case passed
@@ -243,11 +243,15 @@ private struct SelfTestGrammar {
         guard index < tokens.count else { throw .cut(event) }
         guard let entry = Self.number(bytes, tokens[index], radix: 16) else { return event }
         index += 1
-        return .failure(address: address, .badEntryAfterRevert, afterRevert: entry)
+        return .failure(
+          address: address, .badEntryAfterRevert, afterRevert: entry,
+          isAtEnd: tokens[index - 1].end == bytes.count)
       }
       guard let entry = Self.number(bytes, tokens[index], radix: 16) else { return event }
       index += 1
-      return .failure(address: address, .badEntry, entry: entry)
+      return .failure(
+        address: address, .badEntry, entry: entry,
+        isAtEnd: tokens[index - 1].end == bytes.count)
     default: throw .none
     }
   }
@@ -269,7 +273,9 @@ private struct SelfTestGrammar {
     guard index < tokens.count else { throw .cut(event) }
     guard let entry = Self.number(bytes, tokens[index], radix: 16) else { return event }
     index += 1
-    return .failure(address: address, .notLarge, entry: entry, level: Int(exactly: level))
+    return .failure(
+      address: address, .notLarge, entry: entry, level: Int(exactly: level),
+      isAtEnd: tokens[index - 1].end == bytes.count)
   }
 
   /// Reads what follows `4k`.
@@ -408,9 +414,12 @@ private struct SelfTestCollector {
         run.statistics.append(statistics)
         if early { run.isEarlyForm = true }
       }
-    case .failure(let address, let kinds, let entry, let level, let afterRevert):
+    case .failure(let address, let kinds, let entry, let level, let afterRevert, let isAtEnd):
       if run?.statistics.count == 3, !kinds.contains(.notLarge) { close() }
       fail(address, kinds, entry, level, afterRevert, line, stamped)
+      if isAtEnd, let last = run?.failures.firstIndex(where: { $0.address == address }) {
+        run?.failures[last].isEntryAtEnd = true
+      }
     case .error(let kind):
       if case .count = kind {} else if run?.statistics.count == 3 { close() }
       open(line, stamped) { $0.errors.append(SelfTestError(kind: kind, line: line)) }
@@ -450,14 +459,6 @@ private struct SelfTestCollector {
   }
 
   mutating func finish() -> [SelfTestRun] {
-    if let last = run?.failures.indices.last, let current = run, !current.isComplete {
-      let failure = current.failures[last]
-      let statistics = current.statistics.last?.line ?? 0
-      let error = current.errors.last?.line ?? 0
-      let end = failure.lines.last ?? 0
-      let isLast = end > statistics && end > error
-      if isLast { run?.failures[last].isLastWord = true }
-    }
     close()
     return runs
   }
@@ -483,8 +484,14 @@ private struct SelfTestCollector {
   }
 
   private mutating func close() {
-    if let run { runs.append(run) }
+    guard var ended = run else { return }
     run = nil
+    if let last = ended.failures.indices.last, !ended.isComplete,
+      ended.failures[last].lines.last == ended.lines.upperBound
+    {
+      ended.failures[last].isLastWord = true
+    }
+    runs.append(ended)
   }
 
   private mutating func fail(

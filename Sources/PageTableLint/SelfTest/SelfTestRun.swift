@@ -102,6 +102,21 @@ package struct SelfTestFailure: Sendable, Equatable {
   package var changeLine: Int?
   /// Whether nothing of the self-test follows, so that a level line may have been cut off.
   package var isLastWord = false
+  /// Whether the text ends with the entry, so that digits of it may have been cut off.
+  package var isEntryAtEnd = false
+
+  package init(
+    address: UInt64, entry: UInt64? = nil, level: Int? = nil, kinds: Kinds,
+    entryAfterRevert: UInt64? = nil, lines: [Int], changeLine: Int? = nil
+  ) {
+    self.address = address
+    self.entry = entry
+    self.level = level
+    self.kinds = kinds
+    self.entryAfterRevert = entryAfterRevert
+    self.lines = lines
+    self.changeLine = changeLine
+  }
 }
 
 /// A complaint of the test that names no address.

@@ -16,7 +16,18 @@ struct LogToken {
   var line: Int
   var isFirst: Bool
 
-  private static let words: [[([UInt8], Word)]] = {
+  /// A word of up to 16 bytes in two registers, so that a log's words are looked up quickly.
+  private struct Key: Hashable {
+    var low: UInt64 = 0
+    var high: UInt64 = 0
+
+    mutating func append(_ byte: UInt8) {
+      high = high << 8 | low >> 56
+      low = low << 8 | UInt64(byte)
+    }
+  }
+
+  private static let words: [Key: Word] = {
     let list: [(String, Word)] = [
       ("CPA", .cpa), ("4k", .fourK), ("self", .selfWord), ("test", .test), ("bad", .bad),
       ("pte", .pte), ("after", .after), ("revert", .revert), ("unexpected", .unexpected),
@@ -33,21 +44,25 @@ struct LogToken {
       ("kernel", .kernel), ("on", .on), ("Xen", .xen), ("HVM", .hvm), ("PVH", .pvh),
       (":", .colon), ("-", .dash), ("[", .open), ("]", .close), (".", .dot),
     ]
-    var byLength: [[([UInt8], Word)]] = Array(repeating: [], count: 16)
+    var words: [Key: Word] = [:]
     for (text, word) in list {
-      byLength[text.utf8.count].append((Array(text.utf8), word))
+      var key = Key()
+      for byte in text.utf8 { key.append(byte) }
+      words[key] = word
     }
-    return byLength
+    return words
   }()
 
   static func classify(_ bytes: borrowing Span<UInt8>, _ start: Int, _ end: Int) -> Word {
-    let length = end - start
-    guard length < 16 else { return .other }
-    search: for (text, word) in words[length] {
-      for index in 0..<length where bytes[start + index] != text[index] { continue search }
-      return word
-    }
-    return .other
+    guard end - start <= 16, isInitial(bytes[start]) else { return .other }
+    var key = Key()
+    for index in start..<end { key.append(bytes[index]) }
+    return words[key] ?? .other
+  }
+
+  /// Whether some word begins with a byte; most numbers are told by that.
+  private static func isInitial(_ byte: UInt8) -> Bool {
+    byte < UInt8(ascii: "0") || byte == UInt8(ascii: "4") || byte > UInt8(ascii: "9")
   }
 }
 
