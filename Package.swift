@@ -35,7 +35,7 @@ let package = Package(
       ],
       swiftSettings: settings),
     .target(
-      name: "Support", dependencies: ["MemoryImages"], path: "Tests/Support",
+      name: "Support", dependencies: ["PageTables", "MemoryImages"], path: "Tests/Support",
       swiftSettings: settings),
     .testTarget(
       name: "PageTablesTests", dependencies: ["PageTables"], swiftSettings: settings),

@@ -5,152 +5,92 @@ import PageTables
 import Support
 import Testing
 
-/// Each rule on a defect of its own, and on the same tables without it.
+/// Each rule on a defect of its own and on tables without it (samples/rules), and where it stands
+/// back.
 @Suite struct RuleTests {
-  /// A whole text dump around the lines under test: the first lie in the direct map.
-  private func dump(
-    directMap: String, vmemmap: String = "RW         PSE     GLB NX pmd", user: String = ""
-  ) -> Subject {
-    let text = """
-      ---[ User Space ]---
-      0x0000000000000000-0xffff880000000000    16777096T                               pgd
-      ---[ Kernel Space ]---
-      0xffff880000000000-0xffff888000000000         512G                               pgd
-      ---[ Low Kernel Mapping ]---
-      \(directMap)
-      0xffff888000400000-0xffffc90000000000       66048G                               pgd
-      ---[ vmalloc() Area ]---
-      0xffffc90000000000-0xffffea0000000000          33T                               pgd
-      ---[ Vmemmap ]---
-      0xffffea0000000000-0xffffea0000200000           2M     \(vmemmap)
-      0xffffea0000200000-0xfffffe0000000000       20T                               pgd
-      ---[ CPU entry Area ]---
-      0xfffffe0000000000-0xfffffe0000001000           4K     ro                 GLB NX pte
-      0xfffffe0000001000-0xffffffff80000000    1G                               pgd
-      ---[ High Kernel Mapping ]---
-      \(user)
-      0xffffffff80200000-0x0000000000000000        2046M                               pmd
-      """
-    return Subject(text: KernelText.parse(Array(text.utf8).span), path: "dump")
-  }
-
-  private let image =
-    "0xffffffff80000000-0xffffffff80200000           2M     ro         PSE     GLB x  pmd"
-  private let map = """
-    0xffff888000000000-0xffff888000200000           2M     RW                 GLB NX pte
-    0xffff888000200000-0xffff888000400000           2M     RW         PSE     GLB NX pmd
-    """
-
-  /// Findings but those of the made-up sizes above.
   private func fired(_ subject: Subject) -> [String] {
-    Linter.run(subject).findings.map(\.rule.id).filter { $0 != "PT901" }
+    Linter.run(subject).findings.map(\.rule.id)
   }
 
-  @Test func healthyTables() {
-    #expect(fired(dump(directMap: map, user: image)) == [])
-    #expect(dump(directMap: map, user: image).facts.pti?.value == false)
+  private func skips(_ subject: Subject, _ rule: String) -> Bool {
+    Linter.run(subject).skipped.contains { $0.rule.id == rule }
   }
 
-  @Test func writableExecutable() {
-    let bad = image.replacing("ro ", with: "RW ")
-    #expect(fired(dump(directMap: map, user: bad)) == ["PT001"])
-    var without = dump(directMap: map, user: bad)
-    without.facts.nx = Fact(false, "assumed")
-    #expect(fired(without) == [])
-  }
-
-  @Test func executableDirectMap() {
-    let bad = map.replacing("PSE     GLB NX", with: "PSE     GLB x ")
-    #expect(fired(dump(directMap: bad, user: image)) == ["PT004"])
-    let trampoline = """
-      0xffff888000000000-0xffff88800009a000         616K     RW                 GLB NX pte
-      0xffff88800009a000-0xffff88800009b000           4K     ro                 GLB x  pte
-      0xffff88800009b000-0xffff888000400000        3476K     RW                 GLB NX pte
-      """
-    #expect(fired(dump(directMap: trampoline, user: image)) == [])
-  }
-
-  @Test func userAccessibleKernel() {
-    let bad = image.replacing("     ro", with: " USR ro")
-    #expect(fired(dump(directMap: map, user: bad)) == ["PT101"])
-  }
-
-  @Test func globalMixed() {
-    let bad = map.replacing("PSE     GLB NX", with: "PSE         NX")
-    #expect(fired(dump(directMap: bad, user: image)) == ["PT201"])
-    var unknown = dump(directMap: bad, user: image)
-    unknown.facts.pti = nil
-    #expect(fired(unknown) == [])
-    #expect(Linter.run(unknown).skipped.contains { $0.rule.id == "PT201" })
-  }
-
-  @Test func globalMissing() {
-    let bad = map.replacing("GLB", with: "   ")
-    #expect(fired(dump(directMap: bad, user: image)) == ["PT202"])
-  }
-
-  @Test func globalUnderPTI() {
-    let off = "RW         PSE         NX pmd"
-    #expect(fired(dump(directMap: map, vmemmap: off, user: image)) == ["PT203"])
-    let good = map.replacing("GLB", with: "   ")
-    #expect(fired(dump(directMap: good, vmemmap: off, user: image)) == [])
-  }
-
-  @Test func textRules() {
-    #expect(
-      Linter.run(dump(directMap: map, user: image)).findings.contains { $0.rule.id == "PT901" })
-    let gap = map.replacing(
-      "0xffff888000200000-0xffff888000400000           2M",
-      with: "0xffff888000201000-0xffff888000400000        2044K")
-    #expect(fired(dump(directMap: gap, user: image)) == ["PT902"])
-    let excerpt = Subject(text: KernelText.parse(Array(map.utf8).span), path: "excerpt")
-    #expect(Set(fired(excerpt)) == ["PT903"])
-    #expect(Linter.run(excerpt).status(failOn: .warning, allowIncomplete: false) == 3)
-    #expect(Linter.run(excerpt).status(failOn: .warning, allowIncomplete: true) == 0)
-  }
-
-  /// An image whose direct map (slot 273) holds the given entries of one pmd table.
-  private func imageFindings(_ entries: [Int: UInt64]) throws -> [String] {
-    var writer = ImageWriter(root: 0x2000)
-    writer.table(0x2000, [273: 0x4063])
-    writer.table(0x4000, [0: 0x5063])
-    writer.table(0x5000, entries)
-    let path = FileManager.default.temporaryDirectory.appending(
-      path: "ptdump-lint-rule-\(UUID().uuidString)"
-    ).path
-    defer { try? FileManager.default.removeItem(atPath: path) }
-    try writer.write(to: path)
-    var subject = Subject(
-      image: try KernelImage(try ELFImage(try MappedFile(path: path))), withTwin: false)
+  @Test(arguments: Rule.all.map(\.id))
+  func fires(_ rule: String) throws {
+    let subject = try Fixtures.subject(rule, "fires")
+    #expect(fired(subject) == [rule])
     #expect(subject.problems == [])
-    subject.facts.directMap = Fact(0xffff_8880_0000_0000, "declared")
-    return fired(subject)
   }
 
-  @Test func imageRules() throws {
-    #expect(try imageFindings([0: 0x8000_0000_0000_01e3, 1: 0x8000_0000_0020_01e3]) == [])
-    #expect(try imageFindings([0: 0x8000_0000_0000_41e3]) == ["PT501"])
-    #expect(try imageFindings([0: 0x7_0000_0063]) == ["PT502"])
-    #expect(try imageFindings([1: 0x8000_0000_0040_01e3]) == ["PT601"])
+  @Test(arguments: Rule.all.map(\.id))
+  func isSilent(_ rule: String) throws {
+    let subject = try Fixtures.subject(rule, "silent")
+    #expect(fired(subject) == [])
+    #expect(!skips(subject, rule), "the rule did not run: its silence says nothing")
+    #expect(subject.isComplete)
   }
 
-  @Test func unreadableTable() throws {
-    // The image says that it has 4 KiB at 0x9000 and ends before them.
-    var writer = ImageWriter(root: 0x2000)
-    writer.table(0x2000, [273: 0x9063])
-    writer.table(0x9000, [:])
-    let path = FileManager.default.temporaryDirectory.appending(
-      path: "ptdump-lint-cut-\(UUID().uuidString)"
-    ).path
-    defer { try? FileManager.default.removeItem(atPath: path) }
-    try writer.write(to: path)
-    let whole = try Data(contentsOf: URL(filePath: path))
-    try whole.dropLast(4096).write(to: URL(filePath: path))
-    let subject = Subject(
-      image: try KernelImage(try ELFImage(try MappedFile(path: path))), withTwin: false)
-    let report = Linter.run(subject)
-    #expect(Set(report.findings.map(\.rule.id)) == ["PT903", "PT904"])
+  @Test func fixturesBelongToRules() throws {
+    let folders = try FileManager.default.contentsOfDirectory(atPath: Fixtures.folder.path)
+    #expect(Set(folders).subtracting(["README.md"]) == Set(Rule.all.map(\.id)))
+  }
+
+  @Test func writableExecutableNeedsNX() throws {
+    var subject = try Fixtures.subject("PT001", "fires")
+    subject.facts.nx = Fact(false, "assumed")
+    #expect(fired(subject) == [])
+    #expect(skips(subject, "PT001"))
+  }
+
+  @Test func globalRulesNeedPTI() throws {
+    var subject = try Fixtures.subject("PT201", "fires")
+    #expect(subject.facts.pti?.value == false)
+    subject.facts.pti = nil
+    #expect(fired(subject) == [])
+    for rule in ["PT201", "PT202", "PT203"] { #expect(skips(subject, rule)) }
+    let isolated = try Fixtures.subject("PT203", "silent")
+    #expect(isolated.facts.pti?.value == true)
+    #expect(skips(isolated, "PT201"))
+  }
+
+  @Test func directMapOffsetMismatchLeavesXenAlone() throws {
+    var subject = try Fixtures.subject("PT601", "fires")
+    subject.facts.xen = Fact(true, "assumed")
+    #expect(fired(subject) == [])
+  }
+
+  @Test(arguments: ["PT901", "PT902", "PT903", "PT904"])
+  func limitsOfTheInputAreIncomplete(_ rule: String) throws {
+    let report = Linter.run(try Fixtures.subject(rule, "fires"))
     #expect(report.status(failOn: .warning, allowIncomplete: false) == 3)
+    #expect(report.status(failOn: .warning, allowIncomplete: true) == 0)
+    #expect(report.status(failOn: .note, allowIncomplete: true) == 1)
+  }
+
+  @Test func excerptIsIncomplete() throws {
+    let lines = try Fixtures.text("PT201", "silent.txt").split(separator: "\n")
+    let map = lines.filter { $0.contains("-0xffff888") && !$0.hasSuffix(" pgd") }
+    #expect(map.count == 3)
+    let excerpt = Fixtures.subject(dump: map.joined(separator: "\n"))
+    #expect(Set(fired(excerpt)) == ["PT903"])
+    let report = Linter.run(excerpt)
+    #expect(report.status(failOn: .warning, allowIncomplete: false) == 3)
+    #expect(report.status(failOn: .warning, allowIncomplete: true) == 0)
+  }
+
+  @Test func cutImage() throws {
+    // The image says that it has 4 KiB at 0x9000 and ends before them.
+    let tables = try DeclaredTables(Fixtures.text("PT904", "silent.tables"))
+    let subject = try Samples.withTemporaryFile { path in
+      try tables.image.write(to: path)
+      let whole = try Data(contentsOf: URL(filePath: path))
+      try whole.dropLast(4096).write(to: URL(filePath: path))
+      return Subject(
+        image: try KernelImage(try ELFImage(try MappedFile(path: path))), withTwin: false)
+    }
+    #expect(Set(fired(subject)) == ["PT903", "PT904"])
+    #expect(Linter.run(subject).status(failOn: .warning, allowIncomplete: false) == 3)
   }
 
   @Test func extractLeavesUserMemoryOut() throws {
@@ -162,24 +102,34 @@ import Testing
     writer.table(0x5000, [0: 0x6067])
     writer.table(0x6000, [1: 0x8000_0000_0000_7067])
     writer.page(0x7000, text: marker)
-    let path = FileManager.default.temporaryDirectory.appending(
-      path: "ptdump-lint-marker-\(UUID().uuidString)"
-    ).path
-    defer { try? FileManager.default.removeItem(atPath: path) }
-    try writer.write(to: path)
-    #expect(try Data(contentsOf: URL(filePath: path)).range(of: Data(marker.utf8)) != nil)
-    let image = try KernelImage(try ELFImage(try MappedFile(path: path)))
+    let image = try Samples.withTemporaryFile { path in
+      try writer.write(to: path)
+      #expect(try Data(contentsOf: URL(filePath: path)).range(of: Data(marker.utf8)) != nil)
+      return try KernelImage(try ELFImage(try MappedFile(path: path)))
+    }
     #expect(image.walk(0x1000).physical == 0x7000)
     let small = Extract.make(image, keepLog: true)
     #expect(Data(small).range(of: Data(marker.utf8)) == nil)
-    let smallPath = path + "-small"
-    defer { try? FileManager.default.removeItem(atPath: smallPath) }
-    try Data(small).write(to: URL(filePath: smallPath))
-    let again = try KernelImage(try ELFImage(try MappedFile(path: smallPath)))
+    let again = try Samples.withTemporaryFile { path in
+      try Data(small).write(to: URL(filePath: path))
+      return try KernelImage(try ELFImage(try MappedFile(path: path)))
+    }
     #expect(again.problems == [])
     #expect(again.space().runs == image.space().runs)
     // What was left out is unknown, not zero.
     #expect(throws: UnreadableMemory.self) { try again.memory.read(at: 0x7000, count: 16) }
+  }
+
+  @Test func declaredTablesRefuseWhatTheyDoNotKnow() throws {
+    let good = "root 0x2000\nfact pti off\ntable 0x2000\n  511: 0x63\n"
+    var facts = KernelFacts()
+    try DeclaredTables(good).state(in: &facts)
+    #expect(facts.pti == Fact(false, "declared"))
+    for bad in ["fact pti maybe", "fact colour on", "  512: 0x63", "  1: 63z", "tables 0x2000"] {
+      #expect(throws: DeclaredTables.Failure.self) { try DeclaredTables(good + bad) }
+    }
+    #expect(throws: DeclaredTables.Failure.self) { try DeclaredTables("table 0x2000") }
+    #expect(throws: DeclaredTables.Failure.self) { try DeclaredTables("root 0x2000\n 1: 0x63") }
   }
 
   @Test func idsAndDocumentation() {

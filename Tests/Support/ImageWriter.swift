@@ -2,6 +2,7 @@ internal import Foundation
 
 /// A small ELF memory image, declared table by table.
 package struct ImageWriter {
+  /// By address; an empty one is memory whose content the image leaves out.
   private var pages: [UInt64: [UInt8]] = [:]
   private var notes: [(name: String, bytes: [UInt8])] = []
 
@@ -30,6 +31,11 @@ package struct ImageWriter {
     pages[address] = Array((0..<4096).map { Array(text.utf8)[$0 % text.utf8.count] })
   }
 
+  /// Leaves out the page at `address`, as a filtered dump does: memory without content.
+  package mutating func missing(_ address: UInt64) {
+    pages[address] = []
+  }
+
   /// Writes the image; each page is a segment of its own.
   package func write(to path: String) throws {
     var bytes: [UInt8] = []
@@ -53,14 +59,16 @@ package struct ImageWriter {
     ]
     for (value, size) in header { put(value, size) }
     var offset = UInt64(64 + 56 * (sorted.count + 1))
-    func program(_ type: UInt64, _ physical: UInt64, _ size: UInt64) {
+    func program(_ type: UInt64, _ physical: UInt64, fileSize: Int, memorySize: Int) {
       put(type, 4)
       put(0, 4)
-      for value in [offset, 0, physical, size, size, 0] { put(value, 8) }
-      offset += size
+      for value in [offset, 0, physical, UInt64(fileSize), UInt64(memorySize), 0] { put(value, 8) }
+      offset += UInt64(fileSize)
     }
-    program(4, 0, UInt64(note.count))
-    for (address, page) in sorted { program(1, address, UInt64(page.count)) }
+    program(4, 0, fileSize: note.count, memorySize: note.count)
+    for (address, page) in sorted {
+      program(1, address, fileSize: page.count, memorySize: 4096)
+    }
     bytes += note
     for (_, page) in sorted { bytes += page }
     try Data(bytes).write(to: URL(filePath: path))

@@ -20,6 +20,17 @@ package enum Samples {
     try KernelImage(try ELFImage(try MappedFile(path: path(sample, "memory.elf"))))
   }
 
+  /// Calls `body` with the path of a file to write, and removes the file.
+  package static func withTemporaryFile<Result>(
+    _ body: (String) throws -> Result
+  ) rethrows -> Result {
+    let path = FileManager.default.temporaryDirectory.appending(
+      path: "ptdump-lint-\(UUID().uuidString)"
+    ).path
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    return try body(path)
+  }
+
   /// The output of a command; its standard error is dropped.
   package static func run(_ command: [String]) throws -> (
     status: Int32, signalled: Bool, output: Data

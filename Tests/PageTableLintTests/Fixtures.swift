@@ -1,0 +1,46 @@
+import Foundation
+import MemoryImages
+import PageTableLint
+import PageTables
+import Support
+
+/// The inputs of samples/rules; its README says what they are.
+enum Fixtures {
+  static let folder = Samples.root.appending(path: "samples/rules")
+
+  /// Reads `fires` or `silent` of a rule, with the log beside it if there is one.
+  static func subject(_ rule: String, _ name: String) throws -> Subject {
+    var subject =
+      has(rule, "\(name).txt")
+      ? subject(dump: try text(rule, "\(name).txt"))
+      : try Fixtures.subject(tables: try DeclaredTables(text(rule, "\(name).tables")))
+    if has(rule, "\(name).log"),
+      let reason = subject.take(log: try text(rule, "\(name).log"), userRelease: nil)
+    {
+      throw DeclaredTables.Failure("\(rule)/\(name).log is refused: \(reason)")
+    }
+    return subject
+  }
+
+  static func subject(dump: String) -> Subject {
+    Subject(text: KernelText.parse(Array(dump.utf8).span), path: "dump")
+  }
+
+  static func subject(tables: DeclaredTables) throws -> Subject {
+    try Samples.withTemporaryFile { path in
+      try tables.image.write(to: path)
+      var subject = Subject(
+        image: try KernelImage(try ELFImage(try MappedFile(path: path))), withTwin: false)
+      tables.state(in: &subject.facts)
+      return subject
+    }
+  }
+
+  static func text(_ rule: String, _ file: String) throws -> String {
+    String(decoding: try Data(contentsOf: folder.appending(path: "\(rule)/\(file)")), as: UTF8.self)
+  }
+
+  private static func has(_ rule: String, _ file: String) -> Bool {
+    FileManager.default.fileExists(atPath: folder.appending(path: "\(rule)/\(file)").path)
+  }
+}

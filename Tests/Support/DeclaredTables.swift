@@ -1,0 +1,75 @@
+package import MemoryImages
+internal import PageTables
+
+/// Page tables declared in text, as samples/rules/README.md describes it.
+package struct DeclaredTables {
+  /// What is wrong with the text.
+  package struct Failure: Error, CustomStringConvertible {
+    package let description: String
+
+    package init(_ description: String) { self.description = description }
+  }
+
+  private var root: UInt64?
+  private var tables: [(address: UInt64, entries: [Int: UInt64])] = []
+  private var missing: [UInt64] = []
+  private var facts: [(name: String, value: String)] = []
+
+  package init(_ text: String) throws(Failure) {
+    for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated()
+    {
+      let words = line.split(separator: " ").map(String.init)
+      guard words.isEmpty || words[0] == "#" || take(words) else {
+        throw Failure("line \(index + 1) cannot be understood: \(line)")
+      }
+    }
+    guard root != nil else { throw Failure("no line tells the root") }
+  }
+
+  private mutating func take(_ words: [String]) -> Bool {
+    if words[0] == "fact", words.count == 3 {
+      facts.append((name: words[1], value: words[2]))
+      var scratch = KernelFacts()
+      return Self.set(words[1], words[2], in: &scratch)
+    }
+    guard words.count == 2, let value = UInt64(hexText: words[1]) else { return false }
+    switch words[0] {
+    case "root": root = value
+    case "table": tables.append((address: value, entries: [:]))
+    case "missing": missing.append(value)
+    default:
+      guard let index = Int(words[0].dropLast()), (0..<512).contains(index),
+        words[0].last == ":", !tables.isEmpty
+      else { return false }
+      tables[tables.count - 1].entries[index] = value
+    }
+    return true
+  }
+
+  /// An ELF image of the tables, with their root in CR3.
+  package var image: ImageWriter {
+    var writer = ImageWriter(root: root ?? 0)
+    for table in tables { writer.table(table.address, table.entries) }
+    for address in missing { writer.missing(address) }
+    return writer
+  }
+
+  /// Sets what the text states as facts.
+  package func state(in known: inout KernelFacts) {
+    for fact in facts { _ = Self.set(fact.name, fact.value, in: &known) }
+  }
+
+  private static func set(_ name: String, _ value: String, in facts: inout KernelFacts) -> Bool {
+    let address = UInt64(hexText: value).map { Fact($0, "declared") }
+    let isOn = ["on": true, "off": false][value].map { Fact($0, "declared") }
+    switch name {
+    case "directMap" where address != nil: facts.directMap = address
+    case "pti" where isOn != nil: facts.pti = isOn
+    case "nx" where isOn != nil: facts.nx = isOn
+    case "pge" where isOn != nil: facts.pge = isOn
+    case "xen" where isOn != nil: facts.xen = isOn
+    default: return false
+    }
+    return true
+  }
+}
