@@ -7,6 +7,19 @@ package struct Rule: Sendable {
   package enum Need: Sendable, Equatable {
     case physicalAddresses, directMapBase, noExecute, ptiOff, ptiOn, globalPages, selfTest
 
+    /// The need in words, for a rule's page.
+    package var inWords: String {
+      switch self {
+      case .physicalAddresses: "physical addresses (a memory image)"
+      case .directMapBase: "the direct map's base known"
+      case .noExecute: "the no-execute bit not known to be out of use"
+      case .ptiOff: "page-table isolation known to be off"
+      case .ptiOn: "page-table isolation known to be on"
+      case .globalPages: "global pages not known to be out of use, or Xen's"
+      case .selfTest: "a CPA self-test in a log"
+      }
+    }
+
     /// Why the rule does not run on `subject`; nil where it can.
     func missing(in subject: Subject) -> String? {
       switch self {
@@ -44,7 +57,9 @@ package struct Rule: Sendable {
   package let severity: Severity
   package let summary: String
   package let needs: [Need]
-  /// Markdown: what, why, how Linux should look, when it is a false alarm, how to fix.
+  /// Sections in plain text, each from its label on; docs/rules is made from them.
+  ///
+  /// What, Why, How Linux should look, False alarm, Fix, and References where there are some.
   package let documentation: String
   package let check: @Sendable (Rule, Subject) -> [Finding]
 

@@ -7,11 +7,21 @@ extension Rule {
     summary: "kernel memory is writable and executable", needs: [.noExecute],
     documentation: """
       What: a present leaf of the kernel half that is writable and executable after all levels.
+      The direct map is left to PT004.
       Why: whoever can write there can run code in the kernel.
-      How Linux should look: none after mark_rodata_ro (CONFIG_STRICT_KERNEL_RWX, CONFIG_DEBUG_WX).
-      False alarm: a dump taken before init ends; the EFI runtime areas of efi_pgd. A text dump
-      shows the leaf's own bits, not what upper levels take away.
-      Fix: find who mapped it (the owner of the table, the area) and use set_memory_rox().
+      How Linux should look: none from mark_rodata_ro() on: text is read-only and executable, all
+      else NX. The kernel looks itself at the end of its start (CONFIG_DEBUG_WX) and logs "Checked
+      W+X mappings: passed, no W+X pages found."
+      False alarm: a dump taken before mark_rodata_ro(); EFI's own table, whose runtime code may
+      be so until the firmware's memory attributes are applied; Xen PV, where an upper level
+      carries NX. A text dump shows the leaf's own bits, not what upper levels take away; an image
+      shows both. Without NX in use the rule stands back.
+      Fix: find who mapped it: the area, and the owner of the table. Code is mapped by
+      set_memory_rox(), data stays NX.
+      References:
+      - arch/x86/mm/init_64.c, Linux 6.12: mark_rodata_ro
+      - arch/x86/mm/dump_pagetables.c, Linux 6.12: note_wx
+      - arch/x86/mm/pat/set_memory.c, Linux 6.12: set_memory_rox
       """
   ) { rule, subject in
     subject.tables.flatMap { table in

@@ -8,12 +8,19 @@ extension Rule {
     summary: "part of an area lacks the global bit", needs: [.ptiOff, .globalPages],
     documentation: """
       What: leaves without _PAGE_GLOBAL beside leaves that have it, in one area, PTI being off.
-      Why: the part without it is flushed from the TLB at each context switch; and code that takes
-      the bit for granted misbehaves: the CPA self-test of 2008 reported "bad pte" and "unexpected
-      level 2" over and over because level2_ident_pgt had been made without the bit.
+      Why: the part without the bit is flushed from the TLB at each context switch. And code that
+      takes the bit for granted goes wrong: the CPA self-test of 2008 cleared it in pages that had
+      never had it, and reported "bad pte" and "unexpected level 2" over and over, because
+      level2_ident_pgt had been made without the bit.
       How Linux should look: without PTI each present kernel leaf of init_mm is global.
-      False alarm: with PTI on (the rule stands back), EFI's own tables, Xen PV.
+      False alarm: with PTI on (the rule stands back), EFI's own table, Xen PV. After a self-test
+      that clears G and sets it again, pages with the bit lie scattered among those without: the
+      test's doing, and said in the evidence.
       Fix: give the bit to whoever made the table that the finding names.
+      References:
+      - arch/x86/mm/init.c, Linux 6.12: probe_page_size_mask
+      - arch/x86/kernel/head_64.S, Linux 2.6.26: level2_ident_pgt
+      - cd5dce2fb023 (2.6.27): gives level2_ident_pgt the bit
       """
   ) { rule, subject in
     subject.tables.flatMap { table -> [Finding] in

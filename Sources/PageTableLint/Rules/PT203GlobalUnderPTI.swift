@@ -8,12 +8,18 @@ extension Rule {
     summary: "kernel data stays in the TLB across PTI's switch", needs: [.ptiOn, .globalPages],
     documentation: """
       What: global leaves in the direct map, vmalloc, vmemmap or modules while PTI is on.
-      Why: they survive the switch of CR3, so that user mode finds them in the TLB (Meltdown); in
-      2022 1G pages of the direct map were made so (__PAGE_KERNEL_LARGE, unmasked).
-      How Linux should look: G only in the cpu entry area, ESPfix and parts of the kernel image.
-      False alarm: after a CPA self-test that clears and sets G, the revert leaves it on the 4K
-      pages it tested: reported as a note.
-      Fix: mask protections with __default_kernel_pte_mask.
+      Why: they survive the switch of CR3, so that a program can find the kernel's secrets through
+      the TLB, which is what PTI is to prevent (Meltdown). In 2022 the 1G pages of the direct map
+      turned out to be so: their protection had not been masked.
+      How Linux should look: G only in the cpu entry area, ESPfix, and those parts of the kernel
+      image that user mode needs or may know.
+      False alarm: after a CPA self-test that clears G and sets it again, the 4K pages that it
+      tested keep it: reported as a note, since the test did it and not the kernel.
+      Fix: mask the protection with __default_kernel_pte_mask, as PAGE_KERNEL does.
+      References:
+      - arch/x86/mm/pti.c, Linux 6.12: pti_init
+      - arch/x86/mm/init.c, Linux 6.12: probe_page_size_mask
+      - "x86/mm: Use proper mask when setting PUD mapping", 2022
       """
   ) { rule, subject in
     let kinds: [Area.Kind] = [.directMap, .vmalloc, .vmemmap, .modules]

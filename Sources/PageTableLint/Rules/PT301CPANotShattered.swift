@@ -6,12 +6,19 @@ extension Rule {
     id: "PT301", name: "cpa-not-shattered", severity: .error,
     summary: "change_page_attr did not carry out a request", needs: [.selfTest],
     documentation: """
-      What: addresses of the CPA self-test whose change was really not made.
-      Why: set_memory_ro() and its kin use the same code: protections are not what was asked.
-      How Linux should look: a change of part of a large page splits it.
-      False alarm: the tested bit had the wanted value already; then nothing is to be done, and
-      the rule is silent. `ptdump-lint cpa` tells each address's verdict.
-      Fix: __should_split_large_page and __change_page_attr in arch/x86/mm/pat/set_memory.c.
+      What: addresses of the CPA self-test whose change was really not made: the request was due,
+      and the large page was neither changed nor split.
+      Why: the same code carries out set_memory_ro() and its kin: protections are not what was
+      asked for, and no caller is told.
+      How Linux should look: a change of a part of a large page splits it, unless the page has the
+      wanted attributes already.
+      False alarm: where the tested bit had the wanted value before the test nothing was to be
+      done, and the rule is silent; likewise where the request was masked, or a hypervisor put the
+      bit back. `ptdump-lint cpa` gives the verdict and the cause of each address.
+      Fix: __should_split_large_page() and __change_page_attr() decide it.
+      References:
+      - arch/x86/mm/pat/set_memory.c, Linux 6.12: __should_split_large_page
+      - arch/x86/mm/pat/cpa-test.c, Linux 6.12
       """
   ) { rule, subject in
     let failures = subject.selfTests.flatMap(\.failures).filter { $0.verdict == .realFailure }

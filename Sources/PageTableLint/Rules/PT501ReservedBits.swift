@@ -6,10 +6,18 @@ extension Rule {
     id: "PT501", name: "reserved-bits", severity: .error,
     summary: "an entry has reserved bits set", needs: [.physicalAddresses],
     documentation: """
-      What: a present entry with bits set that the processor reserves at that level.
-      Why: touching the address faults with the reserved bit in the error code.
-      How Linux should look: none. Most often memory corruption, or a wrong paging mode.
-      Fix: see what else overwrote the table; the entry's value is a hint.
+      What: a present entry with bits set that are reserved at its level: bits 13 to 20 of a 2M
+      leaf, 13 to 29 of a 1G leaf, bit 7 (large page) in the topmost levels.
+      Why: the processor faults at the first touch, with the reserved bit in the error code. Until
+      then the defect does not show.
+      How Linux should look: none. Bit 12 of a large leaf is PAT and allowed; entries that are not
+      present may hold anything.
+      False alarm: a wrong paging mode (--mode) or a root that is none; then most other findings
+      are wrong too.
+      Fix: see what overwrote the table. The entry's value is a hint: text, a pointer, a
+      neighbour's data.
+      References:
+      - arch/x86/include/asm/pgtable_types.h, Linux 6.12
       """
   ) { rule, subject in
     anomalies(subject) { if case .reservedBits = $0 { true } else { false } }.map {

@@ -8,10 +8,14 @@ extension Rule {
     summary: "a table pointer leads outside memory", needs: [.physicalAddresses],
     documentation: """
       What: a present table pointer whose frame the machine's memory does not hold.
-      Why: the processor reads whatever answers there as entries.
-      How Linux should look: none. Memory corruption, or a table freed while still in use.
+      Why: the processor takes whatever answers there for entries. Below it anything may be
+      mapped.
+      How Linux should look: none.
       False alarm: an image that leaves out whole ranges of memory without saying so.
-      Fix: see what overwrote the entry above.
+      Fix: see what overwrote the entry, or who freed the table while an entry led to it.
+      References:
+      - arch/x86/mm/pgtable.c, Linux 6.12: pud_free_pmd_page, pmd_free_pte_page
+      - 28ee90fe6048: frees the tables that a large mapping in vmalloc space replaces
       """
   ) { rule, subject in
     // An extract holds no more than the tables: it cannot tell outside from left out.

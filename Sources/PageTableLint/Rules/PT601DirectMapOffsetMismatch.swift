@@ -8,9 +8,15 @@ extension Rule {
     summary: "the direct map is not direct", needs: [.physicalAddresses, .directMapBase],
     documentation: """
       What: a leaf of the direct map whose physical address is not its offset in the map.
-      Why: __va() and __pa() disagree with the tables: any write goes astray.
-      How Linux should look: none. Xen PV guests differ.
-      Fix: memory corruption, or a wrong base: see `ptdump-lint info`.
+      Why: __va() and __pa() compute what the tables should say. Where the two disagree each write
+      goes to memory that belongs to somebody else.
+      How Linux should look: none. Holes are healthy (memory that was taken out of the map),
+      detours are not.
+      False alarm: Xen PV guests, whose frames are the machine's (the rule is silent where Xen is
+      known); a wrong base: `ptdump-lint info` tells where it comes from.
+      Fix: memory corruption, unless the base is wrong.
+      References:
+      - Documentation/arch/x86/x86_64/mm.rst, Linux 6.12
       """
   ) { rule, subject in
     guard subject.facts.xen?.value != true, let base = subject.facts.directMap?.value else {

@@ -6,9 +6,14 @@ extension Rule {
     id: "PT901", name: "size-mismatch", severity: .note,
     summary: "a line's size is not that of its range", needs: [],
     documentation: """
-      What: SIZE of a line of the text differs from END - START.
-      Why: the kernel always prints them equal: the text was edited or damaged on its way.
-      Fix: take the dump again, whole.
+      What: the SIZE of a line of the text differs from END - START.
+      Why: the kernel prints them equal, always and exactly: the text was edited, or damaged on
+      its way. What it says of these addresses cannot be relied on.
+      How Linux should look: each size is whole, in the largest unit that divides it.
+      False alarm: none known.
+      Fix: take the dump again, whole, and send it as a file rather than pasted.
+      References:
+      - arch/x86/mm/dump_pagetables.c, Linux 6.12: note_page
       """
   ) { rule, subject in
     anomalies(subject) { if case .sizeMismatch = $0 { true } else { false } }.map {
