@@ -31,7 +31,7 @@ package enum Samples {
     return try body(path)
   }
 
-  /// The output of a command; its standard error is dropped.
+  /// The output of a command, standard error included.
   package static func run(_ command: [String]) throws -> (
     status: Int32, signalled: Bool, output: Data
   ) {

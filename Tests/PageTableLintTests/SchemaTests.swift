@@ -1,0 +1,195 @@
+import Foundation
+import PageTables
+import Support
+import Testing
+
+/// What the program prints as JSON, against docs/schema.
+@Suite struct SchemaTests {
+  /// Prints a line for each document of an array: `valid`, or the first thing that is wrong.
+  private static let validator = """
+    import json, pathlib, sys
+    from jsonschema import Draft202012Validator, RefResolver
+    path = pathlib.Path(sys.argv[1])
+    schema = json.loads(path.read_text())
+    Draft202012Validator.check_schema(schema)
+    validator = Draft202012Validator(schema, resolver=RefResolver(path.as_uri(), schema))
+    for document in json.loads(pathlib.Path(sys.argv[2]).read_text()):
+        errors = [error.json_path + ": " + " ".join(error.message.split())[:200]
+                  for error in validator.iter_errors(document)]
+        print(errors[0] if errors else "valid")
+    """
+
+  private struct Failure: Error, CustomStringConvertible {
+    let description: String
+  }
+
+  private static func schema(_ name: String) -> URL {
+    Samples.root.appending(path: "docs/schema/\(name).schema.json")
+  }
+
+  /// The verdict on each document.
+  private func validate(_ documents: [Data], _ schema: String) throws -> [String] {
+    let array = Data("[".utf8) + documents.joined(separator: Data(",".utf8)) + Data("]".utf8)
+    let result = try Samples.withTemporaryFile { path in
+      try array.write(to: URL(filePath: path))
+      return try Samples.run([
+        "/usr/bin/python3", "-c", Self.validator, Self.schema(schema).path, path,
+      ])
+    }
+    let lines = String(decoding: result.output, as: UTF8.self).split(separator: "\n")
+      .map(String.init)
+    guard result.status == 0, lines.count == documents.count else {
+      throw Failure(
+        description: "the validator did not do its work (make test-packages installs it): "
+          + lines.joined(separator: "\n"))
+    }
+    return lines
+  }
+
+  /// What the program beside these tests prints.
+  private func output(_ arguments: [String]) throws -> Data {
+    let program = URL(filePath: CommandLine.arguments[0]).deletingLastPathComponent()
+      .appending(path: "ptdump-lint").path
+    let result = try Samples.run(
+      ["sh", "-c", "exec \"$0\" \"$@\" 2> /dev/null", program] + arguments)
+    guard [0, 1, 3].contains(result.status) else {
+      throw Failure(description: "\(program) \(arguments) ended with \(result.status)")
+    }
+    return result.output
+  }
+
+  private func expectValid(_ schema: String, _ arguments: [String]) throws {
+    #expect(try validate([output(arguments)], schema) == ["valid"], "\(arguments)")
+  }
+
+  @Test(arguments: Samples.all)
+  func samplesAreValid(_ sample: String) throws {
+    let image = Samples.path(sample, "memory.elf")
+    let text = Samples.path(sample, "kernel.txt")
+    let log = Samples.path(sample, "kernel.log")
+    try expectValid("check", ["check", "--format", "json", image])
+    try expectValid("check", ["check", "--format", "json", text, "--log", log])
+    try expectValid("check", ["check", "--format", "json", text])
+    try expectValid("cpa", ["cpa", "--format", "json", log])
+    try expectValid("cpa", ["cpa", "--format", "json", log, image])
+    for input in [image, text] {
+      try expectValid("info", ["info", "--format", "json", input])
+      try expectValid("mappings", ["dump", "--style", "json", input])
+    }
+  }
+
+  @Test func linesAndTwinAreValid() throws {
+    let image = Samples.path("cpa-pti", "memory.elf")
+    try expectValid("mappings", ["dump", "--style", "json", "--table", "user", image])
+    let lines = try output(["dump", "--style", "jsonl", image]).split(separator: 10)
+    #expect(lines.count > 100)
+    let array = Data("[".utf8) + lines.joined(separator: Data(",".utf8)) + Data("]".utf8)
+    #expect(try validate([array], "mappings") == ["valid"])
+  }
+
+  @Test(arguments: ["PT202", "PT301", "PT901", "PT902", "PT903"])
+  func findingsAreValid(_ rule: String) throws {
+    let folder = Samples.root.appending(path: "samples/rules/\(rule)").path
+    let log = rule == "PT301" ? ["--log", "\(folder)/fires.log"] : []
+    try expectValid("check", ["check", "--format", "json", "\(folder)/fires.txt"] + log)
+  }
+
+  @Test func areasAreAllNamed() throws {
+    let names = Set(Area.Kind.allCases.map(\.rawValue))
+    for (schema, definition, wanted) in [
+      ("check", "finding", names.union(["input"])), ("mappings", "mapping", names),
+    ] {
+      var value: Any? = try JSONSerialization.jsonObject(
+        with: Data(contentsOf: Self.schema(schema)))
+      for key in ["$defs", definition, "properties", "area", "enum"] {
+        value = (value as? [String: Any])?[key]
+      }
+      #expect(Set(value as? [String] ?? []) == wanted)
+    }
+  }
+
+  @Test(arguments: [
+    ("0xffff888000000000", "0xFFFF888000000000"), ("0xffff888000000000", "ffff888000000000"),
+    ("\"error\"", "\"fatal\""), ("\"PT201\"", "\"201\""), ("\"global-mixed\"", "\"globalMixed\""),
+    ("\"false-alarm\"", "\"falseAlarm\""), ("\"attribute-already-clear\"", "\"already-clear\""),
+    ("\"x86-64 4-level\"", "\"x86-64 6-level\""), ("\"value\" : \"off\"", "\"value\" : \"no\""),
+  ])
+  func wrongValuesAreNotValid(_ right: String, _ wrong: String) throws {
+    let printed = try output(["check", "--format", "json", Samples.path("cpa-2008", "memory.elf")])
+    let text = String(decoding: printed, as: UTF8.self)
+    let changed = text.replacing(right, with: wrong, maxReplacements: 1)
+    #expect(changed != text)
+    #expect(try validate([Data(changed.utf8)], "check") != ["valid"])
+  }
+
+  /// Each key of each object removed, an unknown key added to it, each value given another type:
+  /// only what may be left out may be missing.
+  @Test(arguments: [
+    ("check", ["check", "--format", "json"]), ("info", ["info", "--format", "json"]),
+    ("mappings", ["dump", "--style", "json"]), ("cpa", ["cpa", "--format", "json"]),
+  ])
+  func wrongDocumentsAreNotValid(_ schema: String, _ arguments: [String]) throws {
+    let printed = try output(arguments + [Samples.path("cpa-2008", "memory.elf")])
+    let document = Self.shortened(try JSONSerialization.jsonObject(with: printed))
+    let changes = Self.changes(of: document)
+    #expect(changes.count > 20)
+    let documents = try ([document] + changes.map(\.document)).map {
+      try JSONSerialization.data(withJSONObject: $0)
+    }
+    let verdicts = try validate(documents, schema)
+    #expect(verdicts.first == "valid")
+    for (change, verdict) in zip(changes, verdicts.dropFirst()) {
+      #expect((verdict == "valid") == change.isAllowed, "\(change.what): \(verdict)")
+    }
+  }
+
+  /// What may be left out, by the end of its path.
+  private static let optional = [
+    "$.cpaSelfTest", ".release", "findings[0].level", "findings[0].entry", "findings[0].physical",
+    "failures[0].entry", "failures[0].level", "$[0].physical",
+  ]
+
+  /// Of each array the element that says most.
+  private static func shortened(_ value: Any) -> Any {
+    if let object = value as? [String: Any] { return object.mapValues(shortened) }
+    guard let array = value as? [Any] else { return value }
+    func keys(_ value: Any) -> Int { (value as? [String: Any])?.count ?? 0 }
+    return array.max { keys($0) < keys($1) }.map { [shortened($0)] } ?? []
+  }
+
+  private typealias Change = (what: String, document: Any, isAllowed: Bool)
+
+  private static func changes(of value: Any, at path: String = "$") -> [Change] {
+    if let array = value as? [Any] {
+      return [(what: "\(path): no array", document: [String: Any](), isAllowed: false)]
+        + array.prefix(1).flatMap { changes(of: $0, at: "\(path)[0]") }
+        .map { (what: $0.what, document: [$0.document], isAllowed: $0.isAllowed) }
+    }
+    guard let object = value as? [String: Any] else {
+      return [(what: "\(path): a list", document: [value], isAllowed: false)]
+    }
+    var found: [Change] = [
+      (
+        what: "\(path): a key too many", document: object.merging(["unknown": 1]) { $1 },
+        isAllowed: false
+      )
+    ]
+    for (key, inner) in object.sorted(by: { $0.key < $1.key }) {
+      var without = object
+      without[key] = nil
+      found.append(
+        (
+          what: "\(path): no \(key)", document: without,
+          isAllowed: path.hasSuffix(".facts")
+            || optional.contains { "\(path).\(key)".hasSuffix($0) }
+        ))
+      found += changes(of: inner, at: "\(path).\(key)").map { change in
+        (
+          what: change.what, document: object.merging([key: change.document]) { $1 },
+          isAllowed: change.isAllowed
+        )
+      }
+    }
+    return found
+  }
+}
