@@ -25,9 +25,15 @@ package final class ELFImage: PhysicalMemory, Sendable {
   /// In order of physical address, without overlap.
   package let segments: [Segment]
   package let notes: [Note]
+  /// The kernel's text as /proc/vmcore lists it a second time, by its own address.
+  let textLoad: Segment?
+  /// Where the machine had memory, as an extract tells it; nil where it does not.
+  let memoryMap: [ClosedRange<UInt64>]?
   /// What the file lacks or contradicts: one line each.
   package let damage: [String]
   package var path: String { file.path }
+  /// Whether this is one of our own extracts, which hold tables and little else.
+  var isExtract: Bool { notes.contains { $0.name == Extract.owner } }
 
   package static func matches(_ file: MappedFile) -> Bool {
     file.bytes(at: 0, count: 4) == [0x7f, 0x45, 0x4c, 0x46]
@@ -78,6 +84,9 @@ package final class ELFImage: PhysicalMemory, Sendable {
       }
       switch program.p_type {
       case UInt32(PT_NOTE):
+        if program.p_memsz != 0, program.p_memsz != program.p_filesz {
+          damage.append("program header \(index): the notes' two sizes differ")
+        }
         notes += Self.notes(file, at: program.p_offset, size: held, damage: &damage)
       case UInt32(PT_LOAD):
         // Without a physical address (kcore's vmalloc), or past its end, it is no memory to us.
@@ -101,6 +110,7 @@ package final class ELFImage: PhysicalMemory, Sendable {
         file.path, "no memory in it (no PT_LOAD with a physical address)",
         advice: "the file is damaged or no memory image: take the dump again")
     }
+    textLoad = segments.first { $0.virtual >= Root.imageBase }
     segments.sort { ($0.physical, $0.size) < ($1.physical, $1.size) }
     var disjoint: [Segment] = []
     for segment in segments {
@@ -113,8 +123,19 @@ package final class ELFImage: PhysicalMemory, Sendable {
     }
     self.segments = disjoint
     self.notes = notes
+    memoryMap = Extract.memoryMap(notes)
+    // A note of a name that nobody writes is one whose name was changed.
+    damage += notes.filter { !Self.writers.contains($0.name) }.map {
+      "the note at \($0.offset.entry) has the unknown name \"\($0.name)\""
+    }
     self.damage = damage
   }
+
+  /// Who writes notes: the kernel and its kdump, QEMU, makedumpfile, Xen, and our own extracts.
+  private static let writers: Set<String> = [
+    "CORE", "LINUX", "VMCOREINFO", "VMCOREDD", "QEMU", "ERASEINFO", "Xen", "XEN_ELFNOTE", "GNU",
+    "VMCOREINFO_XEN", Extract.owner,
+  ]
 
   private static func notes(
     _ file: MappedFile, at offset: UInt64, size: UInt64, damage: inout [String]
@@ -167,7 +188,11 @@ package final class ELFImage: PhysicalMemory, Sendable {
   }
 
   private func fileOffset(of address: UInt64, count: UInt64) throws(UnreadableMemory) -> UInt64 {
-    guard let segment = segment(of: address) else { throw .outsideMemory }
+    guard let segment = segment(of: address) else {
+      // An extract holds little of the memory that there was.
+      let wasThere = memoryMap?.contains { $0.contains(address) } ?? true
+      throw isExtract && wasThere ? .notInImage : .outsideMemory
+    }
     let offset = address - segment.physical
     guard offset <= segment.available, count <= segment.available - offset else {
       throw .notInImage
@@ -185,5 +210,23 @@ package final class ELFImage: PhysicalMemory, Sendable {
     let offset = try fileOffset(of: address, count: UInt64(count))
     guard let bytes = file.bytes(at: offset, count: count) else { throw .notInImage }
     return bytes
+  }
+
+  /// Visits every page that the image holds, with a look at its first bytes.
+  func forEachPage(_ body: (_ address: UInt64, _ startsWith: ([UInt8]) -> Bool) -> Void) {
+    file.withBytes { bytes in
+      for segment in segments {
+        var offset: UInt64 = 0
+        while offset < segment.available {
+          let at = Int(segment.offset + offset)
+          body(segment.physical + offset) { wanted in
+            guard wanted.count <= bytes.count - at else { return false }
+            for index in wanted.indices where bytes[at + index] != wanted[index] { return false }
+            return true
+          }
+          offset += 4096
+        }
+      }
+    }
   }
 }

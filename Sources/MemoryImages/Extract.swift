@@ -3,9 +3,23 @@ internal import PageTables
 /// A small image of page tables and what they need: an ELF core with a note of its own.
 ///
 /// The note `PTDUMPLINT` type 1 holds a checksum of the whole file (8 bytes, counted as zero
-/// while summing), type 2 `NAME=0x…` lines with variables' values, type 3 the kernel log.
+/// while summing), type 2 `NAME=0x…` lines with variables' values, type 3 the kernel log, type 4
+/// `0xFIRST-0xLAST` lines: where the machine had memory.
 package enum Extract {
   static let owner = "PTDUMPLINT"
+
+  /// Where the image that an extract was made from had memory; nil where no note tells.
+  static func memoryMap(_ notes: [ELFImage.Note]) -> [ClosedRange<UInt64>]? {
+    guard let note = notes.first(where: { $0.name == owner && $0.type == NoteType.memory.rawValue })
+    else { return nil }
+    return note.bytes.split(separator: 10).compactMap { line in
+      let ends = line.split(separator: 0x2d).compactMap {
+        UInt64(hexText: String(decoding: $0, as: UTF8.self))
+      }
+      return ends.count == 2 && ends[0] <= ends[1] ? ends[0]...ends[1] : nil
+    }
+  }
+
   private enum NoteType: UInt32 {
     case checksum = 1
     case values = 2
@@ -68,7 +82,7 @@ package enum Extract {
     for root in roots { _ = Walker.walk(root: root, mode: image.mode, memory: recorder) }
     var pages = recorder.pages
     let reader = VirtualReader(mode: image.mode, root: image.root, memory: image.memory)
-    for (start, count) in Kallsyms.tables(image.vmcoreinfo, reader) ?? [] {
+    for (start, count) in image.info.flatMap({ Kallsyms.tables($0, reader) }) ?? [] {
       var at = start & ~4095
       while at < start &+ UInt64(count) {
         if let physical = image.walk(at).physical { pages.insert(physical & ~4095) }
@@ -97,7 +111,20 @@ package enum Extract {
       default: break
       }
     }
+    if let info = image.info, !notes.contains(where: { $0.0 == "VMCOREINFO" }) {
+      // Found in memory, which an extract leaves out.
+      notes.append(("VMCOREINFO", 0, Array(info.bytes.prefix { $0 != 0 })))
+    }
     notes.append((owner, NoteType.values.rawValue, Array(values.utf8)))
+    // Of an extract without the note nothing is known; the next one knows no more.
+    let map =
+      image.memory.isExtract
+      ? image.memory.memoryMap
+      : image.memory.segments.map { $0.physical...($0.physical + $0.size - 1) }
+    if let map {
+      let lines = map.map { "\($0.lowerBound.entry)-\($0.upperBound.entry)\n" }.joined()
+      notes.append((owner, NoteType.memory.rawValue, Array(lines.utf8)))
+    }
     if keepLog, let log = image.log {
       notes.append((owner, NoteType.log.rawValue, Array(log.value.utf8)))
     }

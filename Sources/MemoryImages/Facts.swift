@@ -52,3 +52,69 @@ package struct KernelFacts: Sendable, Equatable {
     return all.compactMap { $0 }.map { (name: $0.0, value: $0.1, source: $0.2) }
   }
 }
+
+extension KernelFacts {
+  /// Takes what the kernel's note says of itself.
+  mutating func takeNote(_ info: VMCoreInfo?) {
+    guard let info else { return }
+    func fact<Value>(_ value: Value?) -> Fact<Value>? { value.map { Fact($0, info.source) } }
+    release = fact(info["OSRELEASE"])
+    kaslrOffset = fact(info.hex("KERNELOFFSET"))
+    vmalloc = fact(info.number("VMALLOC_START"))
+    vmemmap = fact(info.symbol("vmemmap"))
+    imageSize = fact(info.number("KERNEL_IMAGE_SIZE"))
+    smeMask = fact(info.number("sme_mask"))
+  }
+
+  /// Takes what the kernel lets stand in its entries.
+  ///
+  /// Source: `probe_page_size_mask`, arch/x86/mm/init.c, 6.12.
+  mutating func takeMasks(supported: Fact<UInt64>?, kernel: Fact<UInt64>?, mode: PagingMode) {
+    guard let supported else { return }
+    nx = Fact(supported.value & mode.noExecute != 0, supported.source)
+    pge = Fact(supported.value & mode.global != 0, supported.source)
+    if let kernel, supported.value & mode.global != 0 {
+      let isolated = kernel.value & mode.global == 0
+      pti = Fact(
+        isolated, "\(kernel.source) \(isolated ? "leaves _PAGE_GLOBAL out" : "holds _PAGE_GLOBAL")")
+    }
+  }
+
+  /// Takes what the tables and a processor tell, where nothing better did.
+  mutating func takeTables(_ root: Root, cpu: KernelImage.CPUState?, memory: ELFImage) {
+    let mode = root.mode
+    if pge == nil, let cpu { pge = Fact(cpu.cr4 & (1 << 7) != 0, "CR4 (QEMU note)") }
+    if nx == nil, let base = directMap?.value,
+      let step = mode.walk(base, root: root.address, memory: memory).steps.last,
+      step.effective & mode.noExecute != 0
+    {
+      nx = Fact(true, "the direct map has it")
+    }
+    if pti == nil { pti = isolation(root, memory: memory) }
+  }
+
+  /// Whether a user's twin lies behind the root: it shares the cpu entry area and lacks the direct
+  /// map. Under PTI each top table is the first of such a pair.
+  ///
+  /// Source: `pti_init`, arch/x86/mm/pti.c, 6.12.
+  private func isolation(_ root: Root, memory: ELFImage) -> Fact<Bool>? {
+    let mode = root.mode
+    guard let directMap = directMap?.value else { return nil }
+    func slot(_ address: UInt64) -> Int {
+      Int((address >> UInt64(mode.root.shift)) & UInt64(mode.entriesPerTable - 1))
+    }
+    if root.address & 0x1000 != 0 { return Fact(false, "the top table is no first of a pair") }
+    var kernel = [UInt64](repeating: 0, count: mode.entriesPerTable)
+    var user = kernel
+    guard (try? memory.readTable(at: root.address, into: &kernel)) != nil,
+      (try? memory.readTable(at: root.address | 0x1000, into: &user)) != nil
+    else { return nil }
+    // With five levels the cpu entry area shares the last slot with the image.
+    let entry = slot(0xffff_fe00_0000_0000)
+    let isPair =
+      user[slot(directMap)] == 0 && user[entry] & mode.present != 0
+      && kernel[entry] & mode.present != 0
+      && (mode.levels.count == 5 || user[entry] == kernel[entry])
+    return Fact(isPair, "the page behind the top table is \(isPair ? "" : "not ")the user's twin")
+  }
+}

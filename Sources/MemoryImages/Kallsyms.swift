@@ -6,9 +6,9 @@ internal import PageTables
 /// scripts/kallsyms.c, 6.12; VMCOREINFO tells its addresses since 6.0.
 enum Kallsyms {
   /// The names and where each table lies, so that an extract can keep them.
-  static func tables(_ info: [String: String], _ reader: VirtualReader) -> [(UInt64, Int)]? {
+  static func tables(_ info: VMCoreInfo, _ reader: VirtualReader) -> [(UInt64, Int)]? {
     func symbol(_ name: String) -> UInt64? {
-      info["SYMBOL(kallsyms_\(name))"].flatMap { UInt64(hexText: $0) }
+      info.symbol("kallsyms_\(name)")
     }
     guard let names = symbol("names"), let number = symbol("num_syms"),
       let tokens = symbol("token_table"), let index = symbol("token_index"),
@@ -22,7 +22,7 @@ enum Kallsyms {
     ]
   }
 
-  static func read(_ info: [String: String], _ reader: VirtualReader) -> Symbols? {
+  static func read(_ info: VMCoreInfo, _ reader: VirtualReader) -> Symbols? {
     guard let tables = tables(info, reader),
       let names = reader.bytes(at: tables[1].0, count: tables[1].1),
       let index = reader.bytes(at: tables[3].0, count: 512),

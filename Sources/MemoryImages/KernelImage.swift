@@ -9,7 +9,7 @@ package struct KernelImage: Sendable {
   package let facts: KernelFacts
   package let symbols: Symbols?
   package let log: Fact<String>?
-  package let vmcoreinfo: [String: String]
+  package let info: VMCoreInfo?
   package let cpus: [CPUState]
   /// What could not be read of what the image should hold.
   package let problems: [String]
@@ -21,7 +21,6 @@ package struct KernelImage: Sendable {
     package var fiveLevel: Bool { cr4 & (1 << 12) != 0 }
   }
 
-  private static let imageBase: UInt64 = 0xffff_ffff_8000_0000
   /// The variables whose values facts come from, and which an extract keeps as values.
   package static let variables = [
     "page_offset_base", "vmalloc_base", "vmemmap_base", "__supported_pte_mask",
@@ -31,106 +30,198 @@ package struct KernelImage: Sendable {
   /// - Parameters:
   ///   - mode: overrides the mode that the image tells.
   ///   - root: overrides the root, physical.
-  package init(_ memory: ELFImage, mode forced: PagingMode? = nil, root forcedRoot: UInt64? = nil)
-    throws(ImageError)
-  {
+  ///   - files: symbols that files beside the image tell, as they were linked or as they run.
+  /// - Throws: `ImageError` where nothing tells the root, or `files` are of another build.
+  package init(
+    _ memory: ELFImage, mode forced: PagingMode? = nil, root forcedRoot: UInt64? = nil,
+    symbols files: [Symbols] = []
+  ) throws(ImageError) {
     self.memory = memory
     var problems = memory.damage
     var facts = KernelFacts()
     let extract = Extract.contents(of: memory)
     problems += extract?.problems ?? []
-    let info = Self.vmcoreinfo(memory)
-    vmcoreinfo = info
     cpus = memory.notes.filter { $0.name == "QEMU" }.compactMap { note in
       guard let cr3 = note.bytes.u64(at: 416), let cr4 = note.bytes.u64(at: 424) else { return nil }
       return CPUState(cr3: cr3, cr4: cr4)
     }
-    func hex(_ key: String) -> UInt64? { info[key].flatMap { UInt64(hexText: $0) } }
-    func decimal(_ key: String) -> UInt64? {
-      info[key].flatMap { Int64($0) }.map { UInt64(bitPattern: $0) }
+    let fiveLevel = cpus.first?.fiveLevel ?? false
+    func physBase(_ info: VMCoreInfo) -> Fact<UInt64>? {
+      info.number("phys_base").map { Fact($0, info.source) }
+        ?? memory.textLoad.map {
+          Fact($0.physical &- ($0.virtual &- Root.imageBase), "the program header of the text")
+        }
     }
-    let note = "VMCOREINFO"
-    facts.release = info["OSRELEASE"].map { Fact($0, note) }
-    facts.physBase = decimal("NUMBER(phys_base)").map { Fact($0, note) }
-    facts.kaslrOffset = hex("KERNELOFFSET").map { Fact($0, note) }
-    facts.vmalloc = hex("NUMBER(VMALLOC_START)").map { Fact($0, note) }
-    facts.vmemmap = hex("SYMBOL(vmemmap)").map { Fact($0, note) }
-    facts.imageSize = decimal("NUMBER(KERNEL_IMAGE_SIZE)").map { Fact($0, note) }
-    facts.smeMask = decimal("NUMBER(sme_mask)").map { Fact($0, note) }
+    func root(_ info: VMCoreInfo) -> Root? {
+      physBase(info).flatMap { Root(info, physBase: $0.value, fiveLevel: fiveLevel) }
+    }
 
-    // The mode, then the root, each from the best that the image tells.
-    let fiveLevel: Bool
-    if let number = decimal("NUMBER(pgtable_l5_enabled)") {
-      fiveLevel = number == 1
-    } else {
-      fiveLevel = cpus.first?.fiveLevel ?? false
+    // The kernel's note of itself: as a note, else the copy in memory whose tables hold themselves.
+    let info =
+      VMCoreInfo.note(in: memory)
+      ?? VMCoreInfo.copies(in: memory).first {
+        root($0)?.verifies($0, memory: memory) ?? false
+      }
+    self.info = info
+
+    // The root and the mode, each from the best that the image tells.
+    var chosen =
+      info.flatMap(root) ?? cpus.first.map { Root($0, mode: forced, memory: memory) }
+    if forced != nil || forcedRoot != nil {
+      let mode = forced ?? chosen?.mode ?? .x86_64
+      if let address = forcedRoot ?? chosen?.address {
+        chosen = Root(
+          mode: mode, address: address,
+          source: forcedRoot == nil ? chosen?.source ?? "" : "--table")
+      }
     }
-    let mode = forced ?? (fiveLevel ? .x86_64FiveLevel : .x86_64)
-    self.mode = mode
-    if let swapper = hex("SYMBOL(swapper_pg_dir)"), let base = facts.physBase {
-      facts.root = Fact(swapper &- Self.imageBase &+ base.value, "VMCOREINFO swapper_pg_dir")
-    } else if let cpu = cpus.first {
-      facts.root = Fact(cpu.cr3 & 0x000f_ffff_ffff_e000, "CR3 of the first CPU (QEMU note)")
-    }
-    if let forcedRoot { facts.root = Fact(forcedRoot, "--table") }
-    guard let root = facts.root?.value else {
+    guard var found = chosen else {
       throw ImageError(
         memory.path, "no VMCOREINFO and no CPU note tells where the page tables are",
         advice: "give the physical address of the top table with --table")
     }
-    self.root = root
-
-    let reader = VirtualReader(mode: mode, root: root, memory: memory)
-    if let swapper = hex("SYMBOL(swapper_pg_dir)"), forcedRoot == nil {
-      let found = mode.walk(swapper, root: root, memory: memory).physical
-      if found != root {
+    if let info {
+      problems += Self.contradictions(info)
+      if forcedRoot == nil, !found.verifies(info, memory: memory) {
         problems.append(
-          "the tables at \(root.address) do not map swapper_pg_dir (\(swapper.address)) to "
-            + "themselves: wrong root, wrong paging mode, or a damaged image")
+          "the tables at \(found.address.address) do not map swapper_pg_dir to themselves: wrong "
+            + "root, wrong paging mode, or a damaged image")
       }
     }
-    let kallsyms = info["SYMBOL(kallsyms_names)"] == nil ? nil : Kallsyms.read(info, reader)
-    symbols = kallsyms
-    if let kallsyms, let stext = hex("SYMBOL(_stext)"), kallsyms["_stext"] != stext {
-      problems.append("kallsyms and VMCOREINFO disagree on _stext: one of them is damaged")
-    } else if kallsyms == nil, info["SYMBOL(kallsyms_names)"] != nil {
+    let text = Root.text(mode: found.mode, root: found.address, memory: memory)
+    facts.physBase =
+      info.flatMap(physBase)
+      ?? text.map {
+        Fact($0.physical &- ($0.address &- Root.imageBase), "the tables: the image's first page")
+      }
+
+    // The symbols: the image's own, and those of files, moved to where the kernel runs.
+    var reader = VirtualReader(mode: found.mode, root: found.address, memory: memory)
+    let kallsyms = info.flatMap { Kallsyms.read($0, reader) }
+    if kallsyms == nil, info?.mentions("kallsyms_") == true {
       problems.append("the kernel's own symbol table (kallsyms) could not be read")
+    } else if let stext = info?.symbol("_stext"), let own = kallsyms?["_stext"], own != stext {
+      problems.append("kallsyms and VMCOREINFO disagree on _stext: one of them is damaged")
     }
+    var tables = kallsyms.map { [$0] } ?? []
+    for file in files {
+      tables.append(
+        try Self.moved(file, info: info, text: text?.address, reader: reader, path: memory.path))
+    }
+    let symbols = Symbols(merging: tables)
+    self.symbols = symbols
+    // A processor's own tables have a user half; the kernel's do not.
+    if info?.symbol("swapper_pg_dir") == nil, forcedRoot == nil, let base = facts.physBase,
+      let swapper = symbols?["init_top_pgt"] ?? symbols?["swapper_pg_dir"]
+    {
+      let root = Root(
+        mode: found.mode, address: swapper &- Root.imageBase &+ base.value,
+        source: "init_top_pgt (\(symbols?.source ?? ""))")
+      if found.mode.walk(swapper, root: root.address, memory: memory).physical == root.address {
+        found = root
+        reader = VirtualReader(mode: found.mode, root: found.address, memory: memory)
+      }
+    }
+    self.mode = found.mode
+    self.root = found.address
+    facts.root = Fact(found.address, found.source)
+
     func variable(_ name: String) -> Fact<UInt64>? {
       if let value = extract?.values[name] { return Fact(value, name) }
-      guard let address = kallsyms?[name], let value = reader.word(at: address) else { return nil }
+      guard let address = symbols?[name], let value = reader.word(at: address) else { return nil }
       return Fact(value, name)
     }
-    facts.directMap = variable("page_offset_base")
-    facts.vmalloc = facts.vmalloc ?? variable("vmalloc_base")
+    facts.takeNote(info)
+    if facts.release == nil, let banner = symbols?["linux_banner"],
+      let bytes = reader.bytes(at: banner, count: 128)
+    {
+      let words = String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self).split(separator: " ")
+      if words.count > 2, words[0] == "Linux" { facts.release = Fact("\(words[2])", "linux_banner") }
+    }
+    facts.directMap =
+      variable("page_offset_base")
+      ?? Root.directMap(mode: found.mode, root: found.address, memory: memory).map {
+        Fact($0, "the tables: from there they lead to themselves")
+      }
+    let vmalloc = variable("vmalloc_base")
+    if let vmalloc, let noted = facts.vmalloc, vmalloc.value != noted.value {
+      problems.append("vmalloc_base and VMCOREINFO disagree: one of them is damaged")
+    }
+    facts.vmalloc = facts.vmalloc ?? vmalloc
     facts.vmemmap = facts.vmemmap ?? variable("vmemmap_base")
     facts.maxPfnMapped = variable("max_pfn_mapped")
-    if let supported = variable("__supported_pte_mask") {
-      facts.nx = Fact(supported.value & mode.noExecute != 0, supported.source)
-      facts.pge = Fact(supported.value & mode.global != 0, supported.source)
-      if let kernel = variable("__default_kernel_pte_mask"), supported.value & mode.global != 0 {
-        facts.pti = Fact(
-          kernel.value & mode.global == 0,
-          "\(kernel.source) \(kernel.value & mode.global == 0 ? "leaves" : "holds") _PAGE_GLOBAL"
-            + (kernel.value & mode.global == 0 ? " out" : ""))
-      }
+    facts.takeMasks(
+      supported: variable("__supported_pte_mask"), kernel: variable("__default_kernel_pte_mask"),
+      mode: found.mode)
+    facts.takeTables(found, cpu: cpus.first, memory: memory)
+
+    let ring =
+      extract?.log ?? info.flatMap { PrintkRing.read($0, reader) }
+    if ring == nil, extract == nil, info?.mentions("prb") == true {
+      problems.append("the kernel log (printk's ring) could not be read")
     }
-    log =
-      extract?.log.map { Fact($0, "the image's printk ring") }
-      ?? PrintkRing.read(info, reader).map { Fact($0, "the image's printk ring") }
+    log = ring.map { Fact($0, "the image's printk ring") }
     self.facts = facts
     self.problems = problems
   }
 
-  /// Whether the image is one of our own extracts, which hold tables and little else.
-  package var isExtract: Bool { memory.notes.contains { $0.name == Extract.owner } }
+  /// What a kernel's note says against itself: such a note was changed.
+  private static func contradictions(_ info: VMCoreInfo) -> [String] {
+    var found: [String] = []
+    for key in ["OSRELEASE", "SYMBOL(swapper_pg_dir)", "SYMBOL(_stext)"] where info[key] == nil {
+      found.append("VMCOREINFO lacks \(key): it is cut off or damaged")
+    }
+    if let offset = info.hex("KERNELOFFSET"), offset & 0x1f_ffff != 0 || offset >= 1 << 30 {
+      found.append("VMCOREINFO's KERNELOFFSET \(offset.entry) is no place for a kernel")
+    }
+    if let size = info.number("KERNEL_IMAGE_SIZE"), size != 1 << 29, size != 1 << 30 {
+      found.append("VMCOREINFO's KERNEL_IMAGE_SIZE \(size.entry) is neither 512 MiB nor 1 GiB")
+    }
+    return found
+  }
 
-  /// The areas, from the image's own bases where it tells them.
+  /// A file's symbols at the addresses of the kernel that runs.
+  ///
+  /// - Throws: `ImageError` where the file is of another build.
+  private static func moved(
+    _ file: Symbols, info: VMCoreInfo?, text: UInt64?, reader: VirtualReader, path: String
+  ) throws(ImageError) -> Symbols {
+    func refusal(_ why: String) -> ImageError {
+      ImageError(
+        file.source, "not the symbols of the kernel in \(path): \(why)",
+        advice: "give the System.map or vmlinux of the same build")
+    }
+    let symbols: Symbols
+    if let stext = info?.symbol("_stext") {
+      guard let own = file["_stext"] else { throw refusal("no _stext in it") }
+      symbols = file.moved(by: stext &- own)
+      let top = symbols["init_top_pgt"] ?? symbols["swapper_pg_dir"] ?? symbols["init_level4_pgt"]
+      if let swapper = info?.symbol("swapper_pg_dir"), let top, top != swapper {
+        throw refusal("its init_top_pgt lies elsewhere than VMCOREINFO's swapper_pg_dir")
+      }
+    } else if let text, let own = file["_text"] ?? file["_stext"] {
+      guard (text &- own) & 0x1f_ffff == 0 else {
+        throw refusal("_text \(own.address) cannot have been moved to \(text.address)")
+      }
+      symbols = file.moved(by: text &- own)
+    } else {
+      throw refusal("nothing tells where the image lies")
+    }
+    if let banner = symbols["linux_banner"], let bytes = reader.bytes(at: banner, count: 14),
+      bytes != Array("Linux version ".utf8)
+    {
+      throw refusal("no \"Linux version\" where linux_banner should be")
+    }
+    return symbols
+  }
+
+  /// The areas, as far as the image tells their bases.
   package var layout: Layout {
-    guard let directMap = facts.directMap, let vmalloc = facts.vmalloc, let vmemmap = facts.vmemmap
-    else { return .x86_64Defaults(mode: mode) }
+    guard let directMap = facts.directMap?.value else { return .x86_64Fixed(mode: mode) }
+    let memoryEnd = memory.segments.last.map { $0.physical + $0.size } ?? 0
     return .x86_64(
-      mode: mode, directMap: directMap.value, vmalloc: vmalloc.value, vmemmap: vmemmap.value,
+      mode: mode, directMap: directMap, vmalloc: facts.vmalloc?.value,
+      vmemmap: facts.vmemmap?.value, directMapLast: directMap &+ max(memoryEnd, 1) &- 1,
       imageSize: facts.imageSize?.value ?? (1 << 30))
   }
 
@@ -149,22 +240,11 @@ package struct KernelImage: Sendable {
   /// Who a page-table page belongs to: the symbol of the kernel image whose page it is, if any.
   package func owner(ofTable physical: UInt64) -> String? {
     guard let symbols, let base = facts.physBase?.value else { return nil }
-    let address = physical &- base &+ Self.imageBase
+    let address = physical &- base &+ Root.imageBase
     guard let start = symbols["_text"], let end = symbols["_end"], address >= start, address < end,
       let symbol = symbols.name(around: address)
     else { return nil }
     return symbol.offset == 0 ? symbol.name : "\(symbol.name)+\(symbol.offset.entry)"
-  }
-
-  private static func vmcoreinfo(_ memory: ELFImage) -> [String: String] {
-    guard let note = memory.notes.first(where: { $0.name == "VMCOREINFO" }) else { return [:] }
-    var found: [String: String] = [:]
-    for line in note.bytes.split(separator: 10) {
-      guard let equals = line.firstIndex(of: 0x3d) else { continue }
-      found[String(decoding: line[..<equals], as: UTF8.self)] =
-        String(decoding: line[(equals + 1)...].prefix { $0 != 0 }, as: UTF8.self)
-    }
-    return found
   }
 }
 

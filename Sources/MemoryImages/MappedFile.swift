@@ -1,4 +1,5 @@
 import Glibc
+internal import PageTables
 
 /// A whole file, mapped for reading; every access is checked against the size it had on opening.
 @safe package final class MappedFile: Sendable {
@@ -65,6 +66,18 @@ import Glibc
     return true
   }
 
+  /// The whole content; that of a file without a size (procfs, debugfs) is read to its end.
+  ///
+  /// - Throws: `ImageError` where it is longer than `limit` bytes, or cannot be read.
+  package func wholeContent(limit: Int) throws(ImageError) -> [UInt8] {
+    guard size > 0 else { return try readToEnd(descriptor, name: path, limit: limit) }
+    guard size <= limit, let all = bytes(at: 0, count: size) else {
+      throw ImageError(
+        path, "more than \(UInt64(limit).readableSize) of text", advice: "is it the right file?")
+    }
+    return all
+  }
+
   /// Calls `body` with the whole file.
   package func withBytes<Result>(_ body: (Span<UInt8>) throws -> Result) rethrows -> Result {
     let buffer = unsafe UnsafeBufferPointer(
@@ -85,4 +98,27 @@ extension [UInt8] {
   }
 
   func u64(at offset: Int) -> UInt64? { number(at: offset, size: 8) }
+}
+
+/// Reads a descriptor to its end: standard input, or a file without a size.
+///
+/// - Throws: `ImageError` where more than `limit` bytes come, or reading fails.
+package func readToEnd(_ descriptor: Int32, name: String, limit: Int) throws(ImageError) -> [UInt8] {
+  var bytes: [UInt8] = []
+  var buffer = [UInt8](repeating: 0, count: 1 << 16)
+  while true {
+    let count = unsafe buffer.withUnsafeMutableBytes {
+      unsafe read(descriptor, $0.baseAddress, $0.count)
+    }
+    guard count >= 0 else {
+      let reason = unsafe String(cString: strerror(errno))
+      throw ImageError(name, "cannot be read: \(reason)", advice: "check the permissions")
+    }
+    guard count > 0 else { return bytes }
+    bytes += buffer[..<count]
+    guard bytes.count <= limit else {
+      throw ImageError(
+        name, "more than \(UInt64(limit).readableSize) of text", advice: "is it the right file?")
+    }
+  }
 }

@@ -5,23 +5,21 @@ internal import PageTables
 /// Source: kernel/printk/printk_ringbuffer.c, 6.12 (5.10 and later);
 /// the structures' offsets come from VMCOREINFO.
 enum PrintkRing {
-  static func read(_ info: [String: String], _ reader: VirtualReader) -> String? {
-    func offset(_ field: String) -> UInt64? { info["OFFSET(\(field))"].flatMap { UInt64($0) } }
-    func size(_ type: String) -> Int? { info["SIZE(\(type))"].flatMap { Int($0) } }
-    guard let pointer = info["SYMBOL(prb)"].flatMap({ UInt64(hexText: $0) }),
-      let ring = reader.word(at: pointer), let descRing = offset("printk_ringbuffer.desc_ring"),
-      let dataRing = offset("printk_ringbuffer.text_data_ring"),
-      let countBitsAt = offset("prb_desc_ring.count_bits"),
-      let descsAt = offset("prb_desc_ring.descs"),
-      let infosAt = offset("prb_desc_ring.infos"), let headAt = offset("prb_desc_ring.head_id"),
-      let tailAt = offset("prb_desc_ring.tail_id"), let stateAt = offset("prb_desc.state_var"),
-      let blockAt = offset("prb_desc.text_blk_lpos"),
-      let beginAt = offset("prb_data_blk_lpos.begin"),
-      let nextAt = offset("prb_data_blk_lpos.next"),
-      let sizeBitsAt = offset("prb_data_ring.size_bits"),
-      let dataAt = offset("prb_data_ring.data"), let timeAt = offset("printk_info.ts_nsec"),
-      let lengthAt = offset("printk_info.text_len"), let descSize = size("prb_desc"),
-      let infoSize = size("printk_info"), descSize > 0, descSize < 4096, infoSize > 0,
+  static func read(_ info: VMCoreInfo, _ reader: VirtualReader) -> String? {
+    guard let pointer = info.symbol("prb"),
+      let ring = reader.word(at: pointer), let descRing = info.offset("printk_ringbuffer.desc_ring"),
+      let dataRing = info.offset("printk_ringbuffer.text_data_ring"),
+      let countBitsAt = info.offset("prb_desc_ring.count_bits"),
+      let descsAt = info.offset("prb_desc_ring.descs"),
+      let infosAt = info.offset("prb_desc_ring.infos"), let headAt = info.offset("prb_desc_ring.head_id"),
+      let tailAt = info.offset("prb_desc_ring.tail_id"), let stateAt = info.offset("prb_desc.state_var"),
+      let blockAt = info.offset("prb_desc.text_blk_lpos"),
+      let beginAt = info.offset("prb_data_blk_lpos.begin"),
+      let nextAt = info.offset("prb_data_blk_lpos.next"),
+      let sizeBitsAt = info.offset("prb_data_ring.size_bits"),
+      let dataAt = info.offset("prb_data_ring.data"), let timeAt = info.offset("printk_info.ts_nsec"),
+      let lengthAt = info.offset("printk_info.text_len"), let descSize = info.size("prb_desc"),
+      let infoSize = info.size("printk_info"), descSize > 0, descSize < 4096, infoSize > 0,
       infoSize < 4096,
       let countBits = reader.word(at: ring &+ descRing &+ countBitsAt, size: 4), countBits < 24,
       let sizeBits = reader.word(at: ring &+ dataRing &+ sizeBitsAt, size: 4), sizeBits < 27,

@@ -13,6 +13,20 @@ package struct Symbols: Sendable {
     sorted = list.map { (address: $0.address, name: $0.name) }.sorted { $0 < $1 }
   }
 
+  /// Several tables as one; where they disagree on a name, the first goes before. Nil for none.
+  init?(merging tables: [Symbols]) {
+    guard let first = tables.first else { return nil }
+    self =
+      tables.count == 1
+      ? first
+      : Symbols(tables.flatMap(\.all), source: tables.map(\.source).joined(separator: "; "))
+  }
+
+  /// In the order of addresses.
+  var all: [(name: String, address: UInt64)] {
+    sorted.map { (name: $0.name, address: $0.address) }
+  }
+
   package var count: Int { sorted.count }
   package subscript(name: String) -> UInt64? { addresses[name] }
 

@@ -5,7 +5,7 @@ package import PageTables
 package struct Table: Sendable {
   /// `kernel` or `user`.
   package let name: String
-  package let space: AddressSpace
+  package internal(set) var space: AddressSpace
   package let layout: Layout
   /// The physical address of the root, where there is an image.
   package let root: UInt64?
@@ -15,7 +15,7 @@ package struct Table: Sendable {
 package struct Subject: Sendable {
   package let path: String
   package let format: String
-  package let tables: [Table]
+  package private(set) var tables: [Table]
   package var facts: KernelFacts
   package let image: KernelImage?
   package let text: KernelText?
@@ -87,26 +87,32 @@ package struct Subject: Sendable {
   /// page 0 is always mapped), the others with their markers.
   private static func layout(of text: KernelText) -> Layout {
     let mode = text.space.mode
-    let defaults = Layout.x86_64Defaults(mode: mode)
     let first = mode.upperHalf &+ 17 * mode.root.span
     let gigabyte: UInt64 = ~0 << 30
+    let runs = text.space.runs
     guard
-      let leaf = text.space.runs.first(where: { $0.start >= first && $0.isLeaf })
-        ?? text.space.runs.first(where: { $0.start >= mode.upperHalf && $0.isLeaf }),
-      leaf.start < 0xffff_fe00_0000_0000
-    else { return defaults }
-    let directMap = leaf.start & gigabyte
+      let index = runs.firstIndex(where: { $0.start >= first && $0.isLeaf })
+        ?? runs.firstIndex(where: { $0.start >= mode.upperHalf && $0.isLeaf }),
+      runs[index].start < 0xffff_fe00_0000_0000
+    else { return .x86_64Fixed(mode: mode) }
+    let directMap = runs[index].start & gigabyte
     func start(_ name: String) -> UInt64? {
-      guard let marker = text.markers.first(where: { $0.name == name }),
-        marker.run < text.space.runs.count
+      guard let marker = text.markers.first(where: { $0.name == name }), marker.run < runs.count
       else { return nil }
-      let start = text.space.runs[marker.run].start
+      let start = runs[marker.run].start
       return start > directMap ? start & gigabyte : nil
     }
-    guard let vmalloc = start("vmalloc() Area"), let vmemmap = start("Vmemmap"), vmalloc < vmemmap,
+    if let vmalloc = start("vmalloc() Area"), let vmemmap = start("Vmemmap"), vmalloc < vmemmap,
       vmemmap < 0xffff_fe00_0000_0000
-    else { return defaults }
-    return .x86_64(mode: mode, directMap: directMap, vmalloc: vmalloc, vmemmap: vmemmap)
+    {
+      return .x86_64(mode: mode, directMap: directMap, vmalloc: vmalloc, vmemmap: vmemmap)
+    }
+    // Without markers: up to a hole larger than what machines leave between their banks.
+    let last =
+      runs[index...].first { $0.kind == .hole && $0.size >= 1 << 38 }.map { $0.start &- 1 }
+      ?? runs[index].last
+    return .x86_64(
+      mode: mode, directMap: directMap, vmalloc: nil, vmemmap: nil, directMapLast: last)
   }
 
   /// Who the leaf table or the large entry of `address` belongs to, for a finding's evidence.
@@ -122,6 +128,15 @@ package struct Subject: Sendable {
       let step = image.walk(address).steps.first(where: { $0.level == level })
     else { return nil }
     return image.owner(ofTable: step.table)
+  }
+
+  /// The same input as far as `range` goes.
+  package func limited(to range: ClosedRange<UInt64>) -> Subject {
+    var limited = self
+    for index in tables.indices {
+      limited.tables[index].space = tables[index].space.limited(to: range)
+    }
+    return limited
   }
 
   /// Whether the whole input was seen.

@@ -54,6 +54,16 @@ package struct AddressSpace: Sendable {
     }
     return found
   }
+
+  /// The part inside `range`, with the anomalies that touch it.
+  package func limited(to range: ClosedRange<UInt64>) -> AddressSpace {
+    var part = self
+    part.runs = runs(from: range.lowerBound, through: range.upperBound)
+    part.anomalies = anomalies.filter {
+      $0.address <= range.upperBound && $0.address &+ max(1, $0.size) &- 1 >= range.lowerBound
+    }
+    return part
+  }
 }
 
 /// Something in the source that is not as it must be, whatever the kernel wants.

@@ -32,48 +32,61 @@ package struct Layout: Sendable {
   package let areas: [Area]
 
   /// - Parameters:
+  ///   - vmalloc: nil where it is not known; vmemmap lies behind it.
+  ///   - directMapLast: where the direct map ends at the latest, where vmalloc's start is not known.
   ///   - imageSize: `KERNEL_IMAGE_SIZE` in bytes: 1 GiB with RANDOMIZE_BASE, else 512 MiB.
   package static func x86_64(
-    mode: PagingMode, directMap: UInt64, vmalloc: UInt64, vmemmap: UInt64,
-    imageSize: UInt64 = 1 << 30
+    mode: PagingMode, directMap: UInt64, vmalloc: UInt64?, vmemmap: UInt64?,
+    directMapLast: UInt64? = nil, imageSize: UInt64 = 1 << 30
   ) -> Layout {
+    // KASAN's shadow and what else lies behind vmemmap belongs to no area.
+    let vmemmapLast = vmemmap.map {
+      min($0 &+ (1 << (mode.levels.count == 5 ? 49 : 40)), cpuEntryArea) &- 1
+    }
+    let ldt = mode.upperHalf &+ 16 * mode.root.span
+    // Kernels before 2.6.27 have their direct map inside today's guard hole.
+    var areas = fixed(mode: mode, imageSize: imageSize).map { area in
+      area.kind == .guardHole
+        ? Area(kind: .guardHole, start: area.start, last: min(area.last, directMap &- 1)) : area
+    }
+    func add(_ kind: Area.Kind, _ start: UInt64, _ last: UInt64) {
+      if start <= last { areas.append(Area(kind: kind, start: start, last: last)) }
+    }
+    add(.ldtRemap, ldt, min(ldt &+ mode.root.span, directMap) &- 1)
+    add(.directMap, directMap, vmalloc.map { $0 &- 1 } ?? directMapLast ?? directMap)
+    if let vmalloc, let vmemmap, let vmemmapLast {
+      add(.vmalloc, vmalloc, vmemmap &- 1)
+      add(.vmemmap, vmemmap, vmemmapLast)
+    }
+    return Layout(areas: areas.sorted { $0.start < $1.start })
+  }
+
+  private static let cpuEntryArea: UInt64 = 0xffff_fe00_0000_0000
+
+  /// The areas that KASLR leaves in their places.
+  private static func fixed(mode: PagingMode, imageSize: UInt64) -> [Area] {
     let guardHole = mode.upperHalf
-    let ldt = guardHole &+ 16 * mode.root.span
-    let cpuEntry: UInt64 = 0xffff_fe00_0000_0000
     let espfix: UInt64 = 0xffff_ff00_0000_0000
     let efi: UInt64 = 0xffff_ffef_0000_0000
     let image: UInt64 = 0xffff_ffff_8000_0000
     let modules = image &+ imageSize
     let fixmap: UInt64 = 0xffff_ffff_ff00_0000
-    // KASAN's shadow and what else lies behind vmemmap belongs to no area.
-    let vmemmapLast = min(vmemmap &+ (1 << (mode.levels.count == 5 ? 49 : 40)), cpuEntry) &- 1
     let bounds: [(Area.Kind, UInt64, UInt64)] = [
       (.user, 0, ~guardHole),
-      (.guardHole, guardHole, ldt &- 1),
-      (.ldtRemap, ldt, min(ldt &+ mode.root.span, directMap) &- 1),
-      (.directMap, directMap, vmalloc &- 1),
-      (.vmalloc, vmalloc, vmemmap &- 1),
-      (.vmemmap, vmemmap, vmemmapLast),
-      (.cpuEntryArea, cpuEntry, cpuEntry &+ (1 << 39) &- 1),
+      (.guardHole, guardHole, guardHole &+ 16 * mode.root.span &- 1),
+      (.cpuEntryArea, cpuEntryArea, cpuEntryArea &+ (1 << 39) &- 1),
       (.espfix, espfix, espfix &+ (1 << 39) &- 1),
       (.efi, efi, 0xffff_fffe_ffff_ffff),
       (.image, image, modules &- 1),
       (.modules, modules, fixmap &- 1),
       (.fixmap, fixmap, ~0),
     ]
-    return Layout(
-      areas: bounds.filter { $0.1 <= $0.2 }.map { Area(kind: $0.0, start: $0.1, last: $0.2) })
+    return bounds.map { Area(kind: $0.0, start: $0.1, last: $0.2) }
   }
 
-  /// The layout without KASLR.
-  package static func x86_64Defaults(mode: PagingMode) -> Layout {
-    mode.levels.count == 5
-      ? x86_64(
-        mode: mode, directMap: 0xff11_0000_0000_0000, vmalloc: 0xffa0_0000_0000_0000,
-        vmemmap: 0xffd4_0000_0000_0000)
-      : x86_64(
-        mode: mode, directMap: 0xffff_8880_0000_0000, vmalloc: 0xffff_c900_0000_0000,
-        vmemmap: 0xffff_ea00_0000_0000)
+  /// The layout where not even the direct map's place is known.
+  package static func x86_64Fixed(mode: PagingMode) -> Layout {
+    Layout(areas: fixed(mode: mode, imageSize: 1 << 30))
   }
 
   /// The area that holds `address`.

@@ -275,3 +275,33 @@ extension PagingMode {
     return result
   }
 }
+
+extension PagingMode {
+  /// The first leaf between two addresses; nil where there is none, or none within 4096 tables.
+  package func firstLeaf(
+    from: UInt64, through: UInt64, root: UInt64, memory: any PhysicalMemory
+  ) -> (address: UInt64, physical: UInt64)? {
+    var tablesLeft = 4096
+    func search(_ table: UInt64, _ level: Level, _ base: UInt64)
+      -> (address: UInt64, physical: UInt64)?
+    {
+      var entries = [UInt64](repeating: 0, count: entriesPerTable)
+      tablesLeft -= 1
+      guard tablesLeft >= 0, (try? memory.readTable(at: table, into: &entries)) != nil else {
+        return nil
+      }
+      for (index, entry) in entries.enumerated() where entry & present != 0 {
+        let start = canonical(base &+ UInt64(index) &* level.span)
+        guard start &+ (level.span &- 1) >= from, start <= through else { continue }
+        if level.number == 1 || (level.mayBeLeaf && entry & large != 0) {
+          return (address: start, physical: entry & level.leafAddress)
+        }
+        if let found = search(entry & tableAddress, self.level(level.number - 1), start) {
+          return found
+        }
+      }
+      return nil
+    }
+    return search(root, self.root, 0)
+  }
+}

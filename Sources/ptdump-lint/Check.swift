@@ -6,11 +6,10 @@ struct Check: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Judge the tables: findings and an exit status.")
 
-  @Argument(help: "A debugfs text dump or a memory image.")
-  var input: String?
+  @Argument(help: "Debugfs text dumps or memory images.")
+  var inputs: [String] = []
   @OptionGroup var options: InputOptions
-  @Option(help: "The report's format: text or json.")
-  var format = ReportFormat.text
+  @OptionGroup var report: ReportOptions
   @Option(help: "The severity from which exit status 1 is given.")
   var failOn = FailOn.warning
   @Flag(help: "Status 3 becomes 0.")
@@ -21,18 +20,26 @@ struct Check: ParsableCommand {
   var skip: [String] = []
 
   func run() throws {
-    var subject = try options.subject(input)
-    try options.takeLog(&subject)
-    let report = Linter.run(subject, rules: try rules())
-    switch format {
-    case .text:
-      if !options.quiet || !report.findings.isEmpty {
-        print(TextReport.check(report, verbose: options.verbose), terminator: "")
-      }
-    case .json: print(try JSONReport.check(report, version: version), terminator: "")
+    let rules = try rules()
+    let inputs: [String?] = inputs.isEmpty ? [nil] : inputs
+    let reports = try inputs.map { input in
+      var subject = try options.subject(input)
+      try options.takeLog(&subject)
+      return Linter.run(subject, rules: rules)
     }
-    let status = report.status(failOn: failOn.severity, allowIncomplete: allowIncomplete)
-    if status != 0 { throw ExitCode(status) }
+    try report.write { format, style in
+      switch format {
+      case .text: TextReport.check(reports, detail: options.detail, style: style)
+      case .json: try JSONReport.check(reports, version: version)
+      }
+    }
+    let statuses = reports.map {
+      $0.status(failOn: failOn.severity, allowIncomplete: allowIncomplete)
+    }
+    // A finding in one input outweighs that another was read in part.
+    if let status = statuses.contains(1) ? 1 : statuses.max(), status != 0 {
+      throw ExitCode(status)
+    }
   }
 
   private func rules() throws -> [Rule] {
@@ -63,8 +70,7 @@ struct CPA: ParsableCommand {
   @Argument(help: "A dump or image of the same boot.")
   var input: String?
   @OptionGroup var options: InputOptions
-  @Option(help: "The report's format: text or json.")
-  var format = ReportFormat.text
+  @OptionGroup var report: ReportOptions
 
   func run() throws {
     var causes: [Finding] = []
@@ -89,9 +95,11 @@ struct CPA: ParsableCommand {
       }
     }
     let tests = SelfTestJudge.judge(runs, evidence: evidence)
-    switch format {
-    case .text: print(TextReport.cpa(tests, cause: causes), terminator: "")
-    case .json: print(try JSONReport.cpa(tests), terminator: "")
+    try report.write { format, style in
+      switch format {
+      case .text: TextReport.cpa(tests, cause: causes, style: style)
+      case .json: try JSONReport.cpa(tests)
+      }
     }
     let verdicts = tests.map(\.verdict)
     if verdicts.contains(where: { $0 == .realFailure || $0 == .mixed }) { throw ExitCode(1) }

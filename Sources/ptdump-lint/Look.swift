@@ -1,5 +1,4 @@
 import ArgumentParser
-import Glibc
 import MemoryImages
 import PageTableLint
 import PageTables
@@ -101,20 +100,15 @@ struct Info: ParsableCommand {
 
   @Argument(help: "A dump or an image.") var input: String?
   @OptionGroup var options: InputOptions
-  @Option(help: "text or json.") var format = ReportFormat.text
+  @OptionGroup var report: ReportOptions
 
   func run() throws {
     let subject = try options.subject(input)
-    switch format {
-    case .json: print(try JSONReport.info(subject), terminator: "")
-    case .text:
-      print("\(subject.path): \(subject.format), \(subject.mode.name)")
-      for fact in subject.facts.listed { print("  \(fact.name): \(fact.value)  (\(fact.source))") }
-      if let image = subject.image {
-        print("  symbols: \(image.symbols.map { "\($0.count) (\($0.source))" } ?? "none")")
-        print("  log: \(image.log.map { "\($0.value.utf8.count) bytes (\($0.source))" } ?? "none")")
+    try report.write { format, _ in
+      switch format {
+      case .json: try JSONReport.info(subject)
+      case .text: TextReport.info(subject)
       }
-      for problem in subject.problems { print("  problem: \(problem)") }
     }
     try requireComplete(subject)
   }
@@ -128,28 +122,18 @@ struct ExtractCommand: ParsableCommand {
   @Argument(help: "A memory image.") var image: String
   @Option(name: .shortAndLong, help: "The file to write.") var output: String
   @Flag(help: "Leave the kernel log out.") var noLog = false
+  @Option(help: "A vmlinux, System.map or kallsyms text of the same build; repeatable.")
+  var symbols: [String] = []
 
   func run() throws {
     let file = try MappedFile(path: image)
     guard ELFImage.matches(file) else {
       throw ImageError(image, offset: 0, "expected a memory image (ELF core)", advice: "give one")
     }
-    let bytes = Extract.make(try KernelImage(try ELFImage(file)), keepLog: !noLog)
-    let descriptor = unsafe open(output, O_WRONLY | O_CREAT | O_TRUNC, 0o644)
-    guard descriptor >= 0 else {
-      throw ImageError(output, "cannot be written", advice: "check the folder's permissions")
-    }
-    defer { close(descriptor) }
-    var at = 0
-    while at < bytes.count {
-      let written = unsafe bytes.withUnsafeBytes {
-        unsafe write(descriptor, $0.baseAddress?.advanced(by: at), $0.count - at)
-      }
-      guard written > 0 else {
-        throw ImageError(output, "writing failed", advice: "is the disk full?")
-      }
-      at += written
-    }
+    let bytes = Extract.make(
+      try KernelImage(try ELFImage(file), symbols: try symbols.map(SymbolFile.read)),
+      keepLog: !noLog)
+    try writeFile(output, bytes)
     print("\(output): \(UInt64(bytes.count).readableSize)")
   }
 }

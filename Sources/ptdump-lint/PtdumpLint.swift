@@ -40,16 +40,6 @@ struct PtdumpLint: ParsableCommand {
   }
 }
 
-/// Writes a line to standard error.
-func complain(_ text: String) {
-  let line = Array((text + "\n").utf8)
-  _ = unsafe line.withUnsafeBytes { unsafe write(2, $0.baseAddress, $0.count) }
-}
-
-enum ReportFormat: String, ExpressibleByArgument, CaseIterable {
-  case text, json
-}
-
 enum FailOn: String, ExpressibleByArgument, CaseIterable {
   case error, warning, note, never
   var severity: Severity? { Severity(rawValue: rawValue) }
@@ -66,6 +56,12 @@ struct InputOptions: ParsableArguments {
   @Option(help: "A kernel log; an image's own log is used without asking.")
   var log: String?
 
+  @Option(help: "A vmlinux, System.map or kallsyms text of the same build; repeatable.")
+  var symbols: [String] = []
+
+  @Option(help: "Look at this range only: START-END in hexadecimal, END exclusive.")
+  var range: String?
+
   @Option(help: "A fact that the input does not tell: pti, nx, pge or xen = on or off.")
   var assume: [String] = []
 
@@ -77,6 +73,8 @@ struct InputOptions: ParsableArguments {
 
   @Flag(name: .shortAndLong, help: "Also list the rules that could not run.")
   var verbose = false
+
+  var detail: TextReport.Detail { quiet ? .quiet : verbose ? .verbose : .normal }
 
   private func pagingMode() throws -> PagingMode? {
     guard let mode else { return nil }
@@ -94,31 +92,42 @@ struct InputOptions: ParsableArguments {
       throw ValidationError(
         "no INPUT: reading the running kernel is not built yet; give a dump or a memory image")
     }
-    let mode = try pagingMode()
-    var subject: Subject
-    if path == "-" {
-      let bytes = try readToEnd(0, name: "standard input")
-      subject = try Self.text(bytes.span, path: "standard input", mode: mode)
-    } else {
-      let file = try MappedFile(path: path)
-      if file.size == 0 {
-        // debugfs and procfs files have no size until they are read.
-        let bytes = try readToEnd(file.descriptor, name: path)
-        subject = try Self.text(bytes.span, path: path, mode: mode)
-      } else if ELFImage.matches(file) {
-        let root = try rootAddress()
-        let memory = try ELFImage(file)
-        let image = try KernelImage(memory, mode: mode, root: root)
-        let progress = Progress()
-        subject = Subject(image: image, withTwin: root == nil) { progress.report(tables: $0) }
-        progress.end()
-      } else {
-        subject = try file.withBytes { try Self.text($0, path: path, mode: mode) }
-      }
-    }
+    var subject = try read(path, mode: try pagingMode())
     try apply(assume, to: &subject)
     if let release { subject.facts.release = subject.facts.release ?? Fact(release, "--release") }
+    if let range { subject = subject.limited(to: try Self.addresses(range)) }
     return subject
+  }
+
+  private func read(_ path: String, mode: PagingMode?) throws -> Subject {
+    if path == "-" {
+      let bytes = try readToEnd(0, name: "standard input", limit: textLimit)
+      return try Self.text(bytes.span, path: "standard input", mode: mode)
+    }
+    let file = try MappedFile(path: path)
+    if ELFImage.matches(file) {
+      let root = try rootAddress()
+      let image = try KernelImage(
+        try ELFImage(file), mode: mode, root: root, symbols: try symbols.map(SymbolFile.read))
+      let progress = Progress()
+      defer { progress.end() }
+      return Subject(image: image, withTwin: root == nil) { progress.report(tables: $0) }
+    }
+    // debugfs and procfs files have no size until they are read.
+    if file.size == 0 {
+      let bytes = try file.wholeContent(limit: textLimit)
+      return try Self.text(bytes.span, path: path, mode: mode)
+    }
+    return try file.withBytes { try Self.text($0, path: path, mode: mode) }
+  }
+
+  /// `START-END` in hexadecimal; END is exclusive, and zero is the top of the address space.
+  private static func addresses(_ text: String) throws -> ClosedRange<UInt64> {
+    let ends = text.split(separator: "-").map { UInt64(hexText: $0) }
+    guard ends.count == 2, let start = ends[0], let end = ends[1], end == 0 || start < end else {
+      throw ValidationError("--range takes START-END in hexadecimal, not \(text)")
+    }
+    return start...(end &- 1)
   }
 
   private func rootAddress() throws -> UInt64? {
@@ -175,56 +184,13 @@ struct InputOptions: ParsableArguments {
   }
 }
 
-/// Reads a descriptor to its end: standard input, or a file without a size.
-func readToEnd(_ descriptor: Int32, name: String) throws -> [UInt8] {
-  var bytes: [UInt8] = []
-  var buffer = [UInt8](repeating: 0, count: 1 << 16)
-  while true {
-    let count = unsafe buffer.withUnsafeMutableBytes {
-      unsafe read(descriptor, $0.baseAddress, $0.count)
-    }
-    guard count >= 0 else {
-      let reason = unsafe String(cString: strerror(errno))
-      throw ImageError(name, "cannot be read: \(reason)", advice: "check the permissions")
-    }
-    guard count > 0 else { return bytes }
-    bytes += buffer[..<count]
-    // A text dump of a big machine has some 20 MB.
-    guard bytes.count < 1 << 30 else {
-      throw ImageError(name, "more than 1 GiB of text", advice: "give a file")
-    }
-  }
-}
+/// More than any log or text dump has: that of a big machine has some 20 MB.
+let textLimit = 1 << 30
 
 func readText(_ path: String) throws -> String {
-  if path == "-" {
-    return String(decoding: try readToEnd(0, name: "standard input"), as: UTF8.self)
-  }
-  let file = try MappedFile(path: path)
-  return String(decoding: file.bytes(at: 0, count: file.size) ?? [], as: UTF8.self)
-}
-
-/// A line on the terminal for what takes more than half a second; nothing on a pipe.
-final class Progress {
-  private let isTerminal = isatty(2) == 1
-  private let start = Progress.now()
-  private var shown = false
-
-  private static func now() -> Double {
-    var time = timespec()
-    unsafe clock_gettime(CLOCK_MONOTONIC, &time)
-    return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
-  }
-
-  func report(tables: Int) {
-    guard isTerminal, Progress.now() - start > 0.5 else { return }
-    shown = true
-    let line = Array("\r\(tables) tables read".utf8)
-    _ = unsafe line.withUnsafeBytes { unsafe write(2, $0.baseAddress, $0.count) }
-  }
-
-  func end() {
-    guard shown else { return }
-    complain("\r\u{1b}[K")
-  }
+  let bytes =
+    path == "-"
+    ? try readToEnd(0, name: "standard input", limit: textLimit)
+    : try MappedFile(path: path).wholeContent(limit: textLimit)
+  return String(decoding: bytes, as: UTF8.self)
 }

@@ -31,7 +31,7 @@ package enum JSONReport {
   struct Skipped: Encodable { let rule, reason: String }
   struct Range: Encodable { let start, end: String }
   struct FindingRecord: Encodable {
-    let input = 0
+    let input: Int
     let rule, name, severity, message, table, area: String
     let range: Range
     let pages: UInt64
@@ -60,25 +60,34 @@ package enum JSONReport {
     let verdict, cause, explanation: String
   }
 
-  package static func check(_ report: Linter.Report, version: String) throws -> String {
-    let subject = report.subject
+  package static func check(_ reports: [Linter.Report], version: String) throws -> String {
+    func sum(_ count: (Linter.Report) -> Int) -> Int { reports.reduce(0) { $0 + count($1) } }
+    let tests = reports.flatMap(\.subject.selfTests)
     return try encode(
       Check(
-        tool: Tool(version: version), inputs: [input(subject)],
+        tool: Tool(version: version), inputs: reports.map { input($0.subject) },
         summary: Summary(
-          errors: report.count(.error), warnings: report.count(.warning),
-          notes: report.count(.note), rulesRun: report.rulesRun, rulesSkipped: report.skipped.count),
-        findings: report.findings.map { finding in
-          FindingRecord(
-            rule: finding.rule.id, name: finding.rule.name, severity: finding.severity.rawValue,
-            message: finding.message, table: finding.table, area: finding.area,
-            range: Range(start: finding.start.address, end: finding.end.address),
-            pages: finding.pages, level: finding.level, entry: finding.entry?.entry,
-            physical: finding.physical?.entry, evidence: finding.evidence, help: finding.help,
-            fingerprint: finding.fingerprint(in: subject.kernel.layout))
+          errors: sum { $0.count(.error) }, warnings: sum { $0.count(.warning) },
+          notes: sum { $0.count(.note) }, rulesRun: sum(\.rulesRun),
+          rulesSkipped: sum(\.skipped.count)),
+        findings: reports.enumerated().flatMap { index, report in
+          report.findings.map { record($0, input: index, layout: report.subject.kernel.layout) }
         },
-        skippedRules: report.skipped.map { Skipped(rule: $0.rule.id, reason: $0.reason) },
-        cpaSelfTest: subject.selfTests.isEmpty ? nil : object(subject.selfTests)))
+        skippedRules: reports.flatMap(\.skipped).map {
+          Skipped(rule: $0.rule.id, reason: $0.reason)
+        },
+        cpaSelfTest: tests.isEmpty ? nil : object(tests)))
+  }
+
+  private static func record(_ finding: Finding, input: Int, layout: Layout) -> FindingRecord {
+    FindingRecord(
+      input: input, rule: finding.rule.id, name: finding.rule.name,
+      severity: finding.severity.rawValue, message: finding.message, table: finding.table,
+      area: finding.area,
+      range: Range(start: finding.start.address, end: finding.end.address), pages: finding.pages,
+      level: finding.level, entry: finding.entry?.entry, physical: finding.physical?.entry,
+      evidence: finding.evidence, help: finding.help,
+      fingerprint: finding.fingerprint(in: layout))
   }
 
   package static func cpa(_ tests: [SelfTestJudge.Judgement]) throws -> String {

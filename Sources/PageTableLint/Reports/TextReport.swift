@@ -1,13 +1,71 @@
+internal import MemoryImages
 internal import PageTables
+
+/// Colour in a report for people, or none.
+package struct TextStyle: Sendable {
+  package let color: Bool
+
+  package init(color: Bool) { self.color = color }
+
+  private func paint(_ text: String, _ code: Int) -> String {
+    color ? "\u{1b}[\(code)m\(text)\u{1b}[0m" : text
+  }
+
+  func red(_ text: String) -> String { paint(text, 31) }
+  func yellow(_ text: String) -> String { paint(text, 33) }
+  func green(_ text: String) -> String { paint(text, 32) }
+
+  func severity(_ severity: Severity) -> String {
+    switch severity {
+    case .error: red(severity.rawValue)
+    case .warning: yellow(severity.rawValue)
+    case .note: severity.rawValue
+    }
+  }
+
+  func verdict(_ verdict: SelfTestJudge.RunVerdict) -> String {
+    switch verdict {
+    case .realFailure, .mixed: red(verdict.rawValue)
+    case .undetermined: yellow(verdict.rawValue)
+    case .passed, .falseAlarm: green(verdict.rawValue)
+    }
+  }
+}
 
 /// The report for people: short enough to be sent to a list.
 package enum TextReport {
-  package static func check(_ report: Linter.Report, verbose: Bool) -> String {
+  /// How much is said.
+  package enum Detail: Sendable { case quiet, normal, verbose }
+
+  /// The findings, then a line that sums them up; quiet says nothing where there is no finding.
+  package static func check(_ reports: [Linter.Report], detail: Detail, style: TextStyle) -> String
+  {
     var lines: [String] = []
-    let subject = report.subject
+    for report in reports { lines += findings(report, detail: detail, style: style) }
+    let findings = reports.flatMap(\.findings)
+    if detail == .quiet, findings.isEmpty { return "" }
+    func count(_ severity: Severity) -> Int { findings.count { $0.severity == severity } }
+    let verdict =
+      count(.error) + count(.warning) > 0
+      ? style.red("FAILED")
+      : reports.contains(where: \.isIncomplete)
+        ? style.yellow("INCOMPLETE") : style.green("passed")
+    lines.append(
+      "ptdump-lint: \(verdict), \(count(.error)) errors, \(count(.warning)) warnings, "
+        + "\(count(.note)) notes in \(reports.map(\.rulesRun).reduce(0, +)) rules "
+        + "(\(reports.map(\.skipped.count).reduce(0, +)) skipped)"
+        + (reports.count > 1 ? " over \(reports.count) inputs" : ""))
+    return lines.joined(separator: "\n") + "\n"
+  }
+
+  private static func findings(_ report: Linter.Report, detail: Detail, style: TextStyle)
+    -> [String]
+  {
+    var lines: [String] = []
+    let path = report.subject.path
     for finding in report.findings {
       lines.append(
-        "\(subject.path): \(finding.severity.rawValue): \(finding.rule.id) \(finding.rule.name): "
+        "\(path): \(style.severity(finding.severity)): \(finding.rule.id) \(finding.rule.name): "
           + finding.message)
       if finding.start != finding.end || finding.start != 0 {
         lines.append(
@@ -17,19 +75,26 @@ package enum TextReport {
       lines += finding.evidence.map { "    \($0)" }
       lines.append("    help: \(finding.help)")
     }
-    if verbose {
+    if detail == .verbose {
       lines += report.skipped.map { "skipped: \($0.rule.id) \($0.rule.name): \($0.reason)" }
     }
-    for test in subject.selfTests { lines.append("CPA self-test: \(summary(test))") }
-    let errors = report.count(.error)
-    let warnings = report.count(.warning)
-    let verdict =
-      errors + warnings > 0
-      ? "FAILED" : report.isIncomplete ? "INCOMPLETE" : "passed"
-    lines.append(
-      "ptdump-lint: \(verdict), \(errors) errors, \(warnings) warnings, "
-        + "\(report.count(.note)) notes in \(report.rulesRun) rules "
-        + "(\(report.skipped.count) skipped)")
+    if detail != .quiet {
+      lines += report.subject.selfTests.map { "CPA self-test: \(summary($0))" }
+    }
+    return lines
+  }
+
+  /// What an input is and what is known of its kernel.
+  package static func info(_ subject: Subject) -> String {
+    var lines = ["\(subject.path): \(subject.format), \(subject.mode.name)"]
+    lines += subject.facts.listed.map { "  \($0.name): \($0.value)  (\($0.source))" }
+    if let image = subject.image {
+      lines.append(
+        "  symbols: \(image.symbols.map { "\($0.count) (\($0.source))" } ?? "none: give --symbols")")
+      lines.append(
+        "  log: \(image.log.map { "\($0.value.utf8.count) bytes (\($0.source))" } ?? "none")")
+    }
+    lines += subject.problems.map { "  problem: \($0)" }
     return lines.joined(separator: "\n") + "\n"
   }
 
@@ -41,10 +106,12 @@ package enum TextReport {
   }
 
   /// A self-test's verdict; addresses of one verdict, cause and words once.
-  package static func cpa(_ tests: [SelfTestJudge.Judgement], cause: [Finding]) -> String {
+  package static func cpa(_ tests: [SelfTestJudge.Judgement], cause: [Finding], style: TextStyle)
+    -> String
+  {
     var lines: [String] = []
     for test in tests {
-      lines.append("CPA self-test: \(test.result.rawValue). Verdict: \(test.verdict.rawValue)")
+      lines.append("CPA self-test: \(test.result.rawValue). Verdict: \(style.verdict(test.verdict))")
       lines.append("  tested bit: \(test.testBit.rawValue) (\(test.testBitSource))")
       var seen: [String: Int] = [:]
       var order: [(SelfTestJudge.FailureJudgement, String)] = []

@@ -18,9 +18,7 @@ extension Rule {
       - 28ee90fe6048: frees the tables that a large mapping in vmalloc space replaces
       """
   ) { rule, subject in
-    // An extract holds no more than the tables: it cannot tell outside from left out.
-    guard subject.image?.isExtract != true else { return [] }
-    return anomalies(subject) { $0 == .tableOutsideMemory }.map { table, anomaly in
+    anomalies(subject) { $0 == .tableOutsideMemory }.map { table, anomaly in
       Finding(
         rule, "the table pointer \(anomaly.entry?.entry ?? "?") leads outside memory", in: table,
         runs: [run(anomaly)], entry: anomaly.entry,

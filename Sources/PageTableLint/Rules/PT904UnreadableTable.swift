@@ -17,10 +17,7 @@ extension Rule {
       pages.
       """
   ) { rule, subject in
-    let extract = subject.image?.isExtract == true
-    return anomalies(subject) {
-      $0 == .tableNotInImage || $0 == .walkLimit || (extract && $0 == .tableOutsideMemory)
-    }.map { table, anomaly in
+    anomalies(subject) { $0 == .tableNotInImage || $0 == .walkLimit }.map { table, anomaly in
       Finding(
         rule,
         anomaly.kind == .walkLimit

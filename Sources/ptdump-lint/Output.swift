@@ -1,0 +1,86 @@
+import ArgumentParser
+import Glibc
+import MemoryImages
+import PageTableLint
+
+/// Where a report goes and in which format: `NAME`, or `NAME=PATH`.
+struct ReportTarget: ExpressibleByArgument {
+  enum Format: String, CaseIterable { case text, json }
+
+  let format: Format
+  /// Nil for standard output.
+  let path: String?
+
+  init?(argument: String) {
+    let parts = argument.split(separator: "=", maxSplits: 1).map(String.init)
+    guard let name = parts.first, let format = Format(rawValue: name),
+      parts.count == (argument.contains("=") ? 2 : 1)
+    else { return nil }
+    self.format = format
+    path = parts.count == 2 ? parts[1] : nil
+  }
+}
+
+/// What the commands that report share.
+struct ReportOptions: ParsableArguments {
+  enum Color: String, ExpressibleByArgument, CaseIterable { case auto, always, never }
+
+  @Option(help: "The report's format, text or json, and =PATH for a file; repeatable.")
+  var format: [ReportTarget] = []
+
+  @Option(help: "Colour in text: auto, always or never; NO_COLOR turns auto off.")
+  var color = Color.auto
+
+  /// Writes the report that `make` gives for each format to where it belongs.
+  func write(_ make: (ReportTarget.Format, _ style: TextStyle) throws -> String) throws {
+    let targets = format.isEmpty ? [ReportTarget(argument: "text")].compactMap { $0 } : format
+    for target in targets {
+      let text = try make(target.format, style(for: target))
+      if let path = target.path {
+        try writeFile(path, Array(text.utf8))
+      } else {
+        print(text, terminator: "")
+      }
+    }
+  }
+
+  /// Source: no-color.org: set and not empty.
+  private static var noColor: Bool {
+    unsafe getenv("NO_COLOR").map { unsafe $0.pointee != 0 } ?? false
+  }
+
+  private func style(for target: ReportTarget) -> TextStyle {
+    switch color {
+    case .always: TextStyle(color: true)
+    case .never: TextStyle(color: false)
+    case .auto: TextStyle(color: target.path == nil && isatty(1) == 1 && !Self.noColor)
+    }
+  }
+}
+
+/// Writes a line to standard error.
+func complain(_ text: String) {
+  let line = Array((text + "\n").utf8)
+  _ = unsafe line.withUnsafeBytes { unsafe Glibc.write(2, $0.baseAddress, $0.count) }
+}
+
+/// Writes a whole file.
+///
+/// - Throws: `ImageError` where it cannot be written.
+func writeFile(_ path: String, _ bytes: [UInt8]) throws {
+  let descriptor = unsafe open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+  guard descriptor >= 0 else {
+    throw ImageError(path, "cannot be written", advice: "check the folder's permissions")
+  }
+  defer { close(descriptor) }
+  var at = 0
+  while at < bytes.count {
+    let written = unsafe bytes.withUnsafeBytes {
+      unsafe Glibc.write(descriptor, $0.baseAddress?.advanced(by: at), $0.count - at)
+    }
+    guard written > 0 else {
+      throw ImageError(path, "writing failed", advice: "is the disk full?")
+    }
+    at += written
+  }
+}

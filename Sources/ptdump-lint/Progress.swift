@@ -1,0 +1,26 @@
+import Glibc
+
+/// A line on the terminal for what takes more than half a second; nothing on a pipe.
+final class Progress {
+  private let isTerminal = isatty(2) == 1
+  private let start = Progress.now()
+  private var shown = false
+
+  private static func now() -> Double {
+    var time = timespec()
+    unsafe clock_gettime(CLOCK_MONOTONIC, &time)
+    return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
+  }
+
+  func report(tables: Int) {
+    guard isTerminal, Progress.now() - start > 0.5 else { return }
+    shown = true
+    let line = Array("\r\(tables) tables read".utf8)
+    _ = unsafe line.withUnsafeBytes { unsafe write(2, $0.baseAddress, $0.count) }
+  }
+
+  func end() {
+    guard shown else { return }
+    complain("\r\u{1b}[K")
+  }
+}
