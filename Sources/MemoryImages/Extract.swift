@@ -97,25 +97,30 @@ package enum Extract {
         values += "\(name)=\(value.entry)\n"
       }
     }
-    var notes: [(String, UInt32, [UInt8])] = []
+    var core = ELFCore()
+    func add(_ type: NoteType, _ bytes: [UInt8]) {
+      core.notes.append(ELFCore.Note(name: owner, type: type.rawValue, bytes: bytes))
+    }
+    add(.checksum, [UInt8](repeating: 0, count: 8))
     for note in image.memory.notes {
+      var bytes = note.bytes
       switch note.name {
-      case "VMCOREINFO": notes.append((note.name, note.type, note.bytes))
+      case "VMCOREINFO": break
       case "QEMU":
         // Control registers only: the others may hold a program's data.
-        var bytes = note.bytes
         for index in bytes.indices where index >= 8 && !(392..<432).contains(index) {
           bytes[index] = 0
         }
-        notes.append((note.name, note.type, bytes))
-      default: break
+      default: continue
       }
+      core.notes.append(ELFCore.Note(name: note.name, type: note.type, bytes: bytes))
     }
-    if let info = image.info, !notes.contains(where: { $0.0 == "VMCOREINFO" }) {
+    if let info = image.info, !core.notes.contains(where: { $0.name == "VMCOREINFO" }) {
       // Found in memory, which an extract leaves out.
-      notes.append(("VMCOREINFO", 0, Array(info.bytes.prefix { $0 != 0 })))
+      let bytes = Array(info.bytes.prefix { $0 != 0 })
+      core.notes.append(ELFCore.Note(name: "VMCOREINFO", bytes: bytes))
     }
-    notes.append((owner, NoteType.values.rawValue, Array(values.utf8)))
+    add(.values, Array(values.utf8))
     // Of an extract without the note nothing is known; the next one knows no more.
     let map =
       image.memory.isExtract
@@ -123,70 +128,23 @@ package enum Extract {
       : image.memory.segments.map { $0.physical...($0.physical + $0.size - 1) }
     if let map {
       let lines = map.map { "\($0.lowerBound.entry)-\($0.upperBound.entry)\n" }.joined()
-      notes.append((owner, NoteType.memory.rawValue, Array(lines.utf8)))
+      add(.memory, Array(lines.utf8))
     }
-    if keepLog, let log = image.log {
-      notes.append((owner, NoteType.log.rawValue, Array(log.value.utf8)))
-    }
-    return write(pages: pages.sorted(), image: image.memory, notes: notes)
-  }
-
-  private static func write(
-    pages: [UInt64], image: ELFImage, notes: [(String, UInt32, [UInt8])]
-  ) -> [UInt8] {
-    var stretches: [(start: UInt64, size: UInt64)] = []
-    for page in pages {
-      if let last = stretches.last, last.start + last.size == page {
-        stretches[stretches.count - 1].size += 4096
-      } else {
-        stretches.append((start: page, size: 4096))
+    if keepLog, let log = image.log { add(.log, Array(log.value.utf8)) }
+    for page in pages.sorted() {
+      // A page that the image lacks is left out here too: unknown, not zero.
+      if let bytes = try? image.memory.read(at: page, count: 4096) {
+        core.add(page: bytes, at: page)
       }
     }
-    var noteBytes = note(owner, NoteType.checksum.rawValue, [UInt8](repeating: 0, count: 8))
-    let checksumAt = noteBytes.count - 8
-    for (name, type, bytes) in notes { noteBytes += note(name, type, bytes) }
-    let headers = 64 + 56 * (stretches.count + 1)
-    var file: [UInt8] = [0x7f, 0x45, 0x4c, 0x46, 2, 1, 1] + [UInt8](repeating: 0, count: 9)
-    func put(_ value: UInt64, _ size: Int) {
-      for index in 0..<size { file.append(UInt8(truncatingIfNeeded: value >> UInt64(8 * index))) }
-    }
-    // e_type, e_machine, e_version, e_entry, e_phoff, e_shoff, e_flags, sizes and counts.
-    for (value, size) in [
-      (4, 2), (62, 2), (1, 4), (0, 8), (64, 8), (0, 8), (0, 4), (64, 2), (56, 2),
-      (UInt64(stretches.count + 1), 2), (0, 2), (0, 2), (0, 2),
-    ] as [(UInt64, Int)] { put(value, size) }
-    func program(_ type: UInt64, offset: UInt64, physical: UInt64, size: UInt64) {
-      put(type, 4)
-      put(type == 1 ? 4 : 0, 4)
-      for value in [offset, 0, physical, size, size, 0] { put(value, 8) }
-    }
-    program(4, offset: UInt64(headers), physical: 0, size: UInt64(noteBytes.count))
-    var offset = UInt64(headers + noteBytes.count)
-    for stretch in stretches {
-      program(1, offset: offset, physical: stretch.start, size: stretch.size)
-      offset += stretch.size
-    }
-    file += noteBytes
-    for page in pages {
-      file += (try? image.read(at: page, count: 4096)) ?? [UInt8](repeating: 0, count: 4096)
-    }
+    var file = core.encoded()
     var sum = Checksum()
     sum.add(file)
+    let at = core.offset(ofNote: 0)
     for index in 0..<8 {
-      file[headers + checksumAt + index] = UInt8(truncatingIfNeeded: sum.value >> UInt64(8 * index))
+      file[at + index] = UInt8(truncatingIfNeeded: sum.value >> UInt64(8 * index))
     }
     return file
-  }
-
-  private static func note(_ name: String, _ type: UInt32, _ bytes: [UInt8]) -> [UInt8] {
-    var made: [UInt8] = []
-    for value in [UInt32(name.utf8.count + 1), UInt32(bytes.count), type] {
-      for index in 0..<4 { made.append(UInt8(truncatingIfNeeded: value >> UInt32(8 * index))) }
-    }
-    for part in [Array(name.utf8) + [0], bytes] {
-      made += part + [UInt8](repeating: 0, count: (4 - part.count & 3) & 3)
-    }
-    return made
   }
 }
 

@@ -136,7 +136,9 @@ package struct KernelImage: Sendable {
       let bytes = reader.bytes(at: banner, count: 128)
     {
       let words = String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self).split(separator: " ")
-      if words.count > 2, words[0] == "Linux" { facts.release = Fact("\(words[2])", "linux_banner") }
+      if words.count > 2, words[0] == "Linux" {
+        facts.release = Fact("\(words[2])", "linux_banner")
+      }
     }
     facts.directMap =
       variable("page_offset_base")
@@ -218,10 +220,13 @@ package struct KernelImage: Sendable {
   /// The areas, as far as the image tells their bases.
   package var layout: Layout {
     guard let directMap = facts.directMap?.value else { return .x86_64Fixed(mode: mode) }
+    // Its last page may be a large one that reaches past the end of memory.
+    let gigabyte: UInt64 = 1 << 30
     let memoryEnd = memory.segments.last.map { $0.physical + $0.size } ?? 0
     return .x86_64(
       mode: mode, directMap: directMap, vmalloc: facts.vmalloc?.value,
-      vmemmap: facts.vmemmap?.value, directMapLast: directMap &+ max(memoryEnd, 1) &- 1,
+      vmemmap: facts.vmemmap?.value,
+      directMapLast: directMap &+ (memoryEnd &+ gigabyte & ~(gigabyte - 1)) &- 1,
       imageSize: facts.imageSize?.value ?? (1 << 30))
   }
 

@@ -103,7 +103,8 @@ extension [UInt8] {
 /// Reads a descriptor to its end: standard input, or a file without a size.
 ///
 /// - Throws: `ImageError` where more than `limit` bytes come, or reading fails.
-package func readToEnd(_ descriptor: Int32, name: String, limit: Int) throws(ImageError) -> [UInt8] {
+package func readToEnd(_ descriptor: Int32, name: String, limit: Int) throws(ImageError) -> [UInt8]
+{
   var bytes: [UInt8] = []
   var buffer = [UInt8](repeating: 0, count: 1 << 16)
   while true {

@@ -95,7 +95,9 @@ extension Symbols {
     offset == 0
       ? self
       : Symbols(
-        all.map { (name: $0.name, address: $0.address >> 63 == 0 ? $0.address : $0.address &+ offset) },
+        all.map {
+          (name: $0.name, address: $0.address >> 63 == 0 ? $0.address : $0.address &+ offset)
+        },
         source: "\(source), moved by KASLR's \(offset.entry)")
   }
 }

@@ -1,4 +1,5 @@
 internal import Foundation
+internal import MemoryImages
 
 /// A small ELF memory image, declared table by table.
 package struct ImageWriter {
@@ -38,39 +39,11 @@ package struct ImageWriter {
 
   /// Writes the image; each page is a segment of its own.
   package func write(to path: String) throws {
-    var bytes: [UInt8] = []
-    func put(_ value: UInt64, _ size: Int) {
-      for index in 0..<size { bytes.append(UInt8(truncatingIfNeeded: value >> UInt64(8 * index))) }
+    var core = ELFCore()
+    core.notes = notes.map { ELFCore.Note(name: $0.name, bytes: $0.bytes) }
+    core.segments = pages.sorted { $0.key < $1.key }.map {
+      ELFCore.Segment(physical: $0.key, bytes: $0.value, size: 4096)
     }
-    var note: [UInt8] = []
-    for (name, description) in notes {
-      for value in [UInt32(name.utf8.count + 1), UInt32(description.count), 0] {
-        for index in 0..<4 { note.append(UInt8(truncatingIfNeeded: value >> UInt32(8 * index))) }
-      }
-      for part in [Array(name.utf8) + [0], description] {
-        note += part + [UInt8](repeating: 0, count: (4 - part.count % 4) % 4)
-      }
-    }
-    let sorted = pages.sorted { $0.key < $1.key }
-    bytes = [0x7f, 0x45, 0x4c, 0x46, 2, 1, 1] + [UInt8](repeating: 0, count: 9)
-    let header: [(UInt64, Int)] = [
-      (4, 2), (62, 2), (1, 4), (0, 8), (64, 8), (0, 8), (0, 4), (64, 2), (56, 2),
-      (UInt64(sorted.count + 1), 2), (0, 2), (0, 2), (0, 2),
-    ]
-    for (value, size) in header { put(value, size) }
-    var offset = UInt64(64 + 56 * (sorted.count + 1))
-    func program(_ type: UInt64, _ physical: UInt64, fileSize: Int, memorySize: Int) {
-      put(type, 4)
-      put(0, 4)
-      for value in [offset, 0, physical, UInt64(fileSize), UInt64(memorySize), 0] { put(value, 8) }
-      offset += UInt64(fileSize)
-    }
-    program(4, 0, fileSize: note.count, memorySize: note.count)
-    for (address, page) in sorted {
-      program(1, address, fileSize: page.count, memorySize: 4096)
-    }
-    bytes += note
-    for (_, page) in sorted { bytes += page }
-    try Data(bytes).write(to: URL(filePath: path))
+    try Data(core.encoded()).write(to: URL(filePath: path))
   }
 }

@@ -90,7 +90,8 @@ package enum TextReport {
     lines += subject.facts.listed.map { "  \($0.name): \($0.value)  (\($0.source))" }
     if let image = subject.image {
       lines.append(
-        "  symbols: \(image.symbols.map { "\($0.count) (\($0.source))" } ?? "none: give --symbols")")
+        "  symbols: \(image.symbols.map { "\($0.count) (\($0.source))" } ?? "none: give --symbols")"
+      )
       lines.append(
         "  log: \(image.log.map { "\($0.value.utf8.count) bytes (\($0.source))" } ?? "none")")
     }
@@ -111,7 +112,8 @@ package enum TextReport {
   {
     var lines: [String] = []
     for test in tests {
-      lines.append("CPA self-test: \(test.result.rawValue). Verdict: \(style.verdict(test.verdict))")
+      lines.append(
+        "CPA self-test: \(test.result.rawValue). Verdict: \(style.verdict(test.verdict))")
       lines.append("  tested bit: \(test.testBit.rawValue) (\(test.testBitSource))")
       var seen: [String: Int] = [:]
       var order: [(SelfTestJudge.FailureJudgement, String)] = []
