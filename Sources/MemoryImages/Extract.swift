@@ -89,14 +89,9 @@ package enum Extract {
         at &+= 4096
       }
     }
-    var values = ""
-    for name in KernelImage.variables {
-      if let value = Extract.contents(of: image.memory)?.values[name]
-        ?? image.symbols?[name].flatMap({ reader.word(at: $0) })
-      {
-        values += "\(name)=\(value.entry)\n"
-      }
-    }
+    let values = KernelImage.variables.compactMap { name in
+      image.values[name].map { "\(name)=\($0.entry)\n" }
+    }.joined()
     var core = ELFCore()
     func add(_ type: NoteType, _ bytes: [UInt8]) {
       core.notes.append(ELFCore.Note(name: owner, type: type.rawValue, bytes: bytes))

@@ -93,28 +93,25 @@ extension KernelFacts {
     if pti == nil { pti = isolation(root, memory: memory) }
   }
 
-  /// Whether a user's twin lies behind the root: it shares the cpu entry area and lacks the direct
-  /// map. Under PTI each top table is the first of such a pair.
+  /// Whether a user's twin lies behind the root.
+  ///
+  /// It shares the cpu entry area and lacks the direct map. Under PTI each top table is the first of such a pair.
   ///
   /// Source: `pti_init`, arch/x86/mm/pti.c, 6.12.
   private func isolation(_ root: Root, memory: ELFImage) -> Fact<Bool>? {
     let mode = root.mode
-    guard let directMap = directMap?.value else { return nil }
-    func slot(_ address: UInt64) -> Int {
-      Int((address >> UInt64(mode.root.shift)) & UInt64(mode.entriesPerTable - 1))
-    }
     if root.address & 0x1000 != 0 { return Fact(false, "the top table is no first of a pair") }
-    var kernel = [UInt64](repeating: 0, count: mode.entriesPerTable)
-    var user = kernel
-    guard (try? memory.readTable(at: root.address, into: &kernel)) != nil,
-      (try? memory.readTable(at: root.address | 0x1000, into: &user)) != nil
+    guard let directMap = directMap?.value,
+      let shared = mode.firstLeaf(
+        from: 0xffff_fe00_0000_0000, through: 0xffff_fe7f_ffff_ffff, root: root.address,
+        memory: memory)
     else { return nil }
-    // With five levels the cpu entry area shares the last slot with the image.
-    let entry = slot(0xffff_fe00_0000_0000)
+    let twin = root.address | 0x1000
+    let entryArea = mode.walk(shared.address, root: twin, memory: memory)
+    if case .unreadable = entryArea.end { return nil }
     let isPair =
-      user[slot(directMap)] == 0 && user[entry] & mode.present != 0
-      && kernel[entry] & mode.present != 0
-      && (mode.levels.count == 5 || user[entry] == kernel[entry])
+      entryArea.physical == shared.physical
+      && mode.walk(directMap, root: twin, memory: memory).physical == nil
     return Fact(isPair, "the page behind the top table is \(isPair ? "" : "not ")the user's twin")
   }
 }

@@ -13,6 +13,8 @@ package struct KernelImage: Sendable {
   package let cpus: [CPUState]
   /// What could not be read of what the image should hold.
   package let problems: [String]
+  /// The kernel's variables that facts come from, as far as they could be read.
+  package let values: [String: UInt64]
 
   /// A processor's control registers from QEMU's note.
   package struct CPUState: Sendable, Equatable {
@@ -126,11 +128,12 @@ package struct KernelImage: Sendable {
     self.root = found.address
     facts.root = Fact(found.address, found.source)
 
-    func variable(_ name: String) -> Fact<UInt64>? {
-      if let value = extract?.values[name] { return Fact(value, name) }
-      guard let address = symbols?[name], let value = reader.word(at: address) else { return nil }
-      return Fact(value, name)
+    var values: [String: UInt64] = [:]
+    for name in Self.variables {
+      values[name] = extract?.values[name] ?? symbols?[name].flatMap { reader.word(at: $0) }
     }
+    self.values = values
+    func variable(_ name: String) -> Fact<UInt64>? { values[name].map { Fact($0, name) } }
     facts.takeNote(info)
     if facts.release == nil, let banner = symbols?["linux_banner"],
       let bytes = reader.bytes(at: banner, count: 128)
@@ -145,6 +148,11 @@ package struct KernelImage: Sendable {
       ?? Root.directMap(mode: found.mode, root: found.address, memory: memory).map {
         Fact($0, "the tables: from there they lead to themselves")
       }
+    if info == nil, facts.directMap == nil, forcedRoot == nil {
+      problems.append(
+        "nothing confirms that a kernel's tables lie at \(found.address.address): wrong root, wrong "
+          + "paging mode, or a damaged image; --table and --mode override")
+    }
     let vmalloc = variable("vmalloc_base")
     if let vmalloc, let noted = facts.vmalloc, vmalloc.value != noted.value {
       problems.append("vmalloc_base and VMCOREINFO disagree: one of them is damaged")

@@ -13,7 +13,9 @@ package struct Symbols: Sendable {
     sorted = list.map { (address: $0.address, name: $0.name) }.sorted { $0 < $1 }
   }
 
-  /// Several tables as one; where they disagree on a name, the first goes before. Nil for none.
+  /// Several tables as one, nil for none.
+  ///
+  /// Where they disagree on a name, the first goes before.
   init?(merging tables: [Symbols]) {
     guard let first = tables.first else { return nil }
     self =

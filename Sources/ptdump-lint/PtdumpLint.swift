@@ -152,7 +152,11 @@ struct InputOptions: ParsableArguments {
     let own = subject.image?.log
     guard let text = try log.map(readText) ?? own?.value else { return }
     if let reason = subject.take(log: text, userRelease: release) {
-      complain("ptdump-lint: the log is not used: it is of another boot: \(reason)")
+      if log == nil {
+        subject.problems.append("the image's own log contradicts it: \(reason)")
+      } else {
+        complain("ptdump-lint: the log is not used: it is of another boot: \(reason)")
+      }
     }
   }
 

@@ -105,4 +105,25 @@ import Testing
     #expect(reason != nil)
     #expect(subject.selfTests.isEmpty)
   }
+
+  /// Images without a checksum, in the shapes that other programs write: the same findings.
+  @Test(arguments: Samples.healthy + ["cpa-2008"], RawImage.Shape.allCases)
+  func eachShapeSaysTheSame(_ sample: String, _ shape: RawImage.Shape) throws {
+    let image = try Samples.image(sample)
+    let path = FileManager.default.temporaryDirectory.appending(
+      path: "ptdump-lint-shape-\(UUID().uuidString)"
+    ).path
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    try Data(RawImage.make(image, shape)).write(to: URL(filePath: path))
+    let raw = try KernelImage(try ELFImage(try MappedFile(path: path)))
+    #expect(raw.problems == [])
+    #expect(raw.facts.physBase?.value == image.facts.physBase?.value)
+    #expect(raw.facts.pti?.value == image.facts.pti?.value)
+    #expect(raw.root == image.root)
+    #expect(raw.symbols?.count == image.symbols?.count)
+    func findings(_ image: KernelImage) -> [String] {
+      Linter.run(Subject(image: image)).findings.map { "\($0.rule.id) \($0.start) \($0.end)" }
+    }
+    #expect(findings(raw) == findings(image))
+  }
 }

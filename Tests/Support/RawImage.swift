@@ -1,0 +1,78 @@
+internal import Foundation
+package import MemoryImages
+internal import PageTables
+
+/// Images in the shapes that QEMU, /proc/vmcore and makedumpfile write, made from an extract.
+///
+/// They carry no checksum, and facts come out of the kernel's own variables: the page of each holds
+/// its value and zeros. The log is left out, and what VMCOREINFO says of it.
+package enum RawImage {
+  package enum Shape: CaseIterable, Sendable {
+    /// `dump-guest-memory`: no virtual addresses.
+    case qemu
+    /// The kernel's text first, by its own address; memory by its place in the direct map; no
+    /// phys_base and no CPU notes.
+    case procVmcore
+    /// `makedumpfile -E`: segments whose end is left out; offsets that no page aligns.
+    case makedumpfile
+  }
+
+  package static func make(_ image: KernelImage, _ shape: Shape) throws -> [UInt8] {
+    var pages: [UInt64: [UInt8]] = [:]
+    for segment in image.memory.segments {
+      for offset in stride(from: 0, to: segment.size, by: 4096) {
+        let address = segment.physical + offset
+        pages[address] = try image.memory.read(at: address, count: 4096)
+      }
+    }
+    for (name, value) in image.values {
+      guard let physical = image.symbols?[name].flatMap({ image.walk($0).physical }) else {
+        continue
+      }
+      var bytes: [UInt8] = []
+      bytes.append(value, size: 8)
+      let at = Int(physical & 4095)
+      pages[physical & ~4095, default: [UInt8](repeating: 0, count: 4096)]
+        .replaceSubrange(at..<(at + 8), with: bytes)
+    }
+    var core = ELFCore()
+    for note in image.memory.notes {
+      switch note.name {
+      case "VMCOREINFO":
+        let lines = String(decoding: note.bytes, as: UTF8.self).split(separator: "\n").filter {
+          !$0.contains("prb") && !$0.contains("printk")
+            && !(shape == .procVmcore && $0.contains("phys_base"))
+        }
+        core.notes.append(
+          ELFCore.Note(
+            name: "VMCOREINFO", bytes: Array((lines.joined(separator: "\n") + "\n").utf8)))
+      case "QEMU" where shape != .procVmcore:
+        core.notes.append(ELFCore.Note(name: note.name, type: note.type, bytes: note.bytes))
+      default: break
+      }
+    }
+    for (address, page) in pages.sorted(by: { $0.key < $1.key }) {
+      core.add(page: page, at: address)
+    }
+    switch shape {
+    case .qemu: break
+    case .makedumpfile:
+      core.notes.append(ELFCore.Note(name: "ERASEINFO", bytes: [1, 2, 3]))
+      for index in core.segments.indices.dropLast() {
+        core.segments[index].size =
+          core.segments[index + 1].physical - core.segments[index].physical
+      }
+    case .procVmcore:
+      let base = image.facts.directMap?.value ?? 0
+      core.segments = core.segments.map {
+        ELFCore.Segment(physical: $0.physical, virtual: base &+ $0.physical, bytes: $0.bytes)
+      }
+      if let text = image.symbols?["_text"], let physical = image.walk(text).physical {
+        core.segments.insert(
+          ELFCore.Segment(
+            physical: physical, virtual: text, bytes: [UInt8](repeating: 0, count: 4096)), at: 0)
+      }
+    }
+    return core.encoded()
+  }
+}
