@@ -96,8 +96,10 @@ import Testing
   @Test func extractLeavesUserMemoryOut() throws {
     let marker = "PTDUMP-LINT-USER-MEMORY-MARKER "
     var writer = ImageWriter(root: 0x2000)
-    // User space maps the page with the marker.
-    writer.table(0x2000, [0: 0x4067])
+    // User space maps the page with the marker, the direct map's first page the tables.
+    writer.table(0x2000, [0: 0x4067, 273: 0x8063])
+    writer.table(0x8000, [0: 0x9063])
+    writer.table(0x9000, [0: 0x8000_0000_0000_01e3])
     writer.table(0x4000, [0: 0x5067])
     writer.table(0x5000, [0: 0x6067])
     writer.table(0x6000, [1: 0x8000_0000_0000_7067])

@@ -60,10 +60,8 @@ package struct DeclaredTables {
   }
 
   private static func set(_ name: String, _ value: String, in facts: inout KernelFacts) -> Bool {
-    let address = UInt64(hexText: value).map { Fact($0, "declared") }
     let isOn = ["on": true, "off": false][value].map { Fact($0, "declared") }
     switch name {
-    case "directMap" where address != nil: facts.directMap = address
     case "pti" where isOn != nil: facts.pti = isOn
     case "nx" where isOn != nil: facts.nx = isOn
     case "pge" where isOn != nil: facts.pge = isOn
