@@ -25,6 +25,8 @@ package final class ELFImage: PhysicalMemory, Sendable {
   /// In order of physical address, without overlap.
   package let segments: [Segment]
   package let notes: [Note]
+  /// Whether the machine was a 32-bit one.
+  let is32Bit: Bool
   /// The kernel's text as /proc/vmcore lists it a second time, by its own address.
   let textLoad: Segment?
   /// Where the machine had memory, as an extract tells it; nil where it does not.
@@ -50,13 +52,14 @@ package final class ELFImage: PhysicalMemory, Sendable {
     defer { _ = unsafe elf_end(elf) }
     var header = GElf_Ehdr()
     guard unsafe elf_kind(elf) == ELF_K_ELF, unsafe gelf_getehdr(elf, &header) != nil,
-      unsafe gelf_getclass(elf) == Int32(ELFCLASS64), header.e_machine == UInt16(EM_X86_64),
+      [UInt16(EM_X86_64), UInt16(EM_386)].contains(header.e_machine),
       header.e_type == UInt16(ET_CORE)
     else {
       throw ImageError(
-        file.path, offset: 0, "expected an ELF core of 64-bit x86",
+        file.path, offset: 0, "expected an ELF core of x86",
         advice: "give a memory image, not a program or a vmlinux")
     }
+    is32Bit = header.e_machine == UInt16(EM_386)
     var count = 0
     guard unsafe elf_getphdrnum(elf, &count) == 0, count > 0 else {
       throw ImageError(
@@ -110,7 +113,7 @@ package final class ELFImage: PhysicalMemory, Sendable {
         file.path, "no memory in it (no PT_LOAD with a physical address)",
         advice: "the file is damaged or no memory image: take the dump again")
     }
-    textLoad = segments.first { $0.virtual >= Root.imageBase }
+    textLoad = is32Bit ? nil : segments.first { $0.virtual >= Root.imageBase }
     segments.sort { ($0.physical, $0.size) < ($1.physical, $1.size) }
     var disjoint: [Segment] = []
     for segment in segments {

@@ -4,7 +4,8 @@ internal import PageTables
 ///
 /// The note `PTDUMPLINT` type 1 holds a checksum of the whole file (8 bytes, counted as zero
 /// while summing), type 2 `NAME=0x…` lines with variables' values, type 3 the kernel log, type 4
-/// `0xFIRST-0xLAST` lines: where the machine had memory.
+/// `0xFIRST-0xLAST` lines: where the machine had memory, type 5 `0xSTART MAXLINES NAME` lines: the
+/// kernel's address markers.
 package enum Extract {
   static let owner = "PTDUMPLINT"
 
@@ -25,11 +26,13 @@ package enum Extract {
     case values = 2
     case log = 3
     case memory = 4
+    case markers = 5
   }
 
   struct Contents {
     var values: [String: UInt64] = [:]
     var log: String?
+    var markers: [AddressMarker]?
     var problems: [String] = []
   }
 
@@ -58,6 +61,14 @@ package enum Extract {
             UInt64(hexText: String(decoding: parts[1], as: UTF8.self))
         }
       case .log: contents.log = String(decoding: note.bytes, as: UTF8.self)
+      case .markers:
+        contents.markers = String(decoding: note.bytes, as: UTF8.self).split(separator: "\n")
+          .compactMap { line in
+            let parts = line.split(separator: " ", maxSplits: 2)
+            guard parts.count == 3, let start = UInt64(hexText: parts[0]), let lines = Int(parts[1])
+            else { return nil }
+            return AddressMarker(start: start, name: String(parts[2]), maxLines: lines)
+          }
       case .memory, nil: break
       }
     }
@@ -72,12 +83,12 @@ package enum Extract {
   /// - Parameter keepLog: whether the kernel log goes in.
   package static func make(_ image: KernelImage, keepLog: Bool) -> [UInt8] {
     let recorder = TableRecorder(image.memory)
-    var roots = [image.root]
-    if let user = image.userRoot { roots.append(user) }
+    var roots = image.roots.map(\.address)
+    if let efi = image.efiRoot { roots.append(efi) }
+    let isolated = image.facts.pti?.value == true
     for cpu in image.cpus {
-      let root = cpu.cr3 & 0x000f_ffff_ffff_e000
-      roots.append(root)
-      if image.facts.pti?.value == true { roots.append(root | 0x1000) }
+      let root = cpu.cr3 & (image.mode.root.entries == 4 ? ~31 : ~4095) & 0x000f_ffff_ffff_ffff
+      roots += isolated ? [root & ~0x1000, root | 0x1000] : [root]
     }
     for root in roots { _ = Walker.walk(root: root, mode: image.mode, memory: recorder) }
     var pages = recorder.pages
@@ -89,10 +100,11 @@ package enum Extract {
         at &+= 4096
       }
     }
-    let values = KernelImage.variables.compactMap { name in
+    let values = Variable.names.compactMap { name in
       image.values[name].map { "\(name)=\($0.entry)\n" }
     }.joined()
     var core = ELFCore()
+    core.is32Bit = image.memory.is32Bit
     func add(_ type: NoteType, _ bytes: [UInt8]) {
       core.notes.append(ELFCore.Note(name: owner, type: type.rawValue, bytes: bytes))
     }
@@ -125,6 +137,10 @@ package enum Extract {
       let lines = map.map { "\($0.lowerBound.entry)-\($0.upperBound.entry)\n" }.joined()
       add(.memory, Array(lines.utf8))
     }
+    if let markers = image.markers?.value {
+      let lines = markers.map { "\($0.start.entry) \($0.maxLines) \($0.name)\n" }.joined()
+      add(.markers, Array(lines.utf8))
+    }
     if keepLog, let log = image.log { add(.log, Array(log.value.utf8)) }
     for page in pages.sorted() {
       // A page that the image lacks is left out here too: unknown, not zero.
@@ -153,6 +169,7 @@ private final class TableRecorder: PhysicalMemory, @unchecked Sendable {
 
   func readTable(at address: UInt64, into table: inout [UInt64]) throws(UnreadableMemory) {
     try memory.readTable(at: address, into: &table)
-    pages.insert(address)
+    // The four top entries of PAE may lie anywhere in a page.
+    pages.insert(address & ~4095)
   }
 }

@@ -54,8 +54,50 @@ package struct KernelFacts: Sendable, Equatable {
 }
 
 extension KernelFacts {
+  /// Each fact from the best that an image tells.
+  init(
+    _ info: VMCoreInfo?, _ root: Root, _ values: [String: UInt64], _ symbols: Symbols?,
+    _ reader: VirtualReader, cpu: KernelImage.CPUState?, problems: inout [String]
+  ) {
+    func variable(_ name: String) -> Fact<UInt64>? { values[name].map { Fact($0, name) } }
+    self.root = Fact(root.address, root.source)
+    takeNote(info)
+    if release == nil { release = Self.banner(symbols, reader) }
+    if root.mode.addressBits == 32 {
+      directMap = Fact(root.imageOffset, "PAGE_OFFSET: from there the tables lead to themselves")
+    } else {
+      physBase = Fact(
+        Root.imageBase &- root.imageOffset,
+        info?["NUMBER(phys_base)"] == nil
+          ? "where the image's first page lies" : info?.source ?? "")
+      directMap =
+        variable("page_offset_base")
+        ?? Root.directMap(mode: root.mode, root: root.address, memory: reader.memory).map {
+          Fact($0, "the tables: from there they lead to themselves")
+        }
+    }
+    let vmallocBase = variable("vmalloc_base")
+    if let vmallocBase, let noted = vmalloc, vmallocBase.value != noted.value {
+      problems.append("vmalloc_base and VMCOREINFO disagree: one of them is damaged")
+    }
+    vmalloc = vmalloc ?? vmallocBase
+    vmemmap = vmemmap ?? variable("vmemmap_base")
+    maxPfnMapped = variable("max_pfn_mapped")
+    takeMasks(
+      supported: variable("__supported_pte_mask"), kernel: variable("__default_kernel_pte_mask"),
+      mode: root.mode)
+    takeTables(root, cpu: cpu, memory: reader.memory)
+  }
+
+  private static func banner(_ symbols: Symbols?, _ reader: VirtualReader) -> Fact<String>? {
+    guard let address = symbols?["linux_banner"], let bytes = reader.bytes(at: address, count: 128)
+    else { return nil }
+    let words = String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self).split(separator: " ")
+    return words.count > 2 && words[0] == "Linux" ? Fact("\(words[2])", "linux_banner") : nil
+  }
+
   /// Takes what the kernel's note says of itself.
-  mutating func takeNote(_ info: VMCoreInfo?) {
+  private mutating func takeNote(_ info: VMCoreInfo?) {
     guard let info else { return }
     func fact<Value>(_ value: Value?) -> Fact<Value>? { value.map { Fact($0, info.source) } }
     release = fact(info["OSRELEASE"])
@@ -69,9 +111,10 @@ extension KernelFacts {
   /// Takes what the kernel lets stand in its entries.
   ///
   /// Source: `probe_page_size_mask`, arch/x86/mm/init.c, 6.12.
-  mutating func takeMasks(supported: Fact<UInt64>?, kernel: Fact<UInt64>?, mode: PagingMode) {
+  private mutating func takeMasks(supported: Fact<UInt64>?, kernel: Fact<UInt64>?, mode: PagingMode) {
+    if mode.noExecute == 0 { nx = Fact(false, "the paging mode has no such bit") }
     guard let supported else { return }
-    nx = Fact(supported.value & mode.noExecute != 0, supported.source)
+    nx = nx ?? Fact(supported.value & mode.noExecute != 0, supported.source)
     pge = Fact(supported.value & mode.global != 0, supported.source)
     if let kernel, supported.value & mode.global != 0 {
       let isolated = kernel.value & mode.global == 0
@@ -81,16 +124,18 @@ extension KernelFacts {
   }
 
   /// Takes what the tables and a processor tell, where nothing better did.
-  mutating func takeTables(_ root: Root, cpu: KernelImage.CPUState?, memory: ELFImage) {
+  private mutating func takeTables(_ root: Root, cpu: KernelImage.CPUState?, memory: ELFImage) {
     let mode = root.mode
-    if pge == nil, let cpu { pge = Fact(cpu.cr4 & (1 << 7) != 0, "CR4 (QEMU note)") }
+    if pge == nil, let cpu { pge = Fact(cpu.hasPGE, "CR4 (QEMU note)") }
+    let entryArea: ClosedRange<UInt64> = 0xffff_fe00_0000_0000...0xffff_fe7f_ffff_ffff
     if nx == nil, let base = directMap?.value,
       let step = mode.walk(base, root: root.address, memory: memory).steps.last,
       step.effective & mode.noExecute != 0
     {
       nx = Fact(true, "the direct map has it")
     }
-    if pti == nil { pti = isolation(root, memory: memory) }
+    // On 32 bits the cpu entry area's place depends on the configuration.
+    if pti == nil, mode.addressBits > 32 { pti = isolation(root, entryArea, memory: memory) }
   }
 
   /// Whether a user's twin lies behind the root.
@@ -98,13 +143,14 @@ extension KernelFacts {
   /// It shares the cpu entry area and lacks the direct map. Under PTI each top table is the first of such a pair.
   ///
   /// Source: `pti_init`, arch/x86/mm/pti.c, 6.12.
-  private func isolation(_ root: Root, memory: ELFImage) -> Fact<Bool>? {
+  private func isolation(_ root: Root, _ area: ClosedRange<UInt64>, memory: ELFImage)
+    -> Fact<Bool>?
+  {
     let mode = root.mode
     if root.address & 0x1000 != 0 { return Fact(false, "the top table is no first of a pair") }
     guard let directMap = directMap?.value,
       let shared = mode.firstLeaf(
-        from: 0xffff_fe00_0000_0000, through: 0xffff_fe7f_ffff_ffff, root: root.address,
-        memory: memory)
+        from: area.lowerBound, through: area.upperBound, root: root.address, memory: memory)
     else { return nil }
     let twin = root.address | 0x1000
     let entryArea = mode.walk(shared.address, root: twin, memory: memory)

@@ -18,7 +18,7 @@ enum Kallsyms {
     else { return nil }
     return [
       (number, 4), (names, Int(tokens - names)), (tokens, 16 << 10), (index, 512),
-      (offsets, Int(count) * 4), (base, 8),
+      (offsets, Int(count) * 4), (base, reader.wordSize),
     ]
   }
 

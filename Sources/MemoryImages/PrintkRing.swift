@@ -40,21 +40,26 @@ enum PrintkRing {
       let records = reader.bytes(at: infos, count: count * infoSize),
       let text = reader.bytes(at: data, count: bytes)
     else { return nil }
-    let idMask: UInt64 = (1 << 62) - 1
+    // Descriptor states are a `long`, whose top two bits are the state.
+    let long = reader.wordSize
+    let stateShift = UInt64(long * 8 - 2)
+    let idMask: UInt64 = (1 << stateShift) - 1
     var log = ""
     var id = tail & idMask
     for _ in 0..<count {
       let slot = Int(id & UInt64(count - 1))
-      if let state = descriptors.u64(at: slot * descSize + Int(stateAt)), state & idMask == id,
-        state >> 62 == 1 || state >> 62 == 2,
-        let begin = descriptors.u64(at: slot * descSize + Int(blockAt + beginAt)),
-        let next = descriptors.u64(at: slot * descSize + Int(blockAt + nextAt)),
+      if let state = descriptors.number(at: slot * descSize + Int(stateAt), size: long),
+        state & idMask == id, state >> stateShift == 1 || state >> stateShift == 2,
+        let begin = descriptors.number(
+          at: slot * descSize + Int(blockAt + beginAt), size: long),
+        let next = descriptors.number(
+          at: slot * descSize + Int(blockAt + nextAt), size: long),
         let nanoseconds = records.u64(at: slot * infoSize + Int(timeAt)),
         let length = records.number(at: slot * infoSize + Int(lengthAt), size: 2), begin & 1 == 0
       {
         // A record that would cross the ring's end lies at its start instead.
         let wraps = begin >> sizeBits != next >> sizeBits && next & UInt64(bytes - 1) != 0
-        let start = (wraps ? 0 : Int(begin & UInt64(bytes - 1))) + 8
+        let start = (wraps ? 0 : Int(begin & UInt64(bytes - 1))) + long
         if start + Int(length) <= bytes {
           let micro = nanoseconds / 1000
           let seconds = String(micro / 1_000_000)

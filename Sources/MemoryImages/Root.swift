@@ -3,65 +3,140 @@ internal import PageTables
 /// Where the kernel's tables start, how they are read, and how that is known.
 struct Root {
   let mode: PagingMode
+  /// Physical.
   let address: UInt64
   let source: String
+  /// What the image's virtual addresses lie above its physical ones.
+  let imageOffset: UInt64
+  /// Whether the tables lead to themselves: by the address that the kernel gives of them, or
+  /// through their direct map.
+  let isVerified: Bool
 
   /// The address space's start that all x86-64 kernels are linked to.
   static let imageBase: UInt64 = 0xffff_ffff_8000_0000
-  private static let frame: UInt64 = 0x000f_ffff_ffff_f000
+  /// Where 32-bit kernels may split the address space (CONFIG_PAGE_OFFSET).
+  private static let splits: [UInt64] = [
+    0xc000_0000, 0xb000_0000, 0x8000_0000, 0x7800_0000, 0x4000_0000,
+  ]
 
-  /// The tables that a kernel's own note leads to.
-  init?(_ info: VMCoreInfo, physBase: UInt64, fiveLevel: Bool) {
-    guard let swapper = info.symbol("swapper_pg_dir") else { return nil }
-    let five = info.number("pgtable_l5_enabled").map { $0 == 1 } ?? fiveLevel
-    mode = five ? .x86_64FiveLevel : .x86_64
-    address = swapper &- Self.imageBase &+ physBase
-    source = "\(info.source): swapper_pg_dir"
+  /// Finds the root, from the best that the image tells.
+  ///
+  /// - Parameters:
+  ///   - forced: the mode, where the user gives it.
+  ///   - address: the root, where nothing tells another that verifies.
+  /// - Returns: the root, and the kernel's note of itself that led to it; nil where nothing does.
+  static func find(
+    in memory: ELFImage, cpu: KernelImage.CPUState?, mode forced: PagingMode?, address: UInt64?
+  ) -> (root: Root, info: VMCoreInfo?)? {
+    let note = VMCoreInfo.note(in: memory)
+    // Without a note, the copy in memory whose tables lead to themselves.
+    for info in note.map({ [$0] }) ?? VMCoreInfo.copies(in: memory) {
+      let roots = candidates(info, memory: memory, cpu: cpu, mode: forced)
+      if let root = roots.first(where: \.isVerified) { return (root, info) }
+      if address == nil, note != nil, let root = roots.first { return (root, info) }
+    }
+    if let address {
+      let mode = forced ?? cpu.map { modes(memory, cpu: $0)[0] } ?? modes(memory, cpu: nil)[0]
+      return (Root(mode, at: address, source: "--table", memory: memory), note)
+    }
+    return cpu.map { (Root($0, mode: forced, memory: memory), note) }
+  }
+
+  private static func modes(_ memory: ELFImage, cpu: KernelImage.CPUState?) -> [PagingMode] {
+    if memory.is32Bit { return cpu?.hasPAE ?? true ? [.i386PAE, .i386] : [.i386, .i386PAE] }
+    return cpu?.fiveLevel ?? false
+      ? [.x86_64FiveLevel, .x86_64] : [.x86_64, .x86_64FiveLevel]
+  }
+
+  /// The tables that a kernel's own note may mean, the likeliest first.
+  private static func candidates(
+    _ info: VMCoreInfo, memory: ELFImage, cpu: KernelImage.CPUState?, mode forced: PagingMode?
+  ) -> [Root] {
+    guard let swapper = info.symbol("swapper_pg_dir") else { return [] }
+    var modes = forced.map { [$0] } ?? Self.modes(memory, cpu: cpu)
+    if forced == nil, let number = info.number("pgtable_l5_enabled") {
+      modes = [number == 1 ? .x86_64FiveLevel : .x86_64]
+    }
+    let offsets =
+      memory.is32Bit
+      ? splits
+      : (info.number("phys_base").map { imageBase &- $0 }
+        ?? memory.textLoad.map { $0.virtual &- $0.physical }).map { [$0] } ?? []
+    return modes.flatMap { mode in
+      offsets.map { offset in
+        var mode = mode
+        if memory.is32Bit { mode.upperHalf = offset }
+        let address = swapper &- offset
+        return Root(
+          mode: mode, address: address, source: "\(info.source): swapper_pg_dir",
+          imageOffset: offset,
+          isVerified: mode.walk(swapper, root: address, memory: memory).physical == address)
+      }
+    }
+  }
+
+  private init(
+    mode: PagingMode, address: UInt64, source: String, imageOffset: UInt64, isVerified: Bool
+  ) {
+    self.mode = mode
+    self.address = address
+    self.source = source
+    self.imageOffset = imageOffset
+    self.isVerified = isVerified
+  }
+
+  /// The tables at an address that something else than the kernel's note gives.
+  private init(_ mode: PagingMode, at address: UInt64, source: String, memory: ELFImage) {
+    let directMap = Self.directMap(mode: mode, root: address, memory: memory)
+    let text = Self.text(mode: mode, root: address, memory: memory)
+    self.init(
+      mode: mode, address: address, source: source,
+      imageOffset: mode.addressBits == 32
+        ? mode.upperHalf : text.map { $0.address &- $0.physical } ?? Self.imageBase,
+      isVerified: directMap != nil)
   }
 
   /// The tables that a processor used, from its registers.
   ///
   /// Bit 12 of CR3 chooses the user's half under PTI, and is an address bit without it: the
   /// kernel's half is the one whose direct map leads to itself.
-  init(_ cpu: KernelImage.CPUState, mode forced: PagingMode?, memory: ELFImage) {
-    let mode = forced ?? (cpu.fiveLevel ? .x86_64FiveLevel : .x86_64)
-    let whole = cpu.cr3 & Self.frame
-    let kernelHalf = whole & ~0x1000
-    let isTwin =
-      whole != kernelHalf
-      && Self.directMap(mode: mode, root: whole, memory: memory) == nil
-      && Self.directMap(mode: mode, root: kernelHalf, memory: memory) != nil
-    self.mode = mode
-    address = isTwin ? kernelHalf : whole
-    source = "CR3 of the first CPU (QEMU note)" + (isTwin ? ", the kernel's half" : "")
+  private init(_ cpu: KernelImage.CPUState, mode forced: PagingMode?, memory: ELFImage) {
+    let mode = forced ?? Self.modes(memory, cpu: cpu)[0]
+    // With PAE the four top entries may lie anywhere in a page.
+    let mask: UInt64 = mode.root.entries == 4 ? ~31 : ~4095
+    let whole = cpu.cr3 & mask & 0x000f_ffff_ffff_ffff
+    let source = "CR3 of the first CPU (QEMU note)"
+    let asIs = Root(mode, at: whole, source: source, memory: memory)
+    let kernelHalf = Root(
+      mode, at: whole & ~0x1000, source: "\(source), the kernel's half", memory: memory)
+    self = !asIs.isVerified && kernelHalf.isVerified ? kernelHalf : asIs
   }
 
-  init(mode: PagingMode, address: UInt64, source: String) {
-    self.mode = mode
-    self.address = address
-    self.source = source
-  }
-
-  /// Whether the tables map the address that the kernel's note gives of them to themselves.
-  func verifies(_ info: VMCoreInfo, memory: ELFImage) -> Bool {
-    guard let swapper = info.symbol("swapper_pg_dir") else { return false }
-    return mode.walk(swapper, root: address, memory: memory).physical == address
+  /// The kernel's own top table, which a symbol tells, instead of a processor's.
+  func moved(to swapper: UInt64, source: String, memory: ELFImage) -> Root? {
+    let own = swapper &- imageOffset
+    guard mode.walk(swapper, root: own, memory: memory).physical == own else { return nil }
+    return Root(
+      mode: mode, address: own, source: source, imageOffset: imageOffset, isVerified: true)
   }
 
   /// The start of the direct map, found as the place from which the tables lead to themselves.
   static func directMap(mode: PagingMode, root: UInt64, memory: ELFImage) -> UInt64? {
-    for slot in 0..<(mode.entriesPerTable / 2 - 1) {
-      let start = mode.upperHalf &+ UInt64(slot) &* mode.root.span
-      guard
-        let leaf = mode.firstLeaf(
-          from: start, through: start &+ (mode.root.span &- 1), root: root, memory: memory)
-      else { continue }
-      let base = leaf.address &- leaf.physical
-      if base >= mode.upperHalf, base <= leaf.address, base.trailingZeroBitCount >= 21,
-        mode.walk(base &+ root, root: root, memory: memory).physical == root
+    let span = mode.root.span
+    var start = mode.upperHalf
+    // The last slot is the image's.
+    while start > 0, start < (mode.addressBits == 32 ? mode.top : mode.top &- span) {
+      if let leaf = mode.firstLeaf(
+        from: start, through: start &+ (span &- 1), root: root, memory: memory)
       {
-        return base
+        let base = leaf.address &- leaf.physical
+        if base >= mode.upperHalf, base <= leaf.address, base.trailingZeroBitCount >= 21,
+          mode.walk(base &+ root, root: root, memory: memory).physical == root
+        {
+          return base
+        }
       }
+      start = start &+ span
     }
     return nil
   }
@@ -72,6 +147,9 @@ struct Root {
   static func text(mode: PagingMode, root: UInt64, memory: ELFImage)
     -> (address: UInt64, physical: UInt64)?
   {
-    mode.firstLeaf(from: imageBase, through: 0xffff_ffff_bfff_ffff, root: root, memory: memory)
+    mode.addressBits == 32
+      ? nil
+      : mode.firstLeaf(
+        from: imageBase, through: 0xffff_ffff_bfff_ffff, root: root, memory: memory)
   }
 }

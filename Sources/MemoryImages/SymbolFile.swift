@@ -91,13 +91,16 @@ extension Symbols {
   /// The same symbols where the kernel lies that runs, which KASLR moved by `offset`.
   ///
   /// What lies below the kernel's half (per-CPU offsets, absolute numbers) does not move.
-  func moved(by offset: UInt64) -> Symbols {
+  func moved(by offset: UInt64, in mode: PagingMode) -> Symbols {
     offset == 0
       ? self
       : Symbols(
-        all.map {
-          (name: $0.name, address: $0.address >> 63 == 0 ? $0.address : $0.address &+ offset)
-        },
-        source: "\(source), moved by KASLR's \(offset.entry)")
+        all.map { symbol in
+          let moves = symbol.address >= mode.upperHalf
+          return (
+            name: symbol.name,
+            address: moves ? (symbol.address &+ offset) & mode.top : symbol.address
+          )
+        }, source: "\(source), moved by KASLR's \(offset.entry)")
   }
 }

@@ -10,11 +10,8 @@ package struct Linter {
       findings.count { $0.severity == severity }
     }
 
-    /// Whether a rule of the input's limits, PT901 to PT904, found something.
-    package var isIncomplete: Bool {
-      !subject.problems.isEmpty
-        || findings.contains { ["PT901", "PT902", "PT903", "PT904"].contains($0.rule.id) }
-    }
+    /// Whether a part of the input was not seen, whichever rules ran.
+    package var isIncomplete: Bool { !subject.isComplete }
 
     /// The exit status of the contract.
     package func status(failOn: Severity?, allowIncomplete: Bool) -> Int32 {

@@ -27,8 +27,11 @@ package struct Subject: Sendable {
   package var mode: PagingMode { kernel.space.mode }
 
   /// Reads a memory image's tables.
+  ///
+  /// - Parameter roots: the tables to read; the kernel's and its user twin's where none are named.
   package init(
-    image: KernelImage, withTwin: Bool = true, progress: ((Int) -> Void)? = nil
+    image: KernelImage, roots: [(name: String, address: UInt64)]? = nil,
+    progress: ((Int) -> Void)? = nil
   ) {
     path = image.memory.path
     format = "elf-core"
@@ -37,17 +40,11 @@ package struct Subject: Sendable {
     facts = image.facts
     problems = image.problems
     let layout = image.layout
-    var tables = [
+    tables = (roots ?? image.roots).map { root in
       Table(
-        name: "kernel", space: image.space(progress: progress), layout: layout, root: image.root)
-    ]
-    if withTwin, let user = image.userRoot {
-      tables.append(
-        Table(
-          name: "user", space: image.space(root: user, progress: progress), layout: layout,
-          root: user))
+        name: root.name, space: image.space(root: root.address, progress: progress),
+        layout: layout, root: root.address)
     }
-    self.tables = tables
   }
 
   /// Takes a text dump.
@@ -87,6 +84,12 @@ package struct Subject: Sendable {
   /// page 0 is always mapped), the others with their markers.
   private static func layout(of text: KernelText) -> Layout {
     let mode = text.space.mode
+    if mode.addressBits == 32 {
+      let markers = text.markers.filter { $0.run < text.space.runs.count }.map {
+        AddressMarker(start: text.space.runs[$0.run].start, name: $0.name)
+      }
+      return .i386(mode: mode, markers: markers, vmalloc: nil, nil)
+    }
     let first = mode.upperHalf &+ 17 * mode.root.span
     let gigabyte: UInt64 = ~0 << 30
     let runs = text.space.runs
@@ -141,7 +144,8 @@ package struct Subject: Sendable {
 
   /// Whether the whole input was seen.
   package var isComplete: Bool {
-    problems.isEmpty && tables.allSatisfy { $0.space.anomalies.isEmpty }
+    problems.isEmpty
+      && tables.allSatisfy { table in !table.space.anomalies.contains(where: \.isUnseen) }
   }
 }
 

@@ -88,6 +88,15 @@ package struct Anomaly: Sendable, Equatable {
   }
 
   package let kind: Kind
+
+  /// Whether the source does not tell what is there; the other kinds are defects that it shows.
+  package var isUnseen: Bool {
+    switch kind {
+    case .reservedBits, .tableOutsideMemory: false
+    case .tableNotInImage, .walkLimit, .sizeMismatch, .gap, .unreadableLine, .truncated: true
+    }
+  }
+
   package let address: UInt64
   /// Size in bytes of the range that is concerned.
   package let size: UInt64

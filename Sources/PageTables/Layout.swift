@@ -12,6 +12,7 @@ package struct Area: Sendable, Equatable {
     case efi = "EFI runtime services"
     case image = "kernel image"
     case modules = "modules"
+    case persistentKmap = "persistent kmap"
     case fixmap = "fixmap"
     case other = "between areas"
   }
@@ -25,7 +26,9 @@ package struct Area: Sendable, Equatable {
   package func contains(_ address: UInt64) -> Bool { start <= address && address <= last }
 }
 
-/// The areas of an address space, found by address: the dumps' own markers lag and lie.
+/// The areas of an address space; where two overlap, the first goes before.
+///
+/// They are found by address: the dumps' own markers lag and lie.
 ///
 /// Source: Documentation/arch/x86/x86_64/mm.rst and pgtable_64_types.h, 6.12.
 package struct Layout: Sendable {
@@ -82,6 +85,58 @@ package struct Layout: Sendable {
       (.fixmap, fixmap, ~0),
     ]
     return bounds.map { Area(kind: $0.0, start: $0.1, last: $0.2) }
+  }
+
+  /// The areas of 32-bit x86, where the kernel's dumper marks their starts.
+  ///
+  /// Source: arch/x86/include/asm/pgtable_32_areas.h, 6.12: they depend on the configuration.
+  ///
+  /// - Parameters:
+  ///   - vmalloc: VMALLOC_START, for a kernel without markers.
+  ///   - image: from _text to _end, which lies inside the direct map.
+  package static func i386(
+    mode: PagingMode, markers: [AddressMarker], vmalloc: UInt64?, _ image: ClosedRange<UInt64>?
+  ) -> Layout {
+    let kinds: [(name: String, kind: Area.Kind)] = [
+      ("vmalloc() area", .vmalloc), ("vmalloc() end", .other),
+      ("persistent kmap() area", .persistentKmap), ("ldt remap", .ldtRemap),
+      ("cpu entry area", .cpuEntryArea), ("fixmap area", .fixmap),
+    ]
+    var starts: [(kind: Area.Kind, start: UInt64)] = [
+      (.user, 0), (.directMap, mode.upperHalf),
+    ]
+    for marker in markers {
+      // 2.6.26 wrote Persisent and Fixmap Area.
+      let name = marker.name.lowercased().replacing("persisent", with: "persistent")
+      if let kind = kinds.first(where: { $0.name == name })?.kind {
+        starts.append((kind: kind, start: marker.start))
+      }
+    }
+    if starts.count == 2, let vmalloc { starts.append((kind: .vmalloc, start: vmalloc)) }
+    starts.sort { $0.start < $1.start }
+    var areas = image.map { [Area(kind: .image, start: $0.lowerBound, last: $0.upperBound)] } ?? []
+    for (index, area) in starts.enumerated() {
+      let next = index + 1 < starts.count ? starts[index + 1].start : mode.top &+ 1
+      if area.start < next, area.kind != .other {
+        areas.append(Area(kind: area.kind, start: area.start, last: next &- 1))
+      }
+    }
+    return Layout(areas: areas)
+  }
+
+  /// The runs of the areas of a kind, without what lies in an area that goes before.
+  package func runs(_ kind: Area.Kind, in space: AddressSpace) -> [Run] {
+    var found: [Run] = []
+    for (index, area) in areas.enumerated() where area.kind == kind {
+      var from = area.start
+      let inside = areas[..<index].filter { $0.last >= area.start && $0.start <= area.last }
+      for other in inside.sorted(by: { $0.start < $1.start }) {
+        if other.start > from { found += space.runs(from: from, through: other.start &- 1) }
+        from = max(from, other.last &+ 1)
+      }
+      if from <= area.last { found += space.runs(from: from, through: area.last) }
+    }
+    return found
   }
 
   /// The layout where not even the direct map's place is known.

@@ -8,8 +8,14 @@ package struct PagingMode: Sendable, Equatable {
     package let number: Int
     /// The name that the kernel's dumps print: `pte`, `pmd`, `pud`, `p4d`, `pgd`.
     package let name: String
+    /// The name that they print for a hole: that of the highest level folded into this one.
+    ///
+    /// Source: `real_depth`, mm/pagewalk.c, 6.12.
+    package let holeName: String
     /// The number of address bits below this level's index.
     package let shift: Int
+    /// The number of entries of a table, a power of two.
+    package let entries: Int
     /// Whether an entry may map memory itself.
     package let mayBeLeaf: Bool
     /// Bits of an entry that must be clear in a table pointer.
@@ -18,6 +24,9 @@ package struct PagingMode: Sendable, Equatable {
     package let reservedInLeaf: UInt64
     /// The bits of a leaf that hold the physical address.
     package let leafAddress: UInt64
+
+    /// Flags that every entry grants, having no bits of its own for them.
+    package let grants: UInt64
 
     /// The bytes that one entry of this level spans.
     package var span: UInt64 { 1 << UInt64(shift) }
@@ -58,8 +67,16 @@ package struct PagingMode: Sendable, Equatable {
   package let noExecute: UInt64
   /// The bits of a table pointer that hold the physical address of the next table.
   package let tableAddress: UInt64
-  /// The number of entries of a table, a power of two.
-  package let entriesPerTable: Int
+  /// The bytes of one entry: 4 or 8.
+  package let entrySize: Int
+  /// The first address of the half that belongs to the kernel.
+  package var upperHalf: UInt64
+  /// The bits that make an entry above the pte level more than a hole to Linux.
+  ///
+  /// Source: `pmd_none`, arch/x86/include/asm/pgtable.h, 6.12 (a Knights Landing erratum sets A, D).
+  package let noneMask: UInt64
+  /// The effective flags whose change the kernel's own dumper sees.
+  package let dumpedEffective: UInt64
 
   /// The top level, the one that the root holds.
   package var root: Level { levels[levels.count - 1] }
@@ -67,16 +84,21 @@ package struct PagingMode: Sendable, Equatable {
   package func level(_ number: Int) -> Level { levels[number - 1] }
 
   /// The number of significant address bits.
-  package var addressBits: Int { root.shift + entriesPerTable.trailingZeroBitCount }
-
-  /// The first address of the upper half, sign-extended.
-  package var upperHalf: UInt64 { ~0 << UInt64(addressBits - 1) }
+  package var addressBits: Int { root.shift + root.entries.trailingZeroBitCount }
 
   /// Makes an offset from the bottom of the index space a canonical address.
   package func canonical(_ address: UInt64) -> UInt64 {
     let sign: UInt64 = 1 << UInt64(addressBits - 1)
     let low = address & ((sign << 1) &- 1)
-    return low & sign == 0 ? low : low | (~0 << UInt64(addressBits))
+    return low & sign == 0 || addressBits == 32 ? low : low | (~0 << UInt64(addressBits))
+  }
+
+  /// The last address.
+  package var top: UInt64 { addressBits == 32 ? 0xffff_ffff : ~0 }
+
+  /// An address as the kernel prints it: `0x` and 8 or 16 digits; the end of the space is zero.
+  package func text(_ address: UInt64) -> String {
+    "0x" + (address & top).hex(digits: addressBits == 32 ? 8 : 16)
   }
 
   package func isCanonical(_ address: UInt64) -> Bool { canonical(address) == address }
@@ -87,6 +109,11 @@ package struct PagingMode: Sendable, Equatable {
   /// The effective flags of `own` below a path that allowed `above`.
   package func effective(_ own: UInt64, below above: UInt64) -> UInt64 {
     (above & own & (write | user)) | ((above | own) & noExecute)
+  }
+
+  /// The effective flags of an entry below a path that allowed `above`.
+  package func effective(_ entry: UInt64, at level: Level, below above: UInt64) -> UInt64 {
+    effective(entry | level.grants, below: above)
   }
 
   /// What a root starts with: everything allowed, nothing forbidden.

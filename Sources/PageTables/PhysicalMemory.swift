@@ -1,6 +1,6 @@
 /// Physical memory as the walker sees it: one call for each page-table page.
 package protocol PhysicalMemory: Sendable {
-  /// Reads the page-table page at `address` into `table`, which holds `entriesPerTable` words.
+  /// Reads the page-table page at `address` into `table`: as many 8-byte words as it holds.
   func readTable(at address: UInt64, into table: inout [UInt64]) throws(UnreadableMemory)
 }
 
@@ -10,4 +10,25 @@ package enum UnreadableMemory: Error, Sendable, Equatable {
   case outsideMemory
   /// The machine has memory there, and the image does not hold it.
   case notInImage
+}
+
+extension PagingMode {
+  /// A table's worth of zeros, for `readTable`.
+  func emptyTable(_ level: Level) -> [UInt64] { Array(repeating: 0, count: level.entries) }
+
+  /// Reads the table at `address`, an element an entry.
+  func readTable(
+    at address: UInt64, from memory: any PhysicalMemory, into entries: inout [UInt64]
+  ) throws(UnreadableMemory) {
+    guard entrySize == 4 else {
+      try memory.readTable(at: address, into: &entries)
+      return
+    }
+    var words = [UInt64](repeating: 0, count: entries.count / 2)
+    try memory.readTable(at: address, into: &words)
+    for (index, word) in words.enumerated() {
+      entries[2 * index] = word & 0xffff_ffff
+      entries[2 * index + 1] = word >> 32
+    }
+  }
 }

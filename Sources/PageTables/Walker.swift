@@ -43,8 +43,7 @@ package struct Walker {
     self.mode = mode
     self.memory = memory
     space = AddressSpace(mode: mode, runs: [])
-    scratch = Array(
-      repeating: Array(repeating: 0, count: mode.entriesPerTable), count: mode.levels.count + 1)
+    scratch = [[]] + mode.levels.map(mode.emptyTable)
   }
 
   private mutating func note(_ anomaly: Anomaly) {
@@ -64,7 +63,7 @@ package struct Walker {
     progress: ((Int) -> Void)?
   ) {
     let level = mode.level(number)
-    let size = level.span &* UInt64(mode.entriesPerTable)
+    let size = level.span &* UInt64(level.entries)
     let key = TableKey(address: address, level: number, inherited: inherited)
     if case .some(.some(let runs)) = walked[key] {
       splice(runs, at: base, size: size, level: number)
@@ -72,7 +71,7 @@ package struct Walker {
     }
     let above = number == mode.levels.count ? nil : number + 1
     do {
-      try memory.readTable(at: address, into: &scratch[number])
+      try mode.readTable(at: address, from: memory, into: &scratch[number])
     } catch {
       note(
         Anomaly(
@@ -102,27 +101,33 @@ package struct Walker {
   private mutating func scan(
     level: PagingMode.Level, base: UInt64, inherited: UInt64, progress: ((Int) -> Void)?
   ) {
-    let count = mode.entriesPerTable
     let isLeafLevel = level.number == 1
+    // Between the two halves of a sign-extended space lies what no entry can map.
+    let half =
+      level.number == mode.levels.count && mode.addressBits > 32 ? level.entries / 2 : 0
     var index = 0
-    while index < count {
+    while index < level.entries {
+      let count = index < half ? half : level.entries
       let entry = scratch[level.number][index]
       let start = base &+ UInt64(index) &* level.span
       if entry & mode.present == 0 {
         // Alike entries: holes, or remnants with the same bits outside the frame.
-        let flags = entry & ~mode.tableAddress
+        let something = isLeafLevel ? ~0 : mode.noneMask
+        let isHole = entry & something == 0
+        let flags = isHole ? 0 : entry & ~mode.tableAddress
         var next = index + 1
         while next < count {
           let other = scratch[level.number][next]
-          guard other == entry || (entry != 0 && other != 0 && other & ~mode.tableAddress == flags)
+          guard other & mode.present == 0, (other & something == 0) == isHole,
+            isHole || other & ~mode.tableAddress == flags
           else { break }
           next += 1
         }
         append(
           Run(
             start: mode.canonical(start), last: lastAddress(base, next, level),
-            kind: entry == 0 ? .hole : .notPresent, level: level.number,
-            flags: entry == 0 ? 0 : flags))
+            kind: isHole ? .hole : .notPresent, level: level.number, flags: flags,
+            effective: isHole ? 0 : mode.effective(entry, at: level, below: inherited)))
         index = next
         continue
       }
@@ -147,7 +152,7 @@ package struct Walker {
           Run(
             start: mode.canonical(start), last: lastAddress(base, next, level), kind: .leaf,
             level: level.number, flags: flags,
-            effective: mode.effective(entry, below: inherited), physical: physical))
+            effective: mode.effective(entry, at: level, below: inherited), physical: physical))
         index = next
         continue
       }
@@ -163,7 +168,7 @@ package struct Walker {
       } else {
         walkTable(
           at: entry & mode.tableAddress, level: level.number - 1, base: start,
-          inherited: mode.effective(entry, below: inherited), pointer: entry, progress: progress)
+          inherited: mode.effective(entry, at: level, below: inherited), pointer: entry, progress: progress)
       }
       index += 1
     }
@@ -183,7 +188,7 @@ package struct Walker {
   }
 
   private mutating func splice(_ runs: [Run], at base: UInt64, size: UInt64, level: Int) {
-    let limit = Self.spliceAllowance + mode.entriesPerTable * space.tablesRead
+    let limit = Self.spliceAllowance + 512 * space.tablesRead
     if stopped || space.runs.count + runs.count > limit {
       if !stopped {
         stopped = true
@@ -238,19 +243,19 @@ extension PagingMode {
   package func walk(_ address: UInt64, root: UInt64, memory: any PhysicalMemory) -> WalkResult {
     var result = WalkResult(steps: [], end: .notCanonical)
     guard isCanonical(address) else { return result }
-    var table = [UInt64](repeating: 0, count: entriesPerTable)
     var at = root
     var effective = unrestricted
     for level in levels.reversed() {
+      var table = emptyTable(level)
       do {
-        try memory.readTable(at: at, into: &table)
+        try readTable(at: at, from: memory, into: &table)
       } catch {
         result.end = .unreadable(error)
         return result
       }
-      let index = Int((address >> UInt64(level.shift)) & UInt64(entriesPerTable - 1))
+      let index = Int((address >> UInt64(level.shift)) & UInt64(level.entries - 1))
       let entry = table[index]
-      effective = self.effective(entry, below: effective)
+      effective = self.effective(entry, at: level, below: effective)
       result.steps.append(
         WalkStep(level: level.number, table: at, index: index, entry: entry, effective: effective))
       guard entry & present != 0 else {
@@ -285,11 +290,11 @@ extension PagingMode {
     func search(_ table: UInt64, _ level: Level, _ base: UInt64)
       -> (address: UInt64, physical: UInt64)?
     {
-      var entries = [UInt64](repeating: 0, count: entriesPerTable)
+      var entries = emptyTable(level)
       tablesLeft -= 1
-      guard tablesLeft >= 0, (try? memory.readTable(at: table, into: &entries)) != nil else {
-        return nil
-      }
+      guard tablesLeft >= 0,
+        (try? readTable(at: table, from: memory, into: &entries)) != nil
+      else { return nil }
       for (index, entry) in entries.enumerated() where entry & present != 0 {
         let start = canonical(base &+ UInt64(index) &* level.span)
         guard start &+ (level.span &- 1) >= from, start <= through else { continue }

@@ -6,18 +6,23 @@ import PageTables
 struct Dump: ParsableCommand {
   static let configuration = CommandConfiguration(abstract: "Print the mappings.")
 
-  enum Style: String, ExpressibleByArgument, CaseIterable { case table, json, jsonl, csv }
+  enum Style: String, ExpressibleByArgument, CaseIterable { case table, kernel, json, jsonl, csv }
 
   @Argument(help: "A dump or an image.") var input: String?
   @OptionGroup var options: InputOptions
-  @Option(help: "table, json, jsonl or csv.") var style = Style.table
+  @Option(help: "table, kernel (what debugfs prints, byte for byte), json, jsonl or csv.")
+  var style = Style.table
 
   func run() throws {
     let subject = try options.subject(input)
     let table = try options.chosen(subject)
-    print(
-      MappingReport.text(table, style: MappingReport.Style(rawValue: style.rawValue) ?? .table),
-      terminator: "")
+    if let other = MappingReport.Style(rawValue: style.rawValue) {
+      print(MappingReport.text(table, style: other), terminator: "")
+    } else {
+      let (text, markers) = KernelReport.text(table, of: subject)
+      if options.verbose { complain("ptdump-lint: markers: \(markers)") }
+      try writeOut(text.bytes)
+    }
     try requireComplete(subject)
   }
 }

@@ -73,13 +73,22 @@ func writeFile(_ path: String, _ bytes: [UInt8]) throws {
     throw ImageError(path, "cannot be written", advice: "check the folder's permissions")
   }
   defer { close(descriptor) }
+  try write(bytes, to: descriptor, name: path)
+}
+
+/// Writes bytes to standard output, which may be no text.
+///
+/// - Throws: `ImageError` where writing fails.
+func writeOut(_ bytes: [UInt8]) throws { try write(bytes, to: 1, name: "standard output") }
+
+private func write(_ bytes: [UInt8], to descriptor: Int32, name: String) throws {
   var at = 0
   while at < bytes.count {
     let written = unsafe bytes.withUnsafeBytes {
       unsafe Glibc.write(descriptor, $0.baseAddress?.advanced(by: at), $0.count - at)
     }
     guard written > 0 else {
-      throw ImageError(path, "writing failed", advice: "is the disk full?")
+      throw ImageError(name, "writing failed", advice: "is the disk full?")
     }
     at += written
   }

@@ -65,7 +65,7 @@ struct InputOptions: ParsableArguments {
   @Option(help: "A fact that the input does not tell: pti, nx, pge or xen = on or off.")
   var assume: [String] = []
 
-  @Option(help: "The root: kernel, user (the PTI twin), or a physical address.")
+  @Option(help: "The root: kernel, user (the PTI twin), efi, or a physical address.")
   var table = "kernel"
 
   @Flag(name: .shortAndLong, help: "Say only what is asked for.")
@@ -106,12 +106,14 @@ struct InputOptions: ParsableArguments {
     }
     let file = try MappedFile(path: path)
     if ELFImage.matches(file) {
-      let root = try rootAddress()
+      let address = try rootAddress()
       let image = try KernelImage(
-        try ELFImage(file), mode: mode, root: root, symbols: try symbols.map(SymbolFile.read))
+        try ELFImage(file), mode: mode, root: address, symbols: try symbols.map(SymbolFile.read))
       let progress = Progress()
       defer { progress.end() }
-      return Subject(image: image, withTwin: root == nil) { progress.report(tables: $0) }
+      return Subject(image: image, roots: try roots(of: image, address)) {
+        progress.report(tables: $0)
+      }
     }
     // debugfs and procfs files have no size until they are read.
     if file.size == 0 {
@@ -131,11 +133,24 @@ struct InputOptions: ParsableArguments {
   }
 
   private func rootAddress() throws -> UInt64? {
-    if table == "kernel" || table == "user" { return nil }
-    guard let address = UInt64(hexText: table), address & 4095 == 0 else {
-      throw ValidationError("--table takes kernel, user, or the physical address of a page")
+    if ["kernel", "user", "efi"].contains(table) { return nil }
+    guard let address = UInt64(hexText: table), address & 31 == 0 else {
+      throw ValidationError("--table takes kernel, user, efi, or the physical address of a table")
     }
     return address
+  }
+
+  /// The roots that `--table` names; nil for those that are judged by default.
+  private func roots(of image: KernelImage, _ address: UInt64?) throws -> [(
+    name: String, address: UInt64
+  )]? {
+    if let address { return [(name: address.entry, address: address)] }
+    guard table == "efi" else { return nil }
+    guard let root = image.efiRoot else {
+      throw ValidationError(
+        "no EFI tables: the kernel did not boot by EFI, or no symbols tell where efi_mm lies")
+    }
+    return [(name: "efi", address: root)]
   }
 
   /// The table that `--table` names.

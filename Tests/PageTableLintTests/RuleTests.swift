@@ -87,7 +87,7 @@ import Testing
       let whole = try Data(contentsOf: URL(filePath: path))
       try whole.dropLast(4096).write(to: URL(filePath: path))
       return Subject(
-        image: try KernelImage(try ELFImage(try MappedFile(path: path))), withTwin: false)
+        image: try KernelImage(try ELFImage(try MappedFile(path: path))))
     }
     #expect(Set(fired(subject)) == ["PT903", "PT904"])
     #expect(Linter.run(subject).status(failOn: .warning, allowIncomplete: false) == 3)

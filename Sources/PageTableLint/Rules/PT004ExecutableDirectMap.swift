@@ -24,7 +24,7 @@ extension Rule {
     subject.tables.flatMap { table -> [Finding] in
       let mode = table.space.mode
       guard let area = table.layout.first(.directMap) else { return [] }
-      let bad = table.space.runs(from: area.start, through: area.last).filter {
+      let bad = table.layout.runs(area.kind, in: table.space).filter {
         $0.isLeaf && $0.effective & mode.noExecute == 0
           && !($0.effective & mode.write == 0 && $0.last - area.start < 1 << 20)
       }

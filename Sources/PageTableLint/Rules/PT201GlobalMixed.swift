@@ -27,7 +27,7 @@ extension Rule {
       globalAreas.compactMap { kind -> Finding? in
         guard let area = table.layout.first(kind) else { return nil }
         let global = table.space.mode.global
-        let leaves = table.space.runs(from: area.start, through: area.last).filter(\.isLeaf)
+        let leaves = table.layout.runs(area.kind, in: table.space).filter(\.isLeaf)
         let lacking = leaves.filter { $0.flags & global == 0 }
         let having = leaves.filter { $0.flags & global != 0 }
         guard let first = lacking.first, let last = lacking.last, !having.isEmpty else {

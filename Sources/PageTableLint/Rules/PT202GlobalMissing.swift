@@ -22,7 +22,7 @@ extension Rule {
     subject.tables.flatMap { table -> [Finding] in
       let global = table.space.mode.global
       let areas = globalAreas.compactMap { table.layout.first($0) }.map { area in
-        (area, table.space.runs(from: area.start, through: area.last).filter(\.isLeaf))
+        (area, table.layout.runs(area.kind, in: table.space).filter(\.isLeaf))
       }
       guard areas.contains(where: { $0.1.contains { $0.flags & global != 0 } }) else { return [] }
       return areas.filter { !$0.1.isEmpty && $0.1.allSatisfy { $0.flags & global == 0 } }.map {

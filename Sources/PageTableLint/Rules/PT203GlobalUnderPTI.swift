@@ -26,7 +26,7 @@ extension Rule {
     return kinds.compactMap { kind -> Finding? in
       let table = subject.kernel
       guard let area = table.layout.first(kind) else { return nil }
-      let bad = table.space.runs(from: area.start, through: area.last).filter {
+      let bad = table.layout.runs(area.kind, in: table.space).filter {
         $0.isLeaf && $0.flags & table.space.mode.global != 0
       }
       guard !bad.isEmpty else { return nil }

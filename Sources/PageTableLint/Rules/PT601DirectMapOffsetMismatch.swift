@@ -24,7 +24,7 @@ extension Rule {
     }
     return subject.tables.flatMap { table -> [Finding] in
       guard let area = table.layout.first(.directMap), area.start == base else { return [] }
-      let bad = table.space.runs(from: area.start, through: area.last).filter { run in
+      let bad = table.layout.runs(area.kind, in: table.space).filter { run in
         guard run.isLeaf, let physical = run.physical else { return false }
         return physical != run.start - base || (run.repeats && run.pages > 1)
       }

@@ -1,0 +1,41 @@
+internal import PageTables
+
+/// The kernel's variables whose values facts come from, and which an extract keeps as values.
+package enum Variable {
+  /// Page-table masks have the size of an entry, the others that of a pointer.
+  private static let masks = ["__supported_pte_mask", "__default_kernel_pte_mask"]
+  private static let words = ["page_offset_base", "vmalloc_base", "vmemmap_base", "max_pfn_mapped"]
+  /// The virtual address of the EFI tables' root.
+  static let efiRoot = "efi_mm.pgd"
+
+  package static var names: [String] { words + masks + [efiRoot] }
+
+  /// - Parameter swapper: the virtual address of the kernel's top table.
+  static func read(
+    _ extract: Extract.Contents?, _ symbols: Symbols?, _ reader: VirtualReader, swapper: UInt64?
+  ) -> [String: UInt64] {
+    if let extract { return extract.values }
+    guard let symbols else { return [:] }
+    var values: [String: UInt64] = [:]
+    for name in words { values[name] = symbols[name].flatMap { reader.word(at: $0) } }
+    for name in masks {
+      values[name] = symbols[name].flatMap { reader.word(at: $0, size: reader.mode.entrySize) }
+    }
+    values[efiRoot] = swapper.flatMap { readEFIRoot(symbols, swapper: $0, reader) }
+    return values
+  }
+
+  /// `pgd` lies in `efi_mm` where `init_mm` holds the address of the kernel's top table.
+  private static func readEFIRoot(_ symbols: Symbols, swapper: UInt64, _ reader: VirtualReader)
+    -> UInt64?
+  {
+    guard let mine = symbols["init_mm"], let efi = symbols["efi_mm"],
+      let bytes = reader.bytes(at: mine, count: 1024)
+    else { return nil }
+    let size = reader.wordSize
+    let place = stride(from: 0, to: 1024, by: size).first {
+      bytes.number(at: $0, size: size) == swapper
+    }
+    return place.flatMap { reader.word(at: efi &+ UInt64($0)) }
+  }
+}

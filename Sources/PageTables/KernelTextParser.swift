@@ -1,0 +1,409 @@
+extension KernelText {
+  /// Whether `bytes` look like a text dump: no binary, and a mapping line in it.
+  package static func matches(_ bytes: Span<UInt8>) -> Bool {
+    for index in 0..<min(bytes.count, 4096) where bytes[index] == 0 { return false }
+    var scanner = LineScanner()
+    while let range = scanner.next(in: bytes) {
+      if case .mapping? = Line(bytes, range) { return true }
+    }
+    return false
+  }
+
+  /// Reads both column widths, every marker name, `(null)`, printk stamps and mail quotes.
+  ///
+  /// - Parameter mode: overrides the mode that the text itself tells.
+  package static func parse(_ bytes: Span<UInt8>, mode forced: PagingMode? = nil) -> KernelText {
+    var parser = Parser()
+    var scanner = LineScanner()
+    while let range = scanner.next(in: bytes) {
+      parser.lineNumber += 1
+      parser.take(Line(bytes, range))
+    }
+    return parser.finish(forced)
+  }
+
+  /// One line, understood.
+  enum Line: Equatable {
+    case mapping(Mapping)
+    case marker(String)
+    case skipped(Int)
+    case elision
+    /// Starts as a mapping and does not go on as one.
+    case broken
+  }
+
+  /// A line of a mapping or a hole.
+  struct Mapping: Equatable {
+    var start: UInt64
+    var end: UInt64
+    /// The digits of an address: 8 or 16.
+    var digits: Int
+    var isNull = false
+    /// Nil for a size that 64 bits cannot hold.
+    var size: UInt64?
+    var flags: UInt64 = 0
+    /// 1 for `pte` to 5 for `pgd`, before the mode is known.
+    var level = 1
+    var isBlank = true
+    var hasLowerPAT = false
+    /// The bytes of the columns.
+    var width = 0
+  }
+
+  private struct Parser {
+    var lineNumber = 0
+    var runs: [Run] = []
+    var lines: [Int] = []
+    var markers: [Marker] = []
+    var skips: [Skip] = []
+    var anomalies: [Anomaly] = []
+    var elided = false
+    var elidedHere = false
+    var fiveLevel = false
+    var is32Bit = false
+    var isNarrow = false
+    var hasLowerPAT = false
+    var hasNull = false
+    /// A line that only PAE can bring forth, and one that only two levels can.
+    var showsPAE = false
+    var anomaliesLeftOut = 0
+
+    mutating func note(_ anomaly: Anomaly) {
+      if anomalies.count < 1000 { anomalies.append(anomaly) } else { anomaliesLeftOut += 1 }
+    }
+
+    mutating func take(_ line: Line?) {
+      switch line {
+      case nil: break
+      case .marker(let name):
+        markers.append(Marker(name: name, run: runs.count, line: lineNumber))
+      case .skipped(let count):
+        skips.append(Skip(count: count, run: runs.count))
+        elidedHere = true
+      case .elision:
+        elided = true
+        elidedHere = true
+      case .broken:
+        note(Anomaly(.unreadableLine, address: runs.last?.end ?? 0, line: lineNumber))
+        elidedHere = true
+      case .mapping(let mapping): take(mapping)
+      }
+    }
+
+    private mutating func take(_ mapping: Mapping) {
+      let start = mapping.start
+      // The end of a 32-bit space prints as zero, too.
+      let is32 = mapping.digits == 8
+      let end = is32 && mapping.end == 0 ? 1 << 32 : mapping.end
+      if let size = mapping.size, size != end &- start {
+        note(
+          Anomaly(
+            .sizeMismatch(printed: size), address: start, size: end &- start, line: lineNumber))
+      }
+      guard end == 0 || start < end else {
+        note(Anomaly(.gap, address: start, line: lineNumber))
+        return
+      }
+      if let previous = runs.last {
+        if start <= previous.last {
+          note(Anomaly(.gap, address: start, size: previous.end &- start, line: lineNumber))
+          return
+        }
+        // The non-canonical gap and the guard hole are skipped by the dumper itself.
+        let hole = previous.end
+        let dumperSkips = hole <= 0x0100_0000_0000_0000 && start >= 0xff00_0000_0000_0000
+        if start != hole, !elidedHere, !dumperSkips {
+          note(Anomaly(.gap, address: hole, size: start &- hole, line: lineNumber))
+        }
+      }
+      elidedHere = false
+      if is32 { is32Bit = true }
+      if mapping.level == 4 { fiveLevel = true }
+      if mapping.width == Dialect.narrow { isNarrow = true }
+      if mapping.hasLowerPAT { hasLowerPAT = true }
+      if mapping.isNull { hasNull = true }
+      let fourMegabytes: UInt64 = 4 << 20
+      if mapping.flags >> 63 != 0
+        || (mapping.level == 2 && (mapping.isBlank || (start | end) % fourMegabytes != 0))
+      {
+        showsPAE = true
+      }
+      runs.append(
+        Run(
+          start: start, last: end &- 1, kind: mapping.isBlank ? .hole : .leaf,
+          level: mapping.level, flags: mapping.flags,
+          effective: mapping.flags & PagingMode.x86_64.inherited))
+      lines.append(lineNumber)
+    }
+
+    mutating func finish(_ forced: PagingMode?) -> KernelText {
+      let mode =
+        forced
+        ?? (is32Bit
+          ? (showsPAE ? .i386PAE : .i386) : fiveLevel ? .x86_64FiveLevel : .x86_64)
+      // Higher names stand for the root, and so do folded levels.
+      for index in runs.indices where Int(runs[index].level) > mode.levels.count - 1 {
+        if runs[index].level == 5 || Int(runs[index].level) > mode.levels.count {
+          runs[index].level = UInt8(truncatingIfNeeded: mode.levels.count)
+        }
+      }
+      if let first = runs.first, first.start != 0 {
+        note(Anomaly(.truncated, address: 0, size: first.start, line: lines.first))
+      }
+      if let last = runs.last, last.last != mode.top {
+        note(Anomaly(.truncated, address: last.end, size: mode.top &- last.last, line: lineNumber))
+      } else if elided {
+        note(Anomaly(.truncated, address: 0, line: lineNumber))
+      }
+      var space = AddressSpace(
+        mode: mode, runs: runs, knownFlags: KernelText.shownFlags(mode), hasPhysical: false,
+        anomalies: anomalies)
+      space.anomaliesLeftOut = anomaliesLeftOut
+      return KernelText(
+        space: space, markers: markers, skips: skips,
+        dialect: Dialect(isNarrow: isNarrow, hasLowerPAT: hasLowerPAT, hasNull: hasNull),
+        lines: lines, elided: elided)
+    }
+  }
+
+  /// The bits that a line tells: those of its columns, and that an entry is present.
+  static func shownFlags(_ mode: PagingMode) -> UInt64 {
+    mode.flags.filter(\.printed).reduce(mode.present) { $0 | $1.mask } & ~(1 << 12)
+  }
+}
+
+/// Splits bytes into lines, without the line end.
+struct LineScanner {
+  private var position = 0
+
+  mutating func next(in bytes: Span<UInt8>) -> Range<Int>? {
+    guard position < bytes.count else { return nil }
+    let start = position
+    var end = start
+    while end < bytes.count, bytes[end] != 10 { end += 1 }
+    position = end + 1
+    if end > start, bytes[end - 1] == 13 { end -= 1 }
+    return start..<end
+  }
+}
+
+extension KernelText.Line {
+  /// Understands one line; nil for a line that is none of a dump's.
+  init?(_ bytes: Span<UInt8>, _ range: Range<Int>) {
+    var cursor = Cursor(bytes: bytes, at: range.lowerBound, end: range.upperBound)
+    cursor.skipPrefixes()
+    if cursor.starts(with: "---[") {
+      guard let name = cursor.markerName() else { return nil }
+      self = .marker(name)
+      return
+    }
+    if cursor.starts(with: "...") || cursor.starts(with: "[...]") {
+      self = cursor.contains("skipped") ? .skipped(cursor.skippedCount()) : .elision
+      return
+    }
+    guard cursor.take("0x") else { return nil }
+    let isNull = cursor.contains("(null)-")
+    guard let start = cursor.address(), cursor.take("-0x"), let end = cursor.address() else {
+      return nil
+    }
+    var mapping = KernelText.Mapping(
+      start: start.value, end: end.value, digits: end.digits, isNull: isNull)
+    cursor.skipBlanks()
+    guard let size = cursor.size() else {
+      self = .broken
+      return
+    }
+    mapping.size = size == .max ? nil : size
+    // One blank follows the unit; the columns begin behind it.
+    let columns = cursor.at + 1
+    var notExecutable = false
+    while true {
+      cursor.skipBlanks()
+      let wordStart = cursor.at
+      guard let word = cursor.word() else {
+        self = .broken
+        return
+      }
+      switch word {
+      case "USR": mapping.flags |= 1 << 2
+      case "RW": mapping.flags |= 1 << 1
+      case "ro": break
+      case "PWT": mapping.flags |= 1 << 3
+      case "PCD": mapping.flags |= 1 << 4
+      case "PSE": mapping.flags |= 1 << 7
+      case "PAT": mapping.flags |= 1 << 12
+      case "pat":
+        mapping.flags |= 1 << 12
+        mapping.hasLowerPAT = true
+      case "GLB": mapping.flags |= 1 << 8
+      case "NX": notExecutable = true
+      case "x": break
+      case "pte", "pmd", "pud", "p4d", "pgd":
+        mapping.level = ["pte": 1, "pmd": 2, "pud": 3, "p4d": 4, "pgd": 5][word] ?? 5
+        // PAT is bit 7 in a pte, and bit 12 above.
+        if mapping.level == 1, mapping.flags & (1 << 12) != 0 {
+          mapping.flags = mapping.flags & ~(1 << 12) | (1 << 7)
+        }
+        if notExecutable { mapping.flags |= 1 << 63 }
+        if !mapping.isBlank { mapping.flags |= 1 }
+        mapping.width = wordStart - columns
+        self = .mapping(mapping)
+        return
+      default:
+        self = .broken
+        return
+      }
+      mapping.isBlank = false
+    }
+  }
+
+  private struct Cursor: ~Escapable {
+    let bytes: Span<UInt8>
+    var at: Int
+    let end: Int
+
+    @_lifetime(copy bytes)
+    init(bytes: Span<UInt8>, at: Int, end: Int) {
+      self.bytes = bytes
+      self.at = at
+      self.end = end
+    }
+
+    var current: UInt8? { at < end ? bytes[at] : nil }
+
+    @_lifetime(self: copy self)
+    mutating func skipBlanks() {
+      while let byte = current, byte == 32 || byte == 9 { at += 1 }
+    }
+
+    /// Mail quotes, log levels and printk's stamps.
+    @_lifetime(self: copy self)
+    mutating func skipPrefixes() {
+      while true {
+        skipBlanks()
+        guard let byte = current else { return }
+        if byte == 0x3e {  // >
+          at += 1
+        } else if byte == 0x3c {  // <6>
+          var next = at + 1
+          while next < end, bytes[next] != 0x3e { next += 1 }
+          guard next < end, next - at <= 4 else { return }
+          at = next + 1
+        } else if byte == 0x5b {  // [ 12.345678] or [ T1]
+          var next = at + 1
+          while next < end, bytes[next] != 0x5d { next += 1 }
+          guard next < end, next - at <= 24, next + 1 < end, bytes[next + 1] == 32 else { return }
+          at = next + 1
+        } else {
+          return
+        }
+      }
+    }
+
+    func starts(with text: StaticString) -> Bool {
+      text.withUTF8Buffer { wanted in
+        guard at + wanted.count <= end else { return false }
+        for index in 0..<wanted.count where unsafe bytes[at + index] != wanted[index] {
+          return false
+        }
+        return true
+      }
+    }
+
+    func contains(_ text: StaticString) -> Bool {
+      var probe = at
+      while probe < end {
+        if Cursor(bytes: bytes, at: probe, end: end).starts(with: text) { return true }
+        probe += 1
+      }
+      return false
+    }
+
+    @_lifetime(self: copy self)
+    mutating func take(_ text: StaticString) -> Bool {
+      guard starts(with: text) else { return false }
+      at += text.utf8CodeUnitCount
+      return true
+    }
+
+    /// 8 or 16 digits, or what 2.6.29 and 2.6.30 printed for zero: `(null)`.
+    @_lifetime(self: copy self)
+    mutating func address() -> (value: UInt64, digits: Int)? {
+      while current == 32 { at += 1 }
+      if take("(null)") { return (value: 0, digits: 16) }
+      var value: UInt64 = 0
+      var digits = 0
+      while let digit = hexDigit(current) {
+        value = value << 4 | UInt64(digit)
+        digits += 1
+        at += 1
+      }
+      return digits == 16 || digits == 8 ? (value: value, digits: digits) : nil
+    }
+
+    /// The number of `... 12 entries skipped ...`; zero where there is none.
+    func skippedCount() -> Int {
+      var cursor = Cursor(bytes: bytes, at: at, end: end)
+      while cursor.current == 0x2e { cursor.at += 1 }
+      cursor.skipBlanks()
+      var count = 0
+      while let byte = cursor.current, byte >= 0x30, byte <= 0x39, count < 1 << 40 {
+        count = count * 10 + Int(byte - 0x30)
+        cursor.at += 1
+      }
+      return count
+    }
+
+    private func hexDigit(_ byte: UInt8?) -> UInt8? {
+      switch byte {
+      case .some(0x30...0x39): (byte ?? 0) - 0x30
+      case .some(0x61...0x66): (byte ?? 0) - 0x61 + 10
+      default: nil
+      }
+    }
+
+    /// A size in bytes; `UInt64.max` stands for a size that 64 bits cannot hold.
+    @_lifetime(self: copy self)
+    mutating func size() -> UInt64? {
+      var value: UInt64 = 0
+      var digits = 0
+      while let byte = current, byte >= 0x30, byte <= 0x39 {
+        let (product, over) = value.multipliedReportingOverflow(by: 10)
+        guard !over, digits < 20 else { return nil }
+        value = product &+ UInt64(byte - 0x30)
+        digits += 1
+        at += 1
+      }
+      guard digits > 0, let unit = current else { return nil }
+      let units: [UInt8] = Array("BKMGTPE".utf8)
+      guard let power = units.firstIndex(of: unit) else { return nil }
+      at += 1
+      let shift = UInt64(power) * 10
+      return (value << shift) >> shift == value ? value << shift : .max
+    }
+
+    @_lifetime(self: copy self)
+    mutating func word() -> String? {
+      var text = ""
+      while let byte = current, byte != 32, byte != 9, text.utf8.count < 5 {
+        text.unicodeScalars.append(Unicode.Scalar(byte))
+        at += 1
+      }
+      return text.isEmpty ? nil : text
+    }
+
+    @_lifetime(self: copy self)
+    mutating func markerName() -> String? {
+      at += 4
+      skipBlanks()
+      var text = ""
+      while let byte = current, byte != 0x5d, text.utf8.count < 80 {
+        text.unicodeScalars.append(Unicode.Scalar(byte))
+        at += 1
+      }
+      guard current == 0x5d else { return nil }
+      while text.last == " " { text.removeLast() }
+      return text
+    }
+  }
+}
