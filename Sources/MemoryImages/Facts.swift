@@ -111,7 +111,8 @@ extension KernelFacts {
   /// Takes what the kernel lets stand in its entries.
   ///
   /// Source: `probe_page_size_mask`, arch/x86/mm/init.c, 6.12.
-  private mutating func takeMasks(supported: Fact<UInt64>?, kernel: Fact<UInt64>?, mode: PagingMode) {
+  private mutating func takeMasks(supported: Fact<UInt64>?, kernel: Fact<UInt64>?, mode: PagingMode)
+  {
     if mode.noExecute == 0 { nx = Fact(false, "the paging mode has no such bit") }
     guard let supported else { return }
     nx = nx ?? Fact(supported.value & mode.noExecute != 0, supported.source)

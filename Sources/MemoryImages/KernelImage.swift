@@ -142,13 +142,8 @@ package struct KernelImage: Sendable {
   package var layout: Layout {
     guard let directMap = facts.directMap?.value else { return .x86_64Fixed(mode: mode) }
     if mode.addressBits == 32 {
-      let image = symbols.flatMap { symbols -> ClosedRange<UInt64>? in
-        guard let start = symbols["_text"], let end = symbols["_end"], start < end else {
-          return nil
-        }
-        return start...(end - 1)
-      }
-      return .i386(mode: mode, markers: markers?.value ?? [], vmalloc: facts.vmalloc?.value, image)
+      return .i386(
+        mode: mode, markers: markers?.value ?? [], vmalloc: facts.vmalloc?.value, imageAddresses)
     }
     // Its last page may be a large one that reaches past the end of memory.
     let gigabyte: UInt64 = 1 << 30
@@ -158,6 +153,19 @@ package struct KernelImage: Sendable {
       vmemmap: facts.vmemmap?.value,
       directMapLast: directMap &+ (memoryEnd &+ gigabyte & ~(gigabyte - 1)) &- 1,
       imageSize: facts.imageSize?.value ?? (1 << 30))
+  }
+
+  /// The virtual addresses of the kernel image, from _text to _end; nil without symbols.
+  private var imageAddresses: ClosedRange<UInt64>? {
+    guard let start = symbols?["_text"], let end = symbols?["_end"], start < end else {
+      return nil
+    }
+    return start...(end - 1)
+  }
+
+  /// The physical addresses of the kernel image; nil without symbols.
+  package var imageFrames: ClosedRange<UInt64>? {
+    imageAddresses.map { ($0.lowerBound &- imageOffset)...($0.upperBound &- imageOffset) }
   }
 
   /// The root of the tables that EFI's runtime services use; nil where there are none.
@@ -185,10 +193,8 @@ package struct KernelImage: Sendable {
 
   /// Who a page-table page belongs to: the symbol of the kernel image whose page it is, if any.
   package func owner(ofTable physical: UInt64) -> String? {
-    guard let symbols else { return nil }
-    let address = physical &+ imageOffset
-    guard let start = symbols["_text"], let end = symbols["_end"], address >= start, address < end,
-      let symbol = symbols.name(around: address)
+    guard imageFrames?.contains(physical) == true,
+      let symbol = symbols?.name(around: physical &+ imageOffset)
     else { return nil }
     return symbol.offset == 0 ? symbol.name : "\(symbol.name)+\(symbol.offset.entry)"
   }

@@ -52,7 +52,8 @@ struct VirtualReader {
   func markers(at address: UInt64) -> [AddressMarker]? {
     let word = wordSize
     var found: [AddressMarker] = []
-    while found.count < 64, let bytes = bytes(at: address &+ UInt64(found.count * 3 * word), count: 3 * word),
+    while found.count < 64,
+      let bytes = bytes(at: address &+ UInt64(found.count * 3 * word), count: 3 * word),
       let start = bytes.number(at: 0, size: word),
       let name = bytes.number(at: word, size: word),
       let lines = bytes.number(at: 2 * word, size: word)

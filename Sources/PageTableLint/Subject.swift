@@ -61,19 +61,23 @@ package struct Subject: Sendable {
     }
     // PTI shows in areas that no self-test touches: it takes G from all of them.
     func leaves(_ kind: Area.Kind) -> [Run] {
-      guard let area = layout.first(kind) else { return [] }
-      return text.space.runs(from: area.start, through: area.last).filter(\.isLeaf)
+      layout.runs(kind, in: text.space).filter(\.isLeaf)
     }
-    let global = text.space.mode.global
+    let mode = text.space.mode
     let entry = leaves(.cpuEntryArea)
-    let vmemmap = leaves(.vmemmap)
-    if !entry.isEmpty, entry.contains(where: { $0.flags & global != 0 }), !vmemmap.isEmpty {
+    // On 32 bits there is no vmemmap.
+    let kind: Area.Kind = mode.addressBits == 32 ? .vmalloc : .vmemmap
+    let others = leaves(kind)
+    if entry.contains(where: { $0.flags & mode.global != 0 }), !others.isEmpty {
       facts.pge = Fact(true, "the cpu entry area is global")
-      if vmemmap.allSatisfy({ $0.flags & global != 0 }) {
-        facts.pti = Fact(false, "cpu entry area and vmemmap are global")
-      } else if vmemmap.allSatisfy({ $0.flags & global == 0 }) {
-        facts.pti = Fact(true, "the cpu entry area is global, vmemmap is not")
+      if others.allSatisfy({ $0.flags & mode.global != 0 }) {
+        facts.pti = Fact(false, "cpu entry area and \(kind.rawValue) are global")
+      } else if others.allSatisfy({ $0.flags & mode.global == 0 }) {
+        facts.pti = Fact(true, "the cpu entry area is global, \(kind.rawValue) is not")
       }
+    }
+    if mode.noExecute == 0 {
+      facts.nx = Fact(false, "the paging mode has no such bit")
     }
     if text.space.runs.contains(where: { $0.flags & text.space.mode.noExecute != 0 }) {
       facts.nx = Fact(true, "the dump shows NX")

@@ -11,11 +11,11 @@ extension KernelText {
     /// An address of zero prints as `(null)` (2.6.29 and 2.6.30).
     var printsNull = false
     /// An entry whose present bit is clear has blank columns (4.15); before, one that is all zero.
-    var blanksNotPresent = true
+    package var blanksNotPresent = true
     /// A change of what upper levels allow ends a line (4.17).
     var breaksOnEffective = true
     /// The PAT bit of large pages prints and ends a line (4.4 to 5.5).
-    var showsLargePAT = false
+    package var showsLargePAT = false
     /// The walk of mm/ptdump.c (5.6), which skips the guard hole, and upper entries that are
     /// neither present nor large.
     var isGenericWalk = true

@@ -141,9 +141,16 @@ extension KernelText {
         forced
         ?? (is32Bit
           ? (showsPAE ? .i386PAE : .i386) : fiveLevel ? .x86_64FiveLevel : .x86_64)
-      // Higher names stand for the root, and so do folded levels.
-      for index in runs.indices where Int(runs[index].level) > mode.levels.count - 1 {
-        if runs[index].level == 5 || Int(runs[index].level) > mode.levels.count {
+      for index in runs.indices {
+        let level = Int(runs[index].level)
+        // Two levels name a hole by the root: a blank line that says pmd is an entry.
+        if runs[index].kind == .hole, level < 5, level <= mode.levels.count,
+          mode.level(level).name != mode.level(level).holeName
+        {
+          runs[index].kind = .notPresent
+        }
+        // `pgd` stands for the root, and for the levels folded into it.
+        if level == 5 || level > mode.levels.count {
           runs[index].level = UInt8(truncatingIfNeeded: mode.levels.count)
         }
       }

@@ -168,7 +168,8 @@ package struct Walker {
       } else {
         walkTable(
           at: entry & mode.tableAddress, level: level.number - 1, base: start,
-          inherited: mode.effective(entry, at: level, below: inherited), pointer: entry, progress: progress)
+          inherited: mode.effective(entry, at: level, below: inherited), pointer: entry,
+          progress: progress)
       }
       index += 1
     }
