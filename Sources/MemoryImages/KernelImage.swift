@@ -106,34 +106,27 @@ package struct KernelImage: Sendable {
   private static func moved(
     _ file: Symbols, _ info: VMCoreInfo?, _ root: Root, _ memory: ELFImage
   ) throws(ImageError) -> Symbols {
-    func refusal(_ why: String) -> ImageError {
-      ImageError(
-        file.source, "not the symbols of the kernel in \(memory.path): \(why)",
-        advice: "give the System.map or vmlinux of the same build")
-    }
     let symbols: Symbols
     if let stext = info?.symbol("_stext") {
-      guard let own = file["_stext"] else { throw refusal("no _stext in it") }
+      guard let own = file["_stext"] else {
+        throw file.refusal("no _stext in it", of: memory.path)
+      }
       symbols = file.moved(by: stext &- own, in: root.mode)
       let top = symbols["init_top_pgt"] ?? symbols["swapper_pg_dir"] ?? symbols["init_level4_pgt"]
       if let swapper = info?.symbol("swapper_pg_dir"), let top, top != swapper {
-        throw refusal("its init_top_pgt lies elsewhere than VMCOREINFO's swapper_pg_dir")
+        throw file.refusal(
+          "its init_top_pgt lies elsewhere than VMCOREINFO's swapper_pg_dir", of: memory.path)
       }
-    } else if let text = Root.text(mode: root.mode, root: root.address, memory: memory),
-      let own = file["_text"] ?? file["_stext"]
-    {
-      guard (text.address &- own) & 0x1f_ffff == 0 else {
-        throw refusal("_text \(own.address) cannot have been moved to \(text.address.address)")
-      }
-      symbols = file.moved(by: text.address &- own, in: root.mode)
     } else {
-      throw refusal("nothing tells where the image lies")
+      let text = Root.text(mode: root.mode, root: root.address, memory: memory)
+      symbols = try file.moved(toText: text?.address, in: root.mode, of: memory.path)
     }
     if let banner = symbols["linux_banner"],
       let bytes = VirtualReader(root, memory).bytes(at: banner, count: 14),
       bytes != Array("Linux version ".utf8)
     {
-      throw refusal("no \"Linux version\" where linux_banner should be")
+      throw file.refusal(
+        "no \"Linux version\" where linux_banner should be", of: memory.path)
     }
     return symbols
   }
@@ -185,6 +178,20 @@ package struct KernelImage: Sendable {
   /// Reads the whole of the tables below `root`.
   package func space(root: UInt64? = nil, progress: ((Int) -> Void)? = nil) -> AddressSpace {
     Walker.walk(root: root ?? self.root, mode: mode, memory: memory, progress: progress)
+  }
+
+  /// The tables as the kernel's own dumper walks them: KASAN's early shadow in one step.
+  package func dumpedSpace(root: UInt64) -> AddressSpace? {
+    var tables: [Int: UInt64] = [:]
+    for (level, name) in [(1, "pte"), (2, "pmd"), (3, "pud"), (4, "p4d")] {
+      tables[level] = symbols?["kasan_early_shadow_\(name)"].map { $0 &- imageOffset }
+    }
+    guard let lowest = tables[1], let bytes = try? memory.read(at: lowest, count: 8),
+      let entry = bytes.u64(at: 0)
+    else { return nil }
+    return Walker.walk(
+      root: root, mode: mode, memory: memory,
+      shadow: EarlyShadow(tables: tables, entry: entry))
   }
 
   package func walk(_ address: UInt64, root: UInt64? = nil) -> WalkResult {

@@ -1,6 +1,6 @@
 internal import CElfutils
 internal import Glibc
-internal import PageTables
+package import PageTables
 
 /// Symbols that a file beside the image tells: System.map, /proc/kallsyms, or a vmlinux.
 package enum SymbolFile {
@@ -102,5 +102,29 @@ extension Symbols {
             address: moves ? (symbol.address &+ offset) & mode.top : symbol.address
           )
         }, source: "\(source), moved by KASLR's \(offset.entry)")
+  }
+
+  /// The same symbols where the kernel's text starts at `text`.
+  ///
+  /// - Throws: `ImageError` where KASLR cannot have moved it there, or where `text` is not known.
+  package func moved(toText text: UInt64?, in mode: PagingMode, of path: String) throws(ImageError)
+    -> Symbols
+  {
+    guard let text else { throw refusal("nothing tells where the image lies", of: path) }
+    guard let own = self["_text"] ?? self["_stext"] else {
+      throw refusal("no _text in it", of: path)
+    }
+    guard (text &- own) & 0x1f_ffff == 0 else {
+      throw refusal(
+        "_text \(mode.text(own)) cannot have been moved to \(mode.text(text))", of: path)
+    }
+    return moved(by: text &- own, in: mode)
+  }
+
+  /// That the symbols are not those of the kernel of an input.
+  func refusal(_ why: String, of path: String) -> ImageError {
+    ImageError(
+      source, "not the symbols of the kernel in \(path): \(why)",
+      advice: "give the System.map or vmlinux of the same build")
   }
 }

@@ -16,7 +16,7 @@ package struct Symbols: Sendable {
   /// Several tables as one, nil for none.
   ///
   /// Where they disagree on a name, the first goes before.
-  init?(merging tables: [Symbols]) {
+  package init?(merging tables: [Symbols]) {
     guard let first = tables.first else { return nil }
     self =
       tables.count == 1
@@ -45,10 +45,17 @@ package struct Symbols: Sendable {
       names.append(sorted[low].name)
       low += 1
     }
-    // Sections' marks share addresses with what starts there: a page table's own name says more.
+    // Sections' marks share addresses with what starts there: a page table's own name says more,
+    // and they say more than the section's first variable.
     return names.first { $0.hasSuffix("_pgt") || $0.hasSuffix("pg_dir") || $0.hasSuffix("_pgd") }
-      ?? names.first
+      ?? names.first(where: Self.sectionMarks.contains) ?? names.first
   }
+
+  /// Source: include/asm-generic/vmlinux.lds.h, 6.12.
+  private static let sectionMarks: Set = [
+    "_text", "_etext", "__start_rodata", "__end_rodata", "_sdata", "_edata", "__init_begin",
+    "__init_end", "__bss_start", "__bss_stop", "_end",
+  ]
 
   /// The symbol that `address` lies behind, with the distance in bytes.
   package func name(around address: UInt64) -> (name: String, offset: UInt64)? {

@@ -3,12 +3,15 @@ internal import PageTables
 /// The kernel's variables whose values facts come from, and which an extract keeps as values.
 package enum Variable {
   /// Page-table masks have the size of an entry, the others that of a pointer.
-  private static let masks = ["__supported_pte_mask", "__default_kernel_pte_mask"]
-  private static let words = ["page_offset_base", "vmalloc_base", "vmemmap_base", "max_pfn_mapped"]
+  private static let masks: Set = ["__supported_pte_mask", "__default_kernel_pte_mask"]
   /// The virtual address of the EFI tables' root.
   static let efiRoot = "efi_mm.pgd"
 
-  package static var names: [String] { words + masks + [efiRoot] }
+  /// In the order in which an extract lists them.
+  package static let names = [
+    "page_offset_base", "vmalloc_base", "vmemmap_base", "__supported_pte_mask",
+    "__default_kernel_pte_mask", "max_pfn_mapped", efiRoot,
+  ]
 
   /// - Parameter swapper: the virtual address of the kernel's top table.
   static func read(
@@ -17,9 +20,9 @@ package enum Variable {
     if let extract { return extract.values }
     guard let symbols else { return [:] }
     var values: [String: UInt64] = [:]
-    for name in words { values[name] = symbols[name].flatMap { reader.word(at: $0) } }
-    for name in masks {
-      values[name] = symbols[name].flatMap { reader.word(at: $0, size: reader.mode.entrySize) }
+    for name in names {
+      let size = masks.contains(name) ? reader.mode.entrySize : reader.wordSize
+      values[name] = symbols[name].flatMap { reader.word(at: $0, size: size) }
     }
     values[efiRoot] = swapper.flatMap { readEFIRoot(symbols, swapper: $0, reader) }
     return values

@@ -25,13 +25,13 @@ extension Rule {
     guard let first = runs.first else { return [] }
     let mode = table.space.mode
     var lines = [
-      "\(first.start.address)-\(first.end.address) \(first.size.size) "
+      "\(mode.text(first.start))-\(mode.text(first.end)) \(first.size.size) "
         + mode.names(first.flags, level: Int(first.level)).joined(separator: " ") + " "
         + mode.level(Int(max(1, first.level))).name
         + (runs.count > 1 ? ", and \(runs.count - 1) more like it" : "")
     ]
     if let owner = subject.owner(of: first.start, in: table) {
-      lines.append("the page table of \(first.start.address) is \(owner)")
+      lines.append("the page table of \(mode.text(first.start)) is \(owner)")
     }
     return lines
   }

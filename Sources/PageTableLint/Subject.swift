@@ -19,6 +19,8 @@ package struct Subject: Sendable {
   package var facts: KernelFacts
   package let image: KernelImage?
   package let text: KernelText?
+  /// The kernel's symbols, at the addresses of these tables.
+  package let symbols: Symbols?
   package var selfTests: [SelfTestJudge.Judgement] = []
   /// What the input lacks, a line each; any makes the analysis incomplete.
   package var problems: [String] = []
@@ -37,6 +39,7 @@ package struct Subject: Sendable {
     format = "elf-core"
     self.image = image
     text = nil
+    symbols = image.symbols
     facts = image.facts
     problems = image.problems
     let layout = image.layout
@@ -48,12 +51,22 @@ package struct Subject: Sendable {
   }
 
   /// Takes a text dump.
-  package init(text: KernelText, path: String) {
+  ///
+  /// - Parameter files: symbols of the same build; the image's first page tells where KASLR moved
+  ///   them.
+  /// - Throws: `ImageError` where `files` cannot be those of this kernel.
+  package init(text: KernelText, path: String, symbols files: [Symbols] = []) throws(ImageError) {
     self.path = path
     format = "x86-text"
     image = nil
     self.text = text
     let layout = Self.layout(of: text)
+    let first = layout.runs(.image, in: text.space).first(where: \.isLeaf)?.start
+    var moved: [Symbols] = []
+    for file in files {
+      moved.append(try file.moved(toText: first, in: text.space.mode, of: path))
+    }
+    symbols = Symbols(merging: moved)
     tables = [Table(name: "kernel", space: text.space, layout: layout, root: nil)]
     facts = KernelFacts()
     facts.directMap = layout.first(.directMap).map {

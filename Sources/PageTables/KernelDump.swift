@@ -94,8 +94,11 @@ extension KernelText {
         start: run.start, kind: run.kind, level: run.level, flags: run.flags & compared,
         effective: 0)
       if dialect.breaksOnEffective, run.kind != .hole {
-        note.effective = run.effective & mode.dumpedEffective
+        note.effective =
+          run.effective == Run.staleEffective
+          ? staleEffective : run.effective & mode.dumpedEffective
       }
+      if run.level == 1 { staleEffective = note.effective }
       self.note(note)
       // A run is many entries: each at or behind the next marker takes the dump one marker on.
       while let next = nextMarker, next <= run.last {

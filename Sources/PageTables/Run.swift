@@ -27,6 +27,10 @@ package struct Run: Sendable, Equatable {
   /// The first byte's physical address; nil in text dumps, holes and unreadable ranges.
   package var physical: UInt64?
 
+  /// What `effective` holds where the kernel's dumper did not look at it, but reuses what the last
+  /// page had (`note_kasan_page_table`, mm/ptdump.c, 6.12).
+  static let staleEffective: UInt64 = ~0
+
   package init(
     start: UInt64, last: UInt64, kind: Kind, level: Int, flags: UInt64 = 0, effective: UInt64 = 0,
     physical: UInt64? = nil, repeats: Bool = false

@@ -1,3 +1,18 @@
+/// The tables through which KASAN maps its shadow's unused parts to one page.
+///
+/// Source: `kasan_early_shadow_pte` and its kin, mm/kasan/init.c, 6.12.
+package struct EarlyShadow: Sendable {
+  /// The physical address of the table of each level.
+  package let tables: [Int: UInt64]
+  /// The first entry of the lowest of them.
+  package let entry: UInt64
+
+  package init(tables: [Int: UInt64], entry: UInt64) {
+    self.tables = tables
+    self.entry = entry
+  }
+}
+
 /// Walks page tables in physical memory into an address space.
 package struct Walker {
   private struct TableKey: Hashable {
@@ -8,6 +23,7 @@ package struct Walker {
 
   private let mode: PagingMode
   private let memory: any PhysicalMemory
+  private let shadow: EarlyShadow?
   private var space: AddressSpace
   private var scratch: [[UInt64]]
   /// The tables read so far, with their runs relative to the table's first address where those
@@ -27,21 +43,23 @@ package struct Walker {
   ///
   /// - Parameters:
   ///   - root: the physical address of the top table.
+  ///   - shadow: tables that are taken for one leaf, as the kernel's own dumper does.
   ///   - progress: called now and then with the number of tables read.
   package static func walk(
-    root: UInt64, mode: PagingMode, memory: any PhysicalMemory,
+    root: UInt64, mode: PagingMode, memory: any PhysicalMemory, shadow: EarlyShadow? = nil,
     progress: ((Int) -> Void)? = nil
   ) -> AddressSpace {
-    var walker = Walker(mode: mode, memory: memory)
+    var walker = Walker(mode: mode, memory: memory, shadow: shadow)
     walker.walkTable(
       at: root, level: mode.levels.count, base: 0, inherited: mode.unrestricted, pointer: nil,
       progress: progress)
     return walker.space
   }
 
-  private init(mode: PagingMode, memory: any PhysicalMemory) {
+  private init(mode: PagingMode, memory: any PhysicalMemory, shadow: EarlyShadow?) {
     self.mode = mode
     self.memory = memory
+    self.shadow = shadow
     space = AddressSpace(mode: mode, runs: [])
     scratch = [[]] + mode.levels.map(mode.emptyTable)
   }
@@ -163,6 +181,12 @@ package struct Walker {
             .reservedBits(reserved), address: mode.canonical(start), size: level.span,
             level: level.number, entry: entry))
         appendUnreadable(start, size: level.span, level: level.number)
+      } else if let shadow, shadow.tables[level.number - 1] == entry & mode.tableAddress {
+        append(
+          Run(
+            start: mode.canonical(start), last: lastAddress(base, index + 1, level), kind: .leaf,
+            level: 1, flags: shadow.entry & ~mode.tableAddress, effective: Run.staleEffective,
+            physical: shadow.entry & mode.tableAddress, repeats: true))
       } else if stopped {
         appendUnreadable(start, size: level.span, level: level.number)
       } else {

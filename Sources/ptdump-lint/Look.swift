@@ -17,7 +17,7 @@ struct Dump: ParsableCommand {
     let subject = try options.subject(input)
     let table = try options.chosen(subject)
     if let other = MappingReport.Style(rawValue: style.rawValue) {
-      print(MappingReport.text(table, style: other), terminator: "")
+      print(MappingReport.text(table, style: other, symbols: subject.symbols), terminator: "")
     } else {
       let (text, markers) = KernelReport.text(table, of: subject)
       if options.verbose { complain("ptdump-lint: markers: \(markers)") }
@@ -43,9 +43,9 @@ struct Walk: ParsableCommand {
       guard let address = UInt64(hexText: text) else {
         throw ValidationError("\(text) is not an address in hexadecimal")
       }
-      print(address.address)
-      let result = image.walk(address, root: root)
       let mode = image.mode
+      print(mode.text(address))
+      let result = image.walk(address, root: root)
       for step in result.steps {
         let isLeaf = step.level == 1 || step.entry & mode.large != 0
         let flags =

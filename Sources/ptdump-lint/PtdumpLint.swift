@@ -102,7 +102,7 @@ struct InputOptions: ParsableArguments {
   private func read(_ path: String, mode: PagingMode?) throws -> Subject {
     if path == "-" {
       let bytes = try readToEnd(0, name: "standard input", limit: textLimit)
-      return try Self.text(bytes.span, path: "standard input", mode: mode)
+      return try dump(bytes.span, path: "standard input", mode: mode)
     }
     let file = try MappedFile(path: path)
     if ELFImage.matches(file) {
@@ -118,9 +118,9 @@ struct InputOptions: ParsableArguments {
     // debugfs and procfs files have no size until they are read.
     if file.size == 0 {
       let bytes = try file.wholeContent(limit: textLimit)
-      return try Self.text(bytes.span, path: path, mode: mode)
+      return try dump(bytes.span, path: path, mode: mode)
     }
-    return try file.withBytes { try Self.text($0, path: path, mode: mode) }
+    return try file.withBytes { try dump($0, path: path, mode: mode) }
   }
 
   /// `START-END` in hexadecimal; END is exclusive, and zero is the top of the address space.
@@ -192,14 +192,15 @@ struct InputOptions: ParsableArguments {
     }
   }
 
-  private static func text(_ bytes: Span<UInt8>, path: String, mode: PagingMode?) throws -> Subject
-  {
+  private func dump(_ bytes: Span<UInt8>, path: String, mode: PagingMode?) throws -> Subject {
     guard KernelText.matches(bytes) else {
       throw ImageError(
         path, offset: 0, "neither a memory image (ELF core) nor an x86 page-table dump",
         advice: "give /sys/kernel/debug/page_tables/kernel, or a QEMU or /proc/vmcore ELF image")
     }
-    return Subject(text: KernelText.parse(bytes, mode: mode), path: path)
+    return try Subject(
+      text: KernelText.parse(bytes, mode: mode), path: path,
+      symbols: try symbols.map(SymbolFile.read))
   }
 }
 

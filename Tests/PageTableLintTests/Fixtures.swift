@@ -12,7 +12,7 @@ enum Fixtures {
   static func subject(_ rule: String, _ name: String) throws -> Subject {
     var subject =
       has(rule, "\(name).txt")
-      ? subject(dump: try text(rule, "\(name).txt"))
+      ? try subject(dump: text(rule, "\(name).txt"))
       : try Fixtures.subject(tables: try DeclaredTables(text(rule, "\(name).tables")))
     if has(rule, "\(name).log"),
       let reason = subject.take(log: try text(rule, "\(name).log"), userRelease: nil)
@@ -22,8 +22,8 @@ enum Fixtures {
     return subject
   }
 
-  static func subject(dump: String) -> Subject {
-    Subject(text: KernelText.parse(Array(dump.utf8).span), path: "dump")
+  static func subject(dump: String) throws -> Subject {
+    try Subject(text: KernelText.parse(Array(dump.utf8).span), path: "dump")
   }
 
   static func subject(tables: DeclaredTables) throws -> Subject {

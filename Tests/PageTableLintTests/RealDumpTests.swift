@@ -20,7 +20,7 @@ import Testing
     for file in Self.dumps {
       let bytes = [UInt8](try Data(contentsOf: file))
       let text = KernelText.parse(bytes.span)
-      let report = Linter.run(Subject(text: text, path: file.lastPathComponent))
+      let report = Linter.run(try Subject(text: text, path: file.lastPathComponent))
       #expect(!text.space.runs.isEmpty || text.markers.count > 0, "\(file.lastPathComponent)")
       #expect(report.isIncomplete, "\(file.lastPathComponent)")
       #expect(report.status(failOn: nil, allowIncomplete: false) == 3)

@@ -72,7 +72,7 @@ import Testing
     let lines = try Fixtures.text("PT201", "silent.txt").split(separator: "\n")
     let map = lines.filter { $0.contains("-0xffff888") && !$0.hasSuffix(" pgd") }
     #expect(map.count == 3)
-    let excerpt = Fixtures.subject(dump: map.joined(separator: "\n"))
+    let excerpt = try Fixtures.subject(dump: map.joined(separator: "\n"))
     #expect(Set(fired(excerpt)) == ["PT903"])
     let report = Linter.run(excerpt)
     #expect(report.status(failOn: .warning, allowIncomplete: false) == 3)

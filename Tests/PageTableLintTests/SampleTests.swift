@@ -16,7 +16,7 @@ import Testing
 
   private func textSubject(_ sample: String) throws -> Subject {
     let bytes = Array(try Samples.text(sample, "kernel.txt").utf8)
-    return Subject(text: KernelText.parse(bytes.span), path: "kernel.txt")
+    return try Subject(text: KernelText.parse(bytes.span), path: "kernel.txt")
   }
 
   private func textReport(_ sample: String) throws -> Linter.Report {

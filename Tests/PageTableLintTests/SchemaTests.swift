@@ -146,7 +146,7 @@ import Testing
   /// What may be left out, by the end of its path.
   private static let optional = [
     "$.cpaSelfTest", ".release", "findings[0].level", "findings[0].entry", "findings[0].physical",
-    "failures[0].entry", "failures[0].level", "$[0].physical",
+    "failures[0].entry", "failures[0].level", "$[0].physical", "$[0].symbol",
   ]
 
   /// Of each array the element that says most.

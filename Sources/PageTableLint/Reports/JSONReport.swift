@@ -71,7 +71,7 @@ package enum JSONReport {
           notes: sum { $0.count(.note) }, rulesRun: sum(\.rulesRun),
           rulesSkipped: sum(\.skipped.count)),
         findings: reports.enumerated().flatMap { index, report in
-          report.findings.map { record($0, input: index, layout: report.subject.kernel.layout) }
+          report.findings.map { record($0, input: index, of: report.subject) }
         },
         skippedRules: reports.flatMap(\.skipped).map {
           Skipped(rule: $0.rule.id, reason: $0.reason)
@@ -79,15 +79,19 @@ package enum JSONReport {
         cpaSelfTest: tests.isEmpty ? nil : object(tests)))
   }
 
-  private static func record(_ finding: Finding, input: Int, layout: Layout) -> FindingRecord {
-    FindingRecord(
+  private static func record(_ finding: Finding, input: Int, of subject: Subject)
+    -> FindingRecord
+  {
+    let mode = subject.mode
+    return FindingRecord(
       input: input, rule: finding.rule.id, name: finding.rule.name,
       severity: finding.severity.rawValue, message: finding.message, table: finding.table,
       area: finding.area,
-      range: Range(start: finding.start.address, end: finding.end.address), pages: finding.pages,
+      range: Range(start: mode.text(finding.start), end: mode.text(finding.end)),
+      pages: finding.pages,
       level: finding.level, entry: finding.entry?.entry, physical: finding.physical?.entry,
       evidence: finding.evidence, help: finding.help,
-      fingerprint: finding.fingerprint(in: layout))
+      fingerprint: finding.fingerprint(in: subject.kernel.layout))
   }
 
   package static func cpa(_ tests: [SelfTestJudge.Judgement]) throws -> String {
@@ -98,7 +102,8 @@ package enum JSONReport {
 
   private static func input(_ subject: Subject) -> Input {
     Input(
-      path: subject.path, format: subject.format, architecture: "x86-64",
+      path: subject.path, format: subject.format,
+      architecture: subject.mode.addressBits == 32 ? "i386" : "x86-64",
       pagingMode: subject.mode.name, release: subject.facts.release?.value,
       tables: subject.tables.map(\.name), complete: subject.isComplete,
       facts: Dictionary(

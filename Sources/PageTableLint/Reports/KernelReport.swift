@@ -14,8 +14,9 @@ package enum KernelReport {
       ?? Fact(
         AddressMarker.usual(table.layout, mode: table.space.mode),
         "those of 6.12's usual configuration: the image has no address_markers that symbols tell")
+    let space = table.root.flatMap { subject.image?.dumpedSpace(root: $0) } ?? table.space
     return (
-      KernelText(showing: table.space, markers: markers.value, dialect: dialect), markers.source
+      KernelText(showing: space, markers: markers.value, dialect: dialect), markers.source
     )
   }
 }

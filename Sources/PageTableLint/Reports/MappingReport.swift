@@ -1,3 +1,4 @@
+package import MemoryImages
 internal import PageTables
 
 /// The mappings themselves, one record a run.
@@ -10,21 +11,24 @@ package enum MappingReport {
     let kind, level, area: String
     let flags: [String]
     let write, user, execute: Bool
-    let physical: String?
+    let physical, symbol: String?
   }
 
-  package static func text(_ table: Table, style: Style) -> String {
+  /// - Parameter symbols: name what starts a run of the kernel image.
+  package static func text(_ table: Table, style: Style, symbols: Symbols? = nil) -> String {
     let mode = table.space.mode
     let records = table.space.runs.map { run in
-      Record(
-        start: run.start.address, end: run.end.address, size: run.size, kind: "\(run.kind)",
-        level: mode.level(Int(max(1, run.level))).name,
-        area: table.layout.area(of: run.start).name,
+      let area = table.layout.area(of: run.start)
+      let symbol = run.isLeaf && area.kind == .image ? symbols?.name(around: run.start) : nil
+      return Record(
+        start: mode.text(run.start), end: mode.text(run.end), size: run.size, kind: "\(run.kind)",
+        level: mode.level(Int(max(1, run.level))).name, area: area.name,
         flags: run.kind == .hole ? [] : mode.names(run.flags, level: Int(run.level)),
         write: run.isLeaf && run.effective & mode.write != 0,
         user: run.isLeaf && run.effective & mode.user != 0,
         execute: run.isLeaf && run.effective & mode.noExecute == 0,
-        physical: run.physical?.entry)
+        physical: run.physical?.entry,
+        symbol: symbol.map { $0.offset == 0 ? $0.name : "\($0.name)+\($0.offset.entry)" })
     }
     switch style {
     case .json: return (try? JSONReport.encode(records)) ?? ""
@@ -33,11 +37,11 @@ package enum MappingReport {
         (try? JSONReport.encode(record, pretty: false)) ?? ""
       }.joined()
     case .csv:
-      return "start,end,size,kind,level,flags,write,user,execute,physical,area\n"
+      return "start,end,size,kind,level,flags,write,user,execute,physical,area,symbol\n"
         + records.map {
           "\($0.start),\($0.end),\($0.size),\($0.kind),\($0.level),"
             + "\($0.flags.joined(separator: " ")),\($0.write),\($0.user),\($0.execute),"
-            + "\($0.physical ?? ""),\($0.area)\n"
+            + "\($0.physical ?? ""),\($0.area),\($0.symbol ?? "")\n"
         }.joined()
     case .table:
       return zip(records, table.space.runs).map { record, run in
@@ -47,30 +51,38 @@ package enum MappingReport {
           ? (record.user ? "u" : "-") + (record.write ? "w" : "-") + (record.execute ? "x" : "-")
           : "   "
         return "\(record.start)-\(record.end) \(left(run.size.size, 8)) \(record.level) "
-          + "\(effective) \(right(own, 44)) \(right(record.physical ?? "", 14)) \(record.area)\n"
+          + "\(effective) \(right(own, 44)) \(right(record.physical ?? "", 14)) \(record.area)"
+          + (record.symbol.map { " \($0)\n" } ?? "\n")
       }.joined()
     }
   }
 
+  /// Each area's bytes by page size, and by what is allowed there.
   package static func statistics(_ table: Table) -> String {
     let mode = table.space.mode
-    var bytes: [String: [String: UInt64]] = [:]
+    var sizes: [String: [UInt8: UInt64]] = [:]
+    var protections: [String: [String: UInt64]] = [:]
     var order: [String] = []
     for run in table.space.runs where run.isLeaf {
       let area = table.layout.area(of: run.start).name
-      if bytes[area] == nil { order.append(area) }
-      bytes[area, default: [:]][mode.level(Int(run.level)).name, default: 0] &+= run.size
+      if sizes[area] == nil { order.append(area) }
+      sizes[area, default: [:]][run.level, default: 0] &+= run.size
       let protection =
         (run.effective & mode.write != 0 ? "RW" : "ro")
         + (run.effective & mode.noExecute != 0 ? " NX" : " x")
-      bytes[area, default: [:]][protection, default: 0] &+= run.size
+      protections[area, default: [:]][protection, default: 0] &+= run.size
     }
-    return order.map { area in
-      let figures = (bytes[area] ?? [:]).sorted { $0.key < $1.key }
-      return right(area, 22)
-        + figures.map { "\($0.key) \($0.value.readableSize)" }.joined(separator: ", ")
-        + "\n"
-    }.joined() + writableExecutable(table)
+    let lines = order.map { area in
+      let bySize = (sizes[area] ?? [:]).sorted { $0.key < $1.key }.map {
+        "\(mode.level(Int($0.key)).span.size) \($0.value.readableSize)"
+      }
+      let byProtection = (protections[area] ?? [:]).sorted { $0.key < $1.key }.map {
+        "\($0.key) \($0.value.readableSize)"
+      }
+      return right(area, 22) + right(bySize.joined(separator: ", "), 30) + " "
+        + byProtection.joined(separator: ", ") + "\n"
+    }
+    return lines.joined() + writableExecutable(table)
       + (table.space.hasPhysical ? "tables read: \(table.space.tablesRead)\n" : "")
   }
 

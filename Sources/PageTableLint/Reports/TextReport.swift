@@ -63,13 +63,14 @@ package enum TextReport {
   {
     var lines: [String] = []
     let path = report.subject.path
+    let mode = report.subject.mode
     for finding in report.findings {
       lines.append(
         "\(path): \(style.severity(finding.severity)): \(finding.rule.id) \(finding.rule.name): "
           + finding.message)
       if finding.start != finding.end || finding.start != 0 {
         lines.append(
-          "    range: \(finding.start.address)-\(finding.end.address), \(finding.pages) pages, "
+          "    range: \(mode.text(finding.start))-\(mode.text(finding.end)), \(finding.pages) pages, "
             + "\(finding.table) table, \(finding.area)")
       }
       lines += finding.evidence.map { "    \($0)" }
