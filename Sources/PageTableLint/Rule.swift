@@ -12,7 +12,7 @@ package struct Rule: Sendable {
       switch self {
       case .physicalAddresses: "physical addresses (a memory image)"
       case .directMapBase: "the direct map's base known"
-      case .noExecute: "the no-execute bit not known to be out of use"
+      case .noExecute: "the no-execute bit known to be in use"
       case .ptiOff: "page-table isolation known to be off"
       case .ptiOn: "page-table isolation known to be on"
       case .globalPages: "global pages not known to be out of use, or Xen's"
@@ -30,7 +30,11 @@ package struct Rule: Sendable {
         subject.facts.directMap == nil
           ? "needs the direct map's base (page_offset_base): the image's symbols tell it" : nil
       case .noExecute:
-        subject.facts.nx?.value == false ? "the no-execute bit is not in use" : nil
+        switch subject.facts.nx?.value {
+        case true: nil
+        case false: "the no-execute bit is not in use"
+        case nil: "not known whether the no-execute bit is in use: give --assume nx=on or nx=off"
+        }
       case .ptiOff:
         switch subject.facts.pti?.value {
         case false: nil

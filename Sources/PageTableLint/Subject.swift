@@ -89,11 +89,13 @@ package struct Subject: Sendable {
         facts.pti = Fact(true, "the cpu entry area is global, \(kind.rawValue) is not")
       }
     }
+    let kernelLeaves = text.space.runs.filter { $0.isLeaf && $0.start >= mode.upperHalf }
     if mode.noExecute == 0 {
       facts.nx = Fact(false, "the paging mode has no such bit")
-    }
-    if text.space.runs.contains(where: { $0.flags & text.space.mode.noExecute != 0 }) {
+    } else if kernelLeaves.contains(where: { $0.flags & mode.noExecute != 0 }) {
       facts.nx = Fact(true, "the dump shows NX")
+    } else if !kernelLeaves.isEmpty, !text.space.anomalies.contains(where: \.isUnseen) {
+      facts.nx = Fact(false, "no leaf of the whole kernel half has NX")
     }
   }
 
