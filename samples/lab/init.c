@@ -4,8 +4,12 @@
  *
  *   gcc -O2 -Wall -static -o init init.c          (with -m32 for a 32-bit kernel)
  *
- * The argument `notest` (on the kernel's command line after `--`) makes it read the tables at once,
- * without waiting for the self-test to end: that splits every 1G page of a small machine.
+ * Its argument, on the kernel's command line after `--`:
+ *   notest    read the tables at once, without waiting for the self-test to end: that splits every
+ *             1G page of a small machine
+ *   crash     crash when the tables are printed; a second kernel, loaded at the start, then runs
+ *             this program with the next argument
+ *   vmcore    copy /proc/vmcore to the disk
  *
  * Before that it maps one area of each kind that the user's half of a table can hold; what the
  * kernel or the machine does not have is left out.
@@ -21,14 +25,21 @@
 #include <stdio.h>
 #include <string.h>
 #include <asm/ldt.h>
+#include <linux/kexec.h>
+#include <linux/mman.h>
 #include <sys/klog.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/reboot.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <termios.h>
 #include <time.h>
 #include <unistd.h>
+
+#ifndef SYS_kexec_file_load
+#define SYS_kexec_file_load -1 /* there is none for 32 bits */
+#endif
 
 #define SYSLOG_ACTION_READ_ALL 3
 #define SYSLOG_ACTION_CONSOLE_OFF 6
@@ -36,6 +47,7 @@
 #define MARKER "PTDUMP-LINT-USER-MEMORY-MARKER "
 #define PAGE 4096
 #define AREA (64 << 10)
+#define GIGABYTE 0x40000000
 #define LARGE (4 << 20) /* two large pages, or one of a 32-bit kernel without PAE */
 #define STEP (16 << 20)
 #define VGA_HOLE 0xa0000
@@ -135,7 +147,7 @@ static void touch_everything(void)
 		memcpy(marker_page + i, MARKER, sizeof MARKER - 1);
 }
 
-/* Maps an area at the next multiple of 16 MiB; all that can be written there is written. */
+/* Maps an area at the next multiple of 16 MiB; all that can be written there is written. NULL: not to be had. */
 static char *map(long size, int protection, int flags, int file)
 {
 	static char *next = (char *)0x60000000;
@@ -182,17 +194,13 @@ static void map_all_kinds(void)
 	map(AREA, rw, MAP_SHARED | MAP_ANONYMOUS, -1);
 	/* 0x63000000: a file's pages: private (the first written, so copied), executable, shared */
 	file = open("/file", O_RDWR | O_CREAT, 0600);
-	if (ftruncate(file, AREA) == 0) {
-		area = map(AREA, PROT_READ, MAP_PRIVATE, file);
-		mprotect(area, PAGE, rw);
-		if (area)
-			area[0] = 1;
-		map(AREA, PROT_READ | PROT_EXEC, MAP_PRIVATE, file);
-		map(AREA, rw, MAP_SHARED, file);
-	} else {
-		for (int i = 0; i < 3; i++)
-			map(PAGE, PROT_NONE, anonymous, -1);
-	}
+	if (ftruncate(file, AREA) != 0)
+		say("no file\n");
+	area = map(AREA, PROT_READ, MAP_PRIVATE, file);
+	mprotect(area, PAGE, rw);
+	area[0] = 1;
+	map(AREA, PROT_READ | PROT_EXEC, MAP_PRIVATE, file);
+	map(AREA, rw, MAP_SHARED, file);
 	close(file);
 	/* 0x66000000: transparent large pages: read and write, read only, no access at all */
 	area = map(4 * LARGE, rw, anonymous, -1);
@@ -207,11 +215,15 @@ static void map_all_kinds(void)
 	/* 0x68000000: a protection key */
 	area = map(AREA, rw, anonymous, -1);
 	key = syscall(SYS_pkey_alloc, 0, 0);
-	if (area && key > 0)
+	if (key > 0)
 		syscall(SYS_pkey_mprotect, area, AREA, rw, key);
+	/* 0x80000000: 1G, if the command line has reserved a page of that size */
+	if (sizeof(long) == 8)
+		mmap((char *)0x80000000, GIGABYTE, rw,
+		     anonymous | MAP_FIXED_NOREPLACE | MAP_HUGETLB | 30 << MAP_HUGE_SHIFT, -1, 0);
 	/* Above 47 bits where there are 5 levels, else wherever the kernel likes. */
 	if (sizeof(long) == 8) {
-		area = mmap((void *)(1UL << (sizeof(long) * 8 - 9)), AREA, rw, anonymous, -1, 0);
+		area = mmap((void *)(long)(1ULL << 55), AREA, rw, anonymous, -1, 0);
 		if (area != MAP_FAILED)
 			memset(area, 1, AREA);
 	}
@@ -224,6 +236,30 @@ static void map_all_kinds(void)
 
 	/* From here on nothing may be collapsed into a large page. */
 	write_file("/sys/kernel/mm/transparent_hugepage/enabled", "never");
+}
+
+static void load_crash_kernel(void)
+{
+	static const char options[] = "console=ttyS0 panic=-1 nokaslr pti=off -- vmcore";
+	int kernel = open("/kernel", O_RDONLY), initramfs = open("/crash.gz", O_RDONLY);
+
+	if (syscall(SYS_kexec_file_load, kernel, initramfs, sizeof options, options, KEXEC_FILE_ON_CRASH) != 0)
+		say("no crash kernel\n");
+	close(kernel);
+	close(initramfs);
+}
+
+static void copy_vmcore(void)
+{
+	int from = open("/proc/vmcore", O_RDONLY), to = open("/dev/vda", O_WRONLY);
+	long size;
+
+	while ((size = read(from, text, sizeof text)) > 0)
+		if (write(to, text, size) != size)
+			break;
+	say(size == 0 && fsync(to) == 0 ? "=== COPIED ===\n" : "=== NOT COPIED ===\n");
+	sync();
+	reboot(RB_AUTOBOOT);
 }
 
 static long read_log(void)
@@ -260,7 +296,8 @@ int main(int count, char **arguments)
 	struct termios mode;
 	cpu_set_t first;
 	char path[64], line[64];
-	int round, changed, test = count < 2 || strcmp(arguments[1], "notest");
+	const char *task = count > 1 ? arguments[1] : "";
+	int round, changed;
 
 	/* The machine is stopped by the registers of its first CPU. */
 	CPU_ZERO(&first);
@@ -281,6 +318,10 @@ int main(int count, char **arguments)
 		cfsetspeed(&mode, B115200);
 		tcsetattr(console, TCSANOW, &mode);
 	}
+	if (strcmp(task, "vmcore") == 0)
+		copy_vmcore();
+	if (strcmp(task, "crash") == 0)
+		load_crash_kernel();
 	touch_everything();
 	map_all_kinds();
 	for (int i = 0; i < TABLES; i++) {
@@ -288,7 +329,7 @@ int main(int count, char **arguments)
 		files[i] = open(path, O_RDONLY);
 	}
 
-	if (test)
+	if (strcmp(task, "notest") != 0)
 		wait_for_self_test();
 	for (int i = 0; i < TABLES; i++)
 		sizes[i] = read_all(files[i], printed[i], sizeof printed[i]);
@@ -316,6 +357,8 @@ int main(int count, char **arguments)
 			break;
 	}
 	say(changed ? "=== UNSETTLED ===\n" : "=== SETTLED ===\n");
+	if (strcmp(task, "crash") == 0)
+		write_file("/proc/sysrq-trigger", "c");
 	/* A system call each time: the CPU is in the kernel half of the time, as a PTI capture needs. */
 	for (;;)
 		syscall(SYS_getppid);
