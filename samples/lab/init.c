@@ -4,7 +4,7 @@
  *
  *   gcc -O2 -Wall -static -o init init.c          (with -m32 for a 32-bit kernel)
  *
- * Its argument, on the kernel's command line after `--`:
+ * Its last argument, on the kernel's command line after `--`:
  *   notest    read the tables at once, without waiting for the self-test to end: that splits every
  *             1G page of a small machine
  *   crash     crash when the tables are printed; a second kernel, loaded at the start, then runs
@@ -296,7 +296,8 @@ int main(int count, char **arguments)
 	struct termios mode;
 	cpu_set_t first;
 	char path[64], line[64];
-	const char *task = count > 1 ? arguments[1] : "";
+	/* The last one: the kernel passes on options that it does not know, `nokaslr` among them. */
+	const char *task = arguments[count - 1];
 	int round, changed;
 
 	/* The machine is stopped by the registers of its first CPU. */
