@@ -232,7 +232,8 @@ static void map_all_kinds(void)
 
 	map_device("/dev/mem", VGA_HOLE);
 	map_device(VGA_DEVICE "resource0", 0);
-	map_device(VGA_DEVICE "resource0_wc", 0);
+	/* Other pages: two mappings of one page get one cache type. */
+	map_device(VGA_DEVICE "resource0_wc", AREA);
 
 	/* From here on nothing may be collapsed into a large page. */
 	write_file("/sys/kernel/mm/transparent_hugepage/enabled", "never");
