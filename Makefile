@@ -21,10 +21,17 @@ install: build
 
 # The Debian packages that the build needs.
 packages:
-	@[ -f /usr/include/gelf.h ] && command -v pkg-config > /dev/null && command -v gzip > /dev/null || \
-	  { $(SUDO) apt-get update -q && $(SUDO) apt-get install -qy --no-install-recommends libelf-dev pkg-config gzip; }
+	@[ -f /usr/include/gelf.h ] && command -v pkg-config > /dev/null || $(call install,libelf-dev pkg-config)
 
-# What the tests need beside it: a validator of JSON Schema 2020-12.
-test-packages:
-	@/usr/bin/python3 -c 'from jsonschema import Draft202012Validator' 2> /dev/null || \
-	  { $(SUDO) apt-get update -q && $(SUDO) apt-get install -qy --no-install-recommends python3-jsonschema; }
+# What the tests need beside it: a validator of JSON Schema 2020-12, xz, and other programs that walk page
+# tables (libkdumpfile by Debian's package, drgn by PyPI's; where that is out of reach its test is skipped).
+test-packages: .build/witnesses
+	@/usr/bin/python3 -c 'from jsonschema import Draft202012Validator' 2> /dev/null \
+	  && command -v xz > /dev/null && pkg-config --exists libaddrxlat \
+	  || $(call install,python3-jsonschema xz-utils libkdumpfile-dev gcc libc6-dev)
+
+.build/witnesses:
+	@/usr/bin/python3 -c 'import ensurepip' 2> /dev/null || $(call install,python3-venv)
+	@/usr/bin/python3 -m venv $@ && $@/bin/pip install --quiet drgn || echo "no drgn: its test will be skipped"
+
+install = { $(SUDO) apt-get update -q && $(SUDO) apt-get install -qy --no-install-recommends $(1); }

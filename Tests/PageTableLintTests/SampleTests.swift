@@ -25,6 +25,14 @@ import Testing
     return Linter.run(subject)
   }
 
+  /// The addresses that a log's `bad pte` lines name.
+  private func addresses(_ sample: String) throws -> Int {
+    let lines = try Samples.text(sample, "kernel.log").split(separator: "\n").filter {
+      $0.contains(": bad pte ")
+    }
+    return Set(lines.compactMap { $0.split(separator: " ").first { $0.hasSuffix(":") } }).count
+  }
+
   private func ids(_ report: Linter.Report, from severity: Severity = .warning) -> [String] {
     report.findings.filter { $0.severity >= severity }.map(\.rule.id).sorted()
   }
@@ -49,7 +57,7 @@ import Testing
     #expect(finding.help.contains("level2_ident_pgt"))
     let test = try #require(report.subject.selfTests.first)
     #expect(test.verdict == .falseAlarm)
-    #expect(test.failures.count == 209)
+    #expect(try test.failures.count == addresses("cpa-2008"))
     #expect(test.failures.allSatisfy { $0.cause == .attributeAlreadyClear })
     #expect(ids(try textReport("cpa-2008")) == ["PT004", "PT201"])
   }
@@ -60,7 +68,7 @@ import Testing
     #expect(ids(report) == [])
     let test = try #require(report.subject.selfTests.first)
     #expect(test.verdict == .falseAlarm)
-    #expect(test.failures.count == 269)
+    #expect(try test.failures.count == addresses("cpa-pti"))
     #expect(test.failures.allSatisfy { $0.verdict == .falseAlarm })
   }
 
@@ -69,7 +77,7 @@ import Testing
     #expect(ids(report) == ["PT301"])
     let test = try #require(report.subject.selfTests.first)
     #expect(test.verdict == .realFailure)
-    #expect(test.failures.count == 27)
+    #expect(try test.failures.count == addresses("real-failure"))
     #expect(test.failures.allSatisfy { $0.verdict == .realFailure && $0.cause == .notChanged })
   }
 
@@ -87,15 +95,17 @@ import Testing
     #expect(log == verdicts(Subject(image: try Samples.image(sample)).evidence(userRelease: nil)))
   }
 
-  @Test(arguments: Samples.all)
+  /// Captures that were taken before the self-test, and one after a second pass, which prints none.
+  private static let withoutLine = ["nogbpages", "userland-1g", "kasan-5level"]
+
+  @Test(arguments: Samples.images.filter { !withoutLine.contains($0) })
   func statisticLineIsTheKernelsLast(_ sample: String) throws {
     let subject = Subject(image: try Samples.image(sample))
     let line = DirectMapStatistics(
       subject.kernel, pages: subject.facts.maxPfnMapped?.value
     ).line
-    let last = try Samples.text(sample, "kernel.log").split(separator: "\n").last {
-      $0.contains(" gb ")
-    }
+    let log = try #require(subject.image?.log?.value)
+    let last = log.split(separator: "\n").last { $0.contains(" gb ") }
     #expect(try #require(last).hasSuffix(" " + line))
   }
 

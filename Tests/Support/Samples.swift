@@ -1,5 +1,6 @@
 package import Foundation
 package import MemoryImages
+internal import Synchronization
 
 /// Where the real captures lie, and what the tests want to know of them.
 package enum Samples {
@@ -7,9 +8,22 @@ package enum Samples {
     .deletingLastPathComponent().deletingLastPathComponent()
   package static let healthy = ["healthy", "healthy-pti", "healthy-5level"]
   package static let all = healthy + ["cpa-2008", "cpa-pti", "real-failure"]
+  /// Healthy kernels in other configurations, packed.
+  package static let configurations: [String] = {
+    let folder = root.appending(path: "samples/configurations").path
+    return ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []).filter {
+      !$0.contains(".")
+    }.sorted()
+  }()
+  package static let images = all + configurations
 
   package static func path(_ sample: String, _ file: String) -> String {
-    root.appending(path: "samples/\(sample)/\(file)").path
+    let folder = configurations.contains(sample) ? "samples/configurations" : "samples"
+    return root.appending(path: "\(folder)/\(sample)/\(file)").path
+  }
+
+  package static func has(_ sample: String, _ file: String) -> Bool {
+    FileManager.default.fileExists(atPath: path(sample, file))
   }
 
   package static func text(_ sample: String, _ file: String) throws -> String {
@@ -17,8 +31,29 @@ package enum Samples {
   }
 
   package static func image(_ sample: String) throws -> KernelImage {
-    try KernelImage(try ELFImage(try MappedFile(path: path(sample, "memory.elf"))))
+    try KernelImage(try ELFImage(try MappedFile(path: try imagePath(sample))))
   }
+
+  /// Where the image lies; a packed one is unpacked below .build, once.
+  package static func imagePath(_ sample: String) throws -> String {
+    let plain = path(sample, "memory.elf")
+    if FileManager.default.fileExists(atPath: plain) { return plain }
+    return try unpacking.withLock { _ in
+      let folder = root.appending(path: ".build/samples")
+      let packed = path(sample, "memory.elf.xz")
+      let attributes = try FileManager.default.attributesOfItem(atPath: packed)
+      let size = attributes[.size] as? Int ?? 0
+      let target = folder.appending(path: "\(sample)-\(size).elf").path
+      if !FileManager.default.fileExists(atPath: target) {
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        let unpacked = try run(["xz", "-dc", packed])
+        try unpacked.output.write(to: URL(filePath: target), options: .atomic)
+      }
+      return target
+    }
+  }
+
+  private static let unpacking = Mutex(())
 
   /// Calls `body` with the path of a file to write, and removes the file.
   package static func withTemporaryFile<Result>(

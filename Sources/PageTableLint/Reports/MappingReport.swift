@@ -86,19 +86,15 @@ package enum MappingReport {
       + (table.space.hasPhysical ? "tables read: \(table.space.tablesRead)\n" : "")
   }
 
-  /// The figure of the kernel's own line, `Checked W+X mappings`.
-  ///
-  /// Source: `note_page` and `note_wx`, arch/x86/mm/dump_pagetables.c, 6.12. With PAE the kernel
-  /// counts none, since the top entries hold no RW.
   private static func writableExecutable(_ table: Table) -> String {
-    let mode = table.space.mode
-    guard mode.noExecute != 0 else { return "" }
-    let pages = table.space.runs.filter {
-      ($0.isLeaf || $0.kind == .notPresent) && $0.effective & mode.write != 0
-        && $0.effective & mode.noExecute == 0
-    }.reduce(UInt64(0)) { $0 &+ $1.pages }
-    let kernel = mode.dumpedEffective & mode.write == 0 ? "; the kernel's own check sees none" : ""
-    return "W+X pages: \(pages)\(table.space.hasPhysical ? kernel : " by their own bits")\n"
+    guard table.space.mode.noExecute != 0 else { return "" }
+    let found = WritableExecutable(table)
+    let remark =
+      !table.space.hasPhysical
+      ? " by their own bits"
+      : found.pages != found.pagesTheKernelCounts
+        ? "; the kernel's own check sees \(found.pagesTheKernelCounts)" : ""
+    return "W+X pages: \(found.pages)\(remark)\n"
   }
 
   private static func left(_ text: String, _ width: Int) -> String {

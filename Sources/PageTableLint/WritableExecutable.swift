@@ -1,0 +1,23 @@
+internal import PageTables
+
+/// The figure of the kernel's own line, `Checked W+X mappings`.
+///
+/// Source: `note_page` and `note_wx`, arch/x86/mm/dump_pagetables.c, 6.12.
+package struct WritableExecutable: Sendable {
+  /// 4 KiB pages that are writable and executable after all levels.
+  package let pages: UInt64
+  /// What the kernel's own check sees of them: none with PAE, whose top entries hold no RW.
+  package let pagesTheKernelCounts: UInt64
+
+  package init(_ table: Table) {
+    let mode = table.space.mode
+    pages =
+      mode.noExecute == 0
+      ? 0
+      : table.space.runs.filter {
+        ($0.isLeaf || $0.kind == .notPresent) && $0.effective & mode.write != 0
+          && $0.effective & mode.noExecute == 0
+      }.reduce(UInt64(0)) { $0 &+ $1.pages }
+    pagesTheKernelCounts = mode.dumpedEffective & mode.write == 0 ? 0 : pages
+  }
+}

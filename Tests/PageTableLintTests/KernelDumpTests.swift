@@ -1,0 +1,124 @@
+import Foundation
+import MemoryImages
+import PageTableLint
+import PageTables
+import Support
+import Testing
+
+/// The kernel printed its own tables at the moment of each capture: `dump --style kernel` must print
+/// the same bytes.
+@Suite struct KernelDumpTests {
+  /// The kernel's file, and the root that it shows.
+  static let files = ["kernel.txt", "current_kernel.txt", "current_user.txt", "efi.txt"]
+
+  private func root(_ file: String, _ image: KernelImage) throws -> UInt64 {
+    switch file {
+    case "kernel.txt": return image.root
+    case "efi.txt": return try #require(image.efiRoot)
+    default:
+      // The CPU was stopped in the program that read the files.
+      let cpu = try #require(image.cpus.first)
+      let mask: UInt64 = image.mode.root.entries == 4 ? ~31 : ~4095
+      let cr3 = cpu.cr3 & mask & 0x000f_ffff_ffff_ffff
+      guard image.facts.pti?.value == true else { return cr3 }
+      return file == "current_user.txt" ? cr3 | 0x1000 : cr3 & ~0x1000
+    }
+  }
+
+  @Test(arguments: Samples.images)
+  func noByteDiffers(_ sample: String) throws {
+    let image = try Samples.image(sample)
+    for file in Self.files where Samples.has(sample, file) {
+      let subject = Subject(
+        image: image, roots: [(name: file, address: try root(file, image))])
+      let (text, markers) = KernelReport.text(subject.kernel, of: subject)
+      #expect(markers.hasPrefix("address_markers"))
+      let mine = text.bytes
+      let theirs = [UInt8](try Data(contentsOf: URL(filePath: Samples.path(sample, file))))
+      guard mine != theirs else { continue }
+      let place = zip(mine, theirs).enumerated().first { $0.element.0 != $0.element.1 }?.offset
+      let line = theirs.prefix(place ?? 0).count { $0 == 10 } + 1
+      Issue.record("\(sample)/\(file): differs in line \(line)")
+    }
+  }
+
+  @Test(arguments: Samples.images)
+  func capturedTextPrintsAsItself(_ sample: String) throws {
+    for file in Self.files where Samples.has(sample, file) {
+      let bytes = [UInt8](try Data(contentsOf: URL(filePath: Samples.path(sample, file))))
+      let text = KernelText.parse(bytes.span)
+      #expect(text.bytes == bytes, "\(sample)/\(file)")
+      #expect(text.space.anomalies == [], "\(sample)/\(file)")
+    }
+  }
+
+  /// The kernel counts writable and executable pages itself, once, at the end of its start.
+  @Test(arguments: Samples.images)
+  func writableExecutablePagesAreTheKernels(_ sample: String) throws {
+    let subject = Subject(image: try Samples.image(sample))
+    let log = try #require(subject.image?.log?.value)
+    guard let line = log.split(separator: "\n").first(where: { $0.contains("Checked W+X") }) else {
+      // Without NX the kernel does not look.
+      #expect(subject.facts.nx?.value == false)
+      return
+    }
+    let words = line.split(separator: " ")
+    let kernel =
+      line.contains("passed")
+      ? 0
+      : words.firstIndex(of: "FAILED,").flatMap { UInt64(words[$0 + 1]) }
+    let counted = WritableExecutable(subject.kernel)
+    #expect(counted.pagesTheKernelCounts == kernel)
+    // With PAE the kernel's own check is blind; the BIOS area is writable and executable.
+    if subject.mode == .i386PAE {
+      #expect(counted.pages == (log.contains("PCI BIOS area is rw and x") ? 96 : 0))
+    } else {
+      #expect(counted.pages == counted.pagesTheKernelCounts)
+    }
+  }
+
+  @Test(arguments: Samples.configurations)
+  func healthyConfigurationsAreFreeOfFindings(_ sample: String) throws {
+    var image = Subject(image: try Samples.image(sample))
+    let log = try #require(image.image?.log?.value)
+    #expect(image.take(log: log, userRelease: nil) == nil)
+    let bytes = [UInt8](try Data(contentsOf: URL(filePath: Samples.path(sample, "kernel.txt"))))
+    let text = try Subject(text: KernelText.parse(bytes.span), path: "kernel.txt")
+    for report in [Linter.run(image), Linter.run(text)] {
+      #expect(report.findings.filter { $0.severity > .note }.map(\.rule.id) == [])
+      #expect(!report.isIncomplete)
+    }
+  }
+
+  /// docs/fidelity.md lists what was compared; `RECORD=1` writes its table again.
+  @Test func documentedConfigurationsAreThese() throws {
+    let path = Samples.root.appending(path: "docs/fidelity.md")
+    let page = String(decoding: try Data(contentsOf: path), as: UTF8.self)
+    let head = "| capture | release | mode | kernel | current_kernel | current_user | efi |\n"
+    guard let start = page.range(of: head),
+      let end = page.range(of: "\n\n", range: start.upperBound..<page.endIndex)
+    else {
+      Issue.record("docs/fidelity.md has no table of captures")
+      return
+    }
+    var table = head + "|---|---|---|--:|--:|--:|--:|"
+    for sample in Samples.images {
+      let image = try Samples.image(sample)
+      table += "\n| \(sample) | \(image.facts.release?.value ?? "") | \(image.mode.name)"
+      for file in Self.files {
+        let lines =
+          Samples.has(sample, file)
+          ? "\(try Samples.text(sample, file).split(separator: "\n").count)" : "-"
+        table += " | \(lines)"
+      }
+      table += " |"
+    }
+    if ProcessInfo.processInfo.environment["RECORD"] == "1" {
+      let new = page.replacingCharacters(in: start.lowerBound..<end.lowerBound, with: table)
+      try Data(new.utf8).write(to: path)
+    } else {
+      #expect(
+        page.contains(table + "\n\n"), "RECORD=1 swift test --filter documentedConfigurations")
+    }
+  }
+}
