@@ -77,6 +77,35 @@ package struct PagingMode: Sendable, Equatable {
   package let noneMask: UInt64
   /// The effective flags whose change the kernel's own dumper sees.
   package let dumpedEffective: UInt64
+  /// Flags that every level must have, and flags that are in force as soon as one level has them.
+  private let allLevels: UInt64
+  private let anyLevel: UInt64
+
+  init(
+    name: String, levels: [Level], flags: [Flag], present: UInt64, large: UInt64, write: UInt64,
+    user: UInt64, global: UInt64, noExecute: UInt64, tableAddress: UInt64, entrySize: Int,
+    upperHalf: UInt64, noneMask: UInt64, dumpedEffective: UInt64
+  ) {
+    self.name = name
+    self.levels = levels
+    self.flags = flags
+    self.present = present
+    self.large = large
+    self.write = write
+    self.user = user
+    self.global = global
+    self.noExecute = noExecute
+    self.tableAddress = tableAddress
+    self.entrySize = entrySize
+    self.upperHalf = upperHalf
+    self.noneMask = noneMask
+    self.dumpedEffective = dumpedEffective
+    func mask(_ combination: Combination) -> UInt64 {
+      flags.filter { $0.combination == combination }.reduce(0) { $0 | $1.mask }
+    }
+    allLevels = mask(.all)
+    anyLevel = mask(.any)
+  }
 
   /// The top level, the one that the root holds.
   package var root: Level { levels[levels.count - 1] }
@@ -104,11 +133,11 @@ package struct PagingMode: Sendable, Equatable {
   package func isCanonical(_ address: UInt64) -> Bool { canonical(address) == address }
 
   /// The flags whose upper-level settings reach the leaf.
-  package var inherited: UInt64 { write | user | noExecute }
+  package var inherited: UInt64 { allLevels | anyLevel }
 
   /// The effective flags of `own` below a path that allowed `above`.
   package func effective(_ own: UInt64, below above: UInt64) -> UInt64 {
-    (above & own & (write | user)) | ((above | own) & noExecute)
+    (above & own & allLevels) | ((above | own) & anyLevel)
   }
 
   /// The effective flags of an entry below a path that allowed `above`.
@@ -117,10 +146,16 @@ package struct PagingMode: Sendable, Equatable {
   }
 
   /// What a root starts with: everything allowed, nothing forbidden.
-  package var unrestricted: UInt64 { write | user }
+  package var unrestricted: UInt64 { allLevels }
 
   /// The names of the flags set in `flags`, at a level, in the kernel's spelling.
   package func names(_ flags: UInt64, level: Int) -> [String] {
     self.flags.filter { flags & $0.mask != 0 && $0.levels.contains(level) }.map(\.set)
   }
+
+  /// The modes by the name that `--mode` takes.
+  package static let named: [(name: String, mode: PagingMode)] = [
+    ("x86-64", x86_64), ("x86-64-4level", x86_64), ("x86-64-5level", x86_64FiveLevel),
+    ("i386", i386), ("i386-pae", i386PAE),
+  ]
 }

@@ -76,7 +76,7 @@ import Testing
   private static let hasAddrxlat = works(["pkg-config", "--exists", "libaddrxlat", "libkdumpfile"])
 
   @Test(
-    .enabled(if: hasAddrxlat, "libaddrxlat is not installed: apt-get install libkdumpfile-dev"),
+    .enabled(if: hasAddrxlat, "no libaddrxlat: apt-get install libkdumpfile-dev"),
     arguments: Samples.images)
   func addrxlatAgrees(_ sample: String) throws {
     let image = try Samples.image(sample)
@@ -85,8 +85,8 @@ import Testing
     ).path
     defer { try? FileManager.default.removeItem(atPath: program) }
     let built = try Samples.run([
-      "gcc", "-O2", "-o", program, Self.folder.appending(path: "ask-addrxlat.c").path, "-lkdumpfile",
-      "-laddrxlat",
+      "gcc", "-O2", "-o", program, Self.folder.appending(path: "ask-addrxlat.c").path,
+      "-lkdumpfile", "-laddrxlat",
     ])
     #expect(built.status == 0)
     let forms = [
@@ -127,7 +127,7 @@ import Testing
 
   // MARK: - crash
 
-  /// crash wants the vmlinux and the whole memory: the laboratory's. 8.0.2 reads no 6.12.
+  /// crash wants the vmlinux and the whole memory, which the laboratory has; 8.0.2 reads no 6.12.
   private static let laboratory = URL(
     filePath: ProcessInfo.processInfo.environment["PTDUMP_LAB"] ?? "/var/tmp/ptdump-lab")
   private static let captures = ["old-61", "old-61-pti", "old-61-5level"].filter { name in
