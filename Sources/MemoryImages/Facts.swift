@@ -76,6 +76,14 @@ extension KernelFacts {
           Fact($0, "the tables: from there they lead to themselves")
         }
     }
+    if let directMap,
+      root.mode.walk(directMap.value &+ root.address, root: root.address, memory: reader.memory)
+        .physical != root.address
+    {
+      problems.append(
+        "the direct map from \(root.mode.text(directMap.value)) (\(directMap.source)) does not lead "
+          + "back to the tables: a wrong base, or a damaged image")
+    }
     let vmallocBase = variable("vmalloc_base")
     if let vmallocBase, let noted = vmalloc, vmallocBase.value != noted.value {
       problems.append("vmalloc_base and VMCOREINFO disagree: one of them is damaged")

@@ -83,7 +83,8 @@ package struct KernelImage: Sendable {
 
     let reader = VirtualReader(root, memory)
     values = Variable.read(
-      extract, symbols, reader, swapper: info?.symbol("swapper_pg_dir") ?? top)
+      extract, symbols, reader, swapper: info?.symbol("swapper_pg_dir") ?? top,
+      problems: &problems)
     markers =
       extract?.markers.map { Fact($0, "address_markers, kept by the extract") }
       ?? symbols?["address_markers"].flatMap { reader.markers(at: $0) }.map {

@@ -13,16 +13,28 @@ package enum Variable {
     "__default_kernel_pte_mask", "max_pfn_mapped", efiRoot,
   ]
 
-  /// - Parameter swapper: the virtual address of the kernel's top table.
+  /// - Parameters:
+  ///   - swapper: the virtual address of the kernel's top table.
+  ///   - problems: gets what the symbols name and the image does not hold.
   static func read(
-    _ extract: Extract.Contents?, _ symbols: Symbols?, _ reader: VirtualReader, swapper: UInt64?
+    _ extract: Extract.Contents?, _ symbols: Symbols?, _ reader: VirtualReader, swapper: UInt64?,
+    problems: inout [String]
   ) -> [String: UInt64] {
     if let extract { return extract.values }
     guard let symbols else { return [:] }
     var values: [String: UInt64] = [:]
     for name in names {
+      guard let address = symbols[name] else { continue }
       let size = masks.contains(name) ? reader.mode.entrySize : reader.wordSize
-      values[name] = symbols[name].flatMap { reader.word(at: $0, size: size) }
+      values[name] = reader.word(at: address, size: size)
+      // The kernel takes NX, G and the like out of a mask, never the low bits.
+      let isMask = values[name].map { $0 & 0x7f == 0x7f }
+      if masks.contains(name) ? isMask != true : values[name] == nil {
+        problems.append(
+          "\(name) at \(reader.mode.text(address)) "
+            + (values[name].map { "holds \($0.entry), no mask" } ?? "is not in the image"))
+        values[name] = nil
+      }
     }
     values[efiRoot] = swapper.flatMap { readEFIRoot(symbols, swapper: $0, reader) }
     return values

@@ -81,6 +81,15 @@ import Testing
     #expect(test.failures.allSatisfy { $0.verdict == .realFailure && $0.cause == .notChanged })
   }
 
+  @Test func writableExecutable() throws {
+    for report in [try imageReport("writable-executable"), try textReport("writable-executable")] {
+      #expect(ids(report) == ["PT001"])
+      let finding = try #require(report.findings.first)
+      #expect(finding.pages == 3)
+      #expect(finding.area == "vmalloc")
+    }
+  }
+
   @Test(arguments: Samples.all)
   func verdictsAreTheSameFromEachSource(_ sample: String) throws {
     let runs = SelfTestLog.parse(try Samples.text(sample, "kernel.log"))
@@ -95,7 +104,7 @@ import Testing
     #expect(log == verdicts(Subject(image: try Samples.image(sample)).evidence(userRelease: nil)))
   }
 
-  /// Captures that were taken before the self-test, and one after a second pass, which prints none.
+  /// Captures that were taken before the self-test.
   private static let withoutLine = ["nogbpages", "userland-1g", "kasan-5level"]
 
   @Test(arguments: Samples.images.filter { !withoutLine.contains($0) })

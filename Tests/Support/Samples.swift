@@ -7,7 +7,7 @@ package enum Samples {
   package static let root = URL(filePath: #filePath).deletingLastPathComponent()
     .deletingLastPathComponent().deletingLastPathComponent()
   package static let healthy = ["healthy", "healthy-pti", "healthy-5level"]
-  package static let all = healthy + ["cpa-2008", "cpa-pti", "real-failure"]
+  package static let all = healthy + ["cpa-2008", "cpa-pti", "real-failure", "writable-executable"]
   /// Healthy kernels in other configurations, packed.
   package static let configurations: [String] = {
     let folder = root.appending(path: "samples/configurations").path
