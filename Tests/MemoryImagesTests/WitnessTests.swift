@@ -89,8 +89,8 @@ import Testing
     // The capture's init fills a page of its own with this text; the README of the laboratory
     // tells how to look for it in the whole image.
     let marker = Data("PTDUMP-LINT-USER-MEMORY-MARKER".utf8)
-    for sample in Samples.all {
-      let bytes = try Data(contentsOf: URL(filePath: Samples.path(sample, "memory.elf")))
+    for sample in Samples.images {
+      let bytes = try Data(contentsOf: URL(filePath: Samples.imagePath(sample)))
       #expect(bytes.range(of: marker) == nil)
       #expect(bytes.count < 8 << 20)
     }

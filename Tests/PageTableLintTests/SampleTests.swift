@@ -105,7 +105,7 @@ import Testing
   }
 
   /// Captures that were taken before the self-test.
-  private static let withoutLine = ["nogbpages", "userland-1g", "kasan-5level"]
+  private static let withoutLine = ["nogbpages", "userland-1g"]
 
   @Test(arguments: Samples.images.filter { !withoutLine.contains($0) })
   func statisticLineIsTheKernelsLast(_ sample: String) throws {
