@@ -9,18 +9,6 @@ internal import PageTables
 package enum Extract {
   static let owner = "PTDUMPLINT"
 
-  /// Where the image that an extract was made from had memory; nil where no note tells.
-  static func memoryMap(_ notes: [ELFImage.Note]) -> [ClosedRange<UInt64>]? {
-    guard let note = notes.first(where: { $0.name == owner && $0.type == NoteType.memory.rawValue })
-    else { return nil }
-    return note.bytes.split(separator: 10).compactMap { line in
-      let ends = line.split(separator: 0x2d).compactMap {
-        UInt64(hexText: String(decoding: $0, as: UTF8.self))
-      }
-      return ends.count == 2 && ends[0] <= ends[1] ? ends[0]...ends[1] : nil
-    }
-  }
-
   private enum NoteType: UInt32 {
     case checksum = 1
     case values = 2
@@ -29,23 +17,26 @@ package enum Extract {
     case markers = 5
   }
 
-  struct Contents {
+  /// What an extract's own notes say.
+  package struct Contents: Sendable {
     var values: [String: UInt64] = [:]
     var log: String?
     var markers: [AddressMarker]?
+    /// Where the image that it was made from had memory; nil where no note tells.
+    var memory: [ClosedRange<UInt64>]?
     var problems: [String] = []
   }
 
-  /// What the extract's own notes say; nil for an image that is no extract.
-  static func contents(of image: ELFImage) -> Contents? {
-    let notes = image.notes.filter { $0.name == owner }
+  /// Reads the notes of an extract; nil for an image that is none.
+  static func contents(_ all: [ImageNote], of file: MappedFile) -> Contents? {
+    let notes = all.filter { $0.name == owner }
     guard !notes.isEmpty else { return nil }
     var contents = Contents()
     for note in notes {
       switch NoteType(rawValue: note.type) {
       case .checksum:
         guard let stored = note.bytes.u64(at: 0), let at = Int(exactly: note.offset) else { break }
-        let sum = image.file.withBytes { bytes in
+        let sum = file.withBytes { bytes in
           var sum = Checksum()
           for index in bytes.indices { sum.add(index >= at && index < at + 8 ? 0 : bytes[index]) }
           return sum.value
@@ -69,7 +60,14 @@ package enum Extract {
             else { return nil }
             return AddressMarker(start: start, name: String(parts[2]), maxLines: lines)
           }
-      case .memory, nil: break
+      case .memory:
+        contents.memory = note.bytes.split(separator: 10).compactMap { line in
+          let ends = line.split(separator: 0x2d).compactMap {
+            UInt64(hexText: String(decoding: $0, as: UTF8.self))
+          }
+          return ends.count == 2 && ends[0] <= ends[1] ? ends[0]...ends[1] : nil
+        }
+      case nil: break
       }
     }
     if !notes.contains(where: { $0.type == NoteType.checksum.rawValue }) {
@@ -104,7 +102,7 @@ package enum Extract {
       image.values[name].map { "\(name)=\($0.entry)\n" }
     }.joined()
     var core = ELFCore()
-    core.is32Bit = image.memory.is32Bit
+    core.is32Bit = image.mode.addressBits == 32
     func add(_ type: NoteType, _ bytes: [UInt8]) {
       core.notes.append(ELFCore.Note(name: owner, type: type.rawValue, bytes: bytes))
     }
@@ -129,10 +127,7 @@ package enum Extract {
     }
     add(.values, Array(values.utf8))
     // Of an extract without the note nothing is known; the next one knows no more.
-    let map =
-      image.memory.isExtract
-      ? image.memory.memoryMap
-      : image.memory.segments.map { $0.physical...($0.physical + $0.size - 1) }
+    let map = image.memory.extract.map(\.memory) ?? image.memory.ranges
     if let map {
       let lines = map.map { "\($0.lowerBound.entry)-\($0.upperBound.entry)\n" }.joined()
       add(.memory, Array(lines.utf8))
@@ -161,11 +156,11 @@ package enum Extract {
 
 /// Passes tables on and remembers which were read.
 private final class TableRecorder: PhysicalMemory, @unchecked Sendable {
-  private let memory: ELFImage
+  private let memory: any MemoryImage
   // Only one walk at a time goes through a recorder.
   private(set) var pages: Set<UInt64> = []
 
-  init(_ memory: ELFImage) { self.memory = memory }
+  init(_ memory: any MemoryImage) { self.memory = memory }
 
   func readTable(at address: UInt64, into table: inout [UInt64]) throws(UnreadableMemory) {
     try memory.readTable(at: address, into: &table)

@@ -133,7 +133,9 @@ extension KernelFacts {
   }
 
   /// Takes what the tables and a processor tell, where nothing better did.
-  private mutating func takeTables(_ root: Root, cpu: KernelImage.CPUState?, memory: ELFImage) {
+  private mutating func takeTables(
+    _ root: Root, cpu: KernelImage.CPUState?, memory: any MemoryImage
+  ) {
     let mode = root.mode
     if pge == nil, let cpu { pge = Fact(cpu.hasPGE, "CR4 (QEMU note)") }
     let entryArea: ClosedRange<UInt64> = 0xffff_fe00_0000_0000...0xffff_fe7f_ffff_ffff
@@ -152,7 +154,7 @@ extension KernelFacts {
   /// It shares the cpu entry area and lacks the direct map. Under PTI each top table is the first of such a pair.
   ///
   /// Source: `pti_init`, arch/x86/mm/pti.c, 6.12.
-  private func isolation(_ root: Root, _ area: ClosedRange<UInt64>, memory: ELFImage)
+  private func isolation(_ root: Root, _ area: ClosedRange<UInt64>, memory: any MemoryImage)
     -> Fact<Bool>?
   {
     let mode = root.mode

@@ -2,7 +2,7 @@ package import PageTables
 
 /// A memory image with what is known of the kernel inside it.
 package struct KernelImage: Sendable {
-  package let memory: ELFImage
+  package let memory: any MemoryImage
   package let mode: PagingMode
   /// The physical address of the kernel's top table.
   package let root: UInt64
@@ -35,11 +35,11 @@ package struct KernelImage: Sendable {
   ///   - files: symbols that files beside the image tell, as they were linked or as they run.
   /// - Throws: `ImageError` where nothing tells the root, or `files` are of another build.
   package init(
-    _ memory: ELFImage, mode: PagingMode? = nil, root given: UInt64? = nil,
+    _ memory: any MemoryImage, mode: PagingMode? = nil, root given: UInt64? = nil,
     symbols files: [Symbols] = []
   ) throws(ImageError) {
     self.memory = memory
-    let extract = Extract.contents(of: memory)
+    let extract = memory.extract
     cpus = memory.notes.filter { $0.name == "QEMU" }.compactMap { note in
       guard let cr3 = note.bytes.u64(at: 416), let cr4 = note.bytes.u64(at: 424) else { return nil }
       return CPUState(cr3: cr3, cr4: cr4)
@@ -105,7 +105,7 @@ package struct KernelImage: Sendable {
   ///
   /// - Throws: `ImageError` where the file is of another build.
   private static func moved(
-    _ file: Symbols, _ info: VMCoreInfo?, _ root: Root, _ memory: ELFImage
+    _ file: Symbols, _ info: VMCoreInfo?, _ root: Root, _ memory: any MemoryImage
   ) throws(ImageError) -> Symbols {
     let symbols: Symbols
     if let stext = info?.symbol("_stext") {
@@ -141,7 +141,7 @@ package struct KernelImage: Sendable {
     }
     // Its last page may be a large one that reaches past the end of memory.
     let gigabyte: UInt64 = 1 << 30
-    let memoryEnd = memory.segments.last.map { $0.physical + $0.size } ?? 0
+    let memoryEnd = memory.ranges.last.map { $0.upperBound + 1 } ?? 0
     return .x86_64(
       mode: mode, directMap: directMap, vmalloc: facts.vmalloc?.value,
       vmemmap: facts.vmemmap?.value,

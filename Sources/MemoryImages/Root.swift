@@ -26,7 +26,8 @@ struct Root {
   ///   - address: the root, where nothing tells another that verifies.
   /// - Returns: the root, and the kernel's note of itself that led to it; nil where nothing does.
   static func find(
-    in memory: ELFImage, cpu: KernelImage.CPUState?, mode forced: PagingMode?, address: UInt64?
+    in memory: any MemoryImage, cpu: KernelImage.CPUState?, mode forced: PagingMode?,
+    address: UInt64?
   ) -> (root: Root, info: VMCoreInfo?)? {
     let note = VMCoreInfo.note(in: memory)
     // Without a note, the copy in memory whose tables lead to themselves.
@@ -42,15 +43,18 @@ struct Root {
     return cpu.map { (Root($0, mode: forced, memory: memory), note) }
   }
 
-  private static func modes(_ memory: ELFImage, cpu: KernelImage.CPUState?) -> [PagingMode] {
-    if memory.is32Bit { return cpu?.hasPAE ?? true ? [.i386PAE, .i386] : [.i386, .i386PAE] }
+  private static func modes(_ memory: any MemoryImage, cpu: KernelImage.CPUState?) -> [PagingMode] {
+    if memory.is32Bit == true {
+      return cpu?.hasPAE ?? true ? [.i386PAE, .i386] : [.i386, .i386PAE]
+    }
     return cpu?.fiveLevel ?? false
       ? [.x86_64FiveLevel, .x86_64] : [.x86_64, .x86_64FiveLevel]
   }
 
   /// The tables that a kernel's own note may mean, the likeliest first.
   private static func candidates(
-    _ info: VMCoreInfo, memory: ELFImage, cpu: KernelImage.CPUState?, mode forced: PagingMode?
+    _ info: VMCoreInfo, memory: any MemoryImage, cpu: KernelImage.CPUState?,
+    mode forced: PagingMode?
   ) -> [Root] {
     guard let swapper = info.symbol("swapper_pg_dir") else { return [] }
     var modes = forced.map { [$0] } ?? Self.modes(memory, cpu: cpu)
@@ -58,14 +62,14 @@ struct Root {
       modes = [number == 1 ? .x86_64FiveLevel : .x86_64]
     }
     let offsets =
-      memory.is32Bit
+      memory.is32Bit == true
       ? splits
       : (info.number("phys_base").map { imageBase &- $0 }
-        ?? memory.textLoad.map { $0.virtual &- $0.physical }).map { [$0] } ?? []
+        ?? memory.textOffset).map { [$0] } ?? []
     return modes.flatMap { mode in
       offsets.map { offset in
         var mode = mode
-        if memory.is32Bit { mode.upperHalf = offset }
+        if memory.is32Bit == true { mode.upperHalf = offset }
         let address = swapper &- offset
         return Root(
           mode: mode, address: address, source: "\(info.source): swapper_pg_dir",
@@ -86,7 +90,7 @@ struct Root {
   }
 
   /// The tables at an address that something else than the kernel's note gives.
-  private init(_ mode: PagingMode, at address: UInt64, source: String, memory: ELFImage) {
+  private init(_ mode: PagingMode, at address: UInt64, source: String, memory: any MemoryImage) {
     let directMap = Self.directMap(mode: mode, root: address, memory: memory)
     let text = Self.text(mode: mode, root: address, memory: memory)
     self.init(
@@ -100,7 +104,7 @@ struct Root {
   ///
   /// Bit 12 of CR3 chooses the user's half under PTI, and is an address bit without it: the
   /// kernel's half is the one whose direct map leads to itself.
-  private init(_ cpu: KernelImage.CPUState, mode forced: PagingMode?, memory: ELFImage) {
+  private init(_ cpu: KernelImage.CPUState, mode forced: PagingMode?, memory: any MemoryImage) {
     let mode = forced ?? Self.modes(memory, cpu: cpu)[0]
     // With PAE the four top entries may lie anywhere in a page.
     let mask: UInt64 = mode.root.entries == 4 ? ~31 : ~4095
@@ -113,7 +117,7 @@ struct Root {
   }
 
   /// The kernel's own top table, which a symbol tells, instead of a processor's.
-  func moved(to swapper: UInt64, source: String, memory: ELFImage) -> Root? {
+  func moved(to swapper: UInt64, source: String, memory: any MemoryImage) -> Root? {
     let own = swapper &- imageOffset
     guard mode.walk(swapper, root: own, memory: memory).physical == own else { return nil }
     return Root(
@@ -121,7 +125,7 @@ struct Root {
   }
 
   /// The start of the direct map, found as the place from which the tables lead to themselves.
-  static func directMap(mode: PagingMode, root: UInt64, memory: ELFImage) -> UInt64? {
+  static func directMap(mode: PagingMode, root: UInt64, memory: any MemoryImage) -> UInt64? {
     let span = mode.root.span
     var start = mode.upperHalf
     // The last slot is the image's.
@@ -144,7 +148,7 @@ struct Root {
   /// The first page of the kernel image: what lies before it is unmapped when init begins.
   ///
   /// Source: `cleanup_highmap`, arch/x86/mm/init_64.c, 6.12.
-  static func text(mode: PagingMode, root: UInt64, memory: ELFImage)
+  static func text(mode: PagingMode, root: UInt64, memory: any MemoryImage)
     -> (address: UInt64, physical: UInt64)?
   {
     mode.addressBits == 32

@@ -9,7 +9,7 @@ package enum SymbolFile {
   /// - Throws: `ImageError` where the file is neither, or holds no symbols.
   package static func read(_ path: String) throws(ImageError) -> Symbols {
     let file = try MappedFile(path: path)
-    let list = ELFImage.matches(file) ? try vmlinux(file) : try text(file)
+    let list = ELFFormat.matches(file) ? try vmlinux(file) : try text(file)
     return Symbols(list, source: path)
   }
 

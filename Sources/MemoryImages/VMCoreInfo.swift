@@ -58,14 +58,14 @@ package struct VMCoreInfo: Sendable {
   }
 
   /// The kernel's own note, as the image carries it.
-  static func note(in image: ELFImage) -> VMCoreInfo? {
+  static func note(in image: any MemoryImage) -> VMCoreInfo? {
     image.notes.first { $0.name == "VMCOREINFO" }.map { VMCoreInfo($0.bytes, source: "VMCOREINFO") }
   }
 
   /// The kernel's own copies in its memory, where no note brings one: each starts a page.
   ///
   /// Source: `crash_save_vmcoreinfo_init`, kernel/vmcore_info.c, 6.12 (`get_zeroed_page`).
-  static func copies(in image: ELFImage) -> [VMCoreInfo] {
+  static func copies(in image: any MemoryImage) -> [VMCoreInfo] {
     let start = Array("OSRELEASE=".utf8)
     var found: [VMCoreInfo] = []
     image.forEachPage { address, isHere in

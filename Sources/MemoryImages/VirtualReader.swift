@@ -4,15 +4,15 @@ internal import PageTables
 struct VirtualReader {
   let mode: PagingMode
   let root: UInt64
-  let memory: ELFImage
+  let memory: any MemoryImage
   /// The bytes of a pointer and of a `long`.
   var wordSize: Int { mode.addressBits == 32 ? 4 : 8 }
 
-  init(_ root: Root, _ memory: ELFImage) {
+  init(_ root: Root, _ memory: any MemoryImage) {
     self.init(mode: root.mode, root: root.address, memory: memory)
   }
 
-  init(mode: PagingMode, root: UInt64, memory: ELFImage) {
+  init(mode: PagingMode, root: UInt64, memory: any MemoryImage) {
     self.mode = mode
     self.root = root
     self.memory = memory

@@ -36,7 +36,7 @@ package struct Subject: Sendable {
     progress: ((Int) -> Void)? = nil
   ) {
     path = image.memory.path
-    format = "elf-core"
+    format = image.memory.format
     self.image = image
     text = nil
     symbols = image.symbols

@@ -114,7 +114,7 @@ struct CPA: ParsableCommand {
 
 extension CPA {
   private static func isImage(_ path: String) throws -> Bool {
-    path == "-" ? false : ELFImage.matches(try MappedFile(path: path))
+    try path != "-" && ImageFile.open(MappedFile(path: path)) != nil
   }
 }
 

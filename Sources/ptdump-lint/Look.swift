@@ -131,12 +131,9 @@ struct ExtractCommand: ParsableCommand {
   var symbols: [String] = []
 
   func run() throws {
-    let file = try MappedFile(path: image)
-    guard ELFImage.matches(file) else {
-      throw ImageError(image, offset: 0, "expected a memory image (ELF core)", advice: "give one")
-    }
     let bytes = Extract.make(
-      try KernelImage(try ELFImage(file), symbols: try symbols.map(SymbolFile.read)),
+      try KernelImage(
+        try ImageFile.open(path: image), symbols: try symbols.map(SymbolFile.read)),
       keepLog: !noLog)
     try writeFile(output, bytes)
     print("\(output): \(UInt64(bytes.count).readableSize)")

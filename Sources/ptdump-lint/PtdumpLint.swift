@@ -105,10 +105,10 @@ struct InputOptions: ParsableArguments {
       return try dump(bytes.span, path: "standard input", mode: mode)
     }
     let file = try MappedFile(path: path)
-    if ELFImage.matches(file) {
+    if let memory = try ImageFile.open(file) {
       let address = try rootAddress()
       let image = try KernelImage(
-        try ELFImage(file), mode: mode, root: address, symbols: try symbols.map(SymbolFile.read))
+        memory, mode: mode, root: address, symbols: try symbols.map(SymbolFile.read))
       let progress = Progress()
       defer { progress.end() }
       return Subject(image: image, roots: try roots(of: image, address)) {

@@ -141,7 +141,7 @@ import Testing
     arguments: captures)
   func crashAgrees(_ name: String) throws {
     let path = Self.laboratory.appending(path: "captures/\(name)/memory.elf").path
-    let image = try KernelImage(try ELFImage(try MappedFile(path: path)))
+    let image = try KernelImage(ImageFile.open(path: path))
     let mode = image.mode
     let asked = Self.addresses(image.space(), mode).filter { $0 >= mode.upperHalf }
     let output = try Self.ask(

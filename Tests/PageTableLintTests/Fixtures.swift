@@ -30,7 +30,7 @@ enum Fixtures {
     try Samples.withTemporaryFile { path in
       try tables.image.write(to: path)
       var subject = Subject(
-        image: try KernelImage(try ELFImage(try MappedFile(path: path))))
+        image: try KernelImage(ImageFile.open(path: path)))
       tables.state(in: &subject.facts)
       return subject
     }

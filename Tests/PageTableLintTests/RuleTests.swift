@@ -87,7 +87,7 @@ import Testing
       let whole = try Data(contentsOf: URL(filePath: path))
       try whole.dropLast(4096).write(to: URL(filePath: path))
       return Subject(
-        image: try KernelImage(try ELFImage(try MappedFile(path: path))))
+        image: try KernelImage(ImageFile.open(path: path)))
     }
     #expect(Set(fired(subject)) == ["PT903", "PT904"])
     #expect(Linter.run(subject).status(failOn: .warning, allowIncomplete: false) == 3)
@@ -107,14 +107,14 @@ import Testing
     let image = try Samples.withTemporaryFile { path in
       try writer.write(to: path)
       #expect(try Data(contentsOf: URL(filePath: path)).range(of: Data(marker.utf8)) != nil)
-      return try KernelImage(try ELFImage(try MappedFile(path: path)))
+      return try KernelImage(ImageFile.open(path: path))
     }
     #expect(image.walk(0x1000).physical == 0x7000)
     let small = Extract.make(image, keepLog: true)
     #expect(Data(small).range(of: Data(marker.utf8)) == nil)
     let again = try Samples.withTemporaryFile { path in
       try Data(small).write(to: URL(filePath: path))
-      return try KernelImage(try ELFImage(try MappedFile(path: path)))
+      return try KernelImage(ImageFile.open(path: path))
     }
     #expect(again.problems == [])
     #expect(again.space().runs == image.space().runs)

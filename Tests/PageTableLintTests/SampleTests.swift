@@ -134,7 +134,7 @@ import Testing
     ).path
     defer { try? FileManager.default.removeItem(atPath: path) }
     try Data(RawImage.make(image, shape)).write(to: URL(filePath: path))
-    let raw = try KernelImage(try ELFImage(try MappedFile(path: path)))
+    let raw = try KernelImage(ImageFile.open(path: path))
     #expect(raw.problems == [])
     #expect(raw.facts.physBase?.value == image.facts.physBase?.value)
     #expect(raw.facts.pti?.value == image.facts.pti?.value)

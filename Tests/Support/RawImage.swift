@@ -19,9 +19,8 @@ package enum RawImage {
 
   package static func make(_ image: KernelImage, _ shape: Shape) throws -> [UInt8] {
     var pages: [UInt64: [UInt8]] = [:]
-    for segment in image.memory.segments {
-      for offset in stride(from: 0, to: segment.size, by: 4096) {
-        let address = segment.physical + offset
+    for range in image.memory.ranges {
+      for address in stride(from: range.lowerBound, to: range.upperBound, by: 4096) {
         pages[address] = try image.memory.read(at: address, count: 4096)
       }
     }

@@ -31,7 +31,7 @@ package enum Samples {
   }
 
   package static func image(_ sample: String) throws -> KernelImage {
-    try KernelImage(try ELFImage(try MappedFile(path: try imagePath(sample))))
+    try KernelImage(ImageFile.open(path: imagePath(sample)))
   }
 
   /// Where the image lies; a packed one is unpacked below .build, once.

@@ -1,0 +1,109 @@
+package import PageTables
+
+/// An image whose file holds stretches of memory as they are.
+package final class SegmentImage: MemoryImage, Sendable {
+  /// A stretch of physical memory and where the file holds it.
+  package struct Segment: Sendable, Equatable {
+    package let physical: UInt64
+    package let size: UInt64
+    package let offset: UInt64
+    /// What the file really holds, in bytes; less than `size` where it was cut off or left out.
+    package let available: UInt64
+  }
+
+  private let file: MappedFile
+  package let format: String
+  package let segments: [Segment]
+  package let notes: [ImageNote]
+  package let damage: [String]
+  package let is32Bit: Bool?
+  package let textOffset: UInt64?
+  package let extract: Extract.Contents?
+  package var path: String { file.path }
+  package var ranges: [ClosedRange<UInt64>] {
+    segments.map { $0.physical...($0.physical + $0.size - 1) }
+  }
+
+  /// - Parameter segments: in any order; none may lie above 2^52. Where two overlap, the first in
+  ///   order of addresses goes before.
+  init(
+    _ file: MappedFile, format: String, segments: [Segment], notes: [ImageNote] = [],
+    damage: [String] = [], is32Bit: Bool? = nil, textOffset: UInt64? = nil,
+    extract: Extract.Contents? = nil
+  ) {
+    self.file = file
+    self.format = format
+    self.notes = notes
+    self.damage = damage
+    self.is32Bit = is32Bit
+    self.textOffset = textOffset
+    self.extract = extract
+    var disjoint: [Segment] = []
+    for segment in segments.sorted(by: { ($0.physical, $0.size) < ($1.physical, $1.size) }) {
+      // /proc/vmcore lists the kernel's text twice: by its own address and in RAM.
+      if let last = disjoint.last, segment.physical < last.physical + last.size {
+        if segment.physical + segment.size <= last.physical + last.size { continue }
+        if last.physical >= segment.physical { disjoint.removeLast() }
+      }
+      disjoint.append(segment)
+    }
+    self.segments = disjoint
+  }
+
+  private func segment(of address: UInt64) -> Segment? {
+    var low = 0
+    var high = segments.count
+    while low < high {
+      let middle = (low + high) / 2
+      if segments[middle].physical + segments[middle].size <= address {
+        low = middle + 1
+      } else {
+        high = middle
+      }
+    }
+    guard low < segments.count, segments[low].physical <= address else { return nil }
+    return segments[low]
+  }
+
+  private func fileOffset(of address: UInt64, count: UInt64) throws(UnreadableMemory) -> UInt64 {
+    guard let segment = segment(of: address) else {
+      // An extract holds little of the memory that there was.
+      let wasThere = extract?.memory?.contains { $0.contains(address) } ?? true
+      throw extract != nil && wasThere ? .notInImage : .outsideMemory
+    }
+    let offset = address - segment.physical
+    guard offset <= segment.available, count <= segment.available - offset else {
+      throw .notInImage
+    }
+    return segment.offset + offset
+  }
+
+  package func readTable(at address: UInt64, into table: inout [UInt64]) throws(UnreadableMemory) {
+    let offset = try fileOffset(of: address, count: UInt64(table.count) * 8)
+    guard file.copyWords(at: offset, into: &table) else { throw .notInImage }
+  }
+
+  /// Copies physical memory that lies in one segment.
+  package func read(at address: UInt64, count: Int) throws(UnreadableMemory) -> [UInt8] {
+    let offset = try fileOffset(of: address, count: UInt64(count))
+    guard let bytes = file.bytes(at: offset, count: count) else { throw .notInImage }
+    return bytes
+  }
+
+  package func forEachPage(_ body: (_ address: UInt64, _ startsWith: ([UInt8]) -> Bool) -> Void) {
+    file.withBytes { bytes in
+      for segment in segments {
+        var offset: UInt64 = 0
+        while offset < segment.available {
+          let at = Int(segment.offset + offset)
+          body(segment.physical + offset) { wanted in
+            guard wanted.count <= bytes.count - at else { return false }
+            for index in wanted.indices where bytes[at + index] != wanted[index] { return false }
+            return true
+          }
+          offset += 4096
+        }
+      }
+    }
+  }
+}
