@@ -21,7 +21,8 @@ install: build
 
 # The Debian packages that the build needs.
 packages:
-	@[ -f /usr/include/gelf.h ] && command -v pkg-config > /dev/null || $(call install,libelf-dev pkg-config)
+	@command -v pkg-config > /dev/null && pkg-config --exists libelf libdw libbpf \
+	  || $(call install,libelf-dev libdw-dev libbpf-dev pkg-config)
 
 # What the tests need beside it: a validator of JSON Schema 2020-12, xz, and other programs that walk page
 # tables (libkdumpfile by Debian's package, drgn by PyPI's; where that is out of reach its test is skipped).

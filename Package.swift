@@ -21,9 +21,12 @@ let package = Package(
   ],
   targets: [
     .target(name: "PageTables", swiftSettings: settings),
-    .systemLibrary(name: "CElfutils", pkgConfig: "libelf", providers: [.apt(["libelf-dev"])]),
+    .systemLibrary(
+      name: "CElfutils", pkgConfig: "libdw libelf", providers: [.apt(["libdw-dev", "libelf-dev"])]),
+    .systemLibrary(name: "CLibbpf", pkgConfig: "libbpf", providers: [.apt(["libbpf-dev"])]),
     .target(
-      name: "MemoryImages", dependencies: ["PageTables", "CElfutils"], swiftSettings: settings),
+      name: "MemoryImages", dependencies: ["PageTables", "CElfutils", "CLibbpf"],
+      swiftSettings: settings),
     .target(
       name: "PageTableLint", dependencies: ["PageTables", "MemoryImages"],
       swiftSettings: settings),

@@ -177,8 +177,12 @@ package struct KernelImage: Sendable {
   }
 
   /// Reads the whole of the tables below `root`.
-  package func space(root: UInt64? = nil, progress: ((Int) -> Void)? = nil) -> AddressSpace {
-    Walker.walk(root: root ?? self.root, mode: mode, memory: memory, progress: progress)
+  package func space(
+    root: UInt64? = nil, userHalfOnly: Bool = false, progress: ((Int) -> Void)? = nil
+  ) -> AddressSpace {
+    Walker.walk(
+      root: root ?? self.root, mode: mode, memory: memory, userHalfOnly: userHalfOnly,
+      progress: progress)
   }
 
   /// The tables as the kernel's own dumper walks them: KASAN's early shadow in one step.

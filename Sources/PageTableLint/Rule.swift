@@ -5,7 +5,8 @@ internal import PageTables
 package struct Rule: Sendable {
   /// What a rule cannot do without.
   package enum Need: Sendable, Equatable {
-    case physicalAddresses, directMapBase, noExecute, ptiOff, ptiOn, globalPages, selfTest
+    case physicalAddresses, directMapBase, noExecute, ptiOff, ptiOn, globalPages, selfTest,
+      processes
 
     /// The need in words, for a rule's page.
     package var inWords: String {
@@ -16,6 +17,7 @@ package struct Rule: Sendable {
       case .ptiOff: "page-table isolation known to be off"
       case .ptiOn: "page-table isolation known to be on"
       case .globalPages: "global pages not known to be out of use, or Xen's"
+      case .processes: "the processes' tables"
       case .selfTest: "a CPA self-test in a log"
       }
     }
@@ -51,6 +53,7 @@ package struct Rule: Sendable {
         subject.facts.pge?.value == false
           ? "the processor's global pages are not in use"
           : subject.facts.xen?.value == true ? "Xen owns the global bit" : nil
+      case .processes: subject.processes.isEmpty ? "needs processes: give --table all" : nil
       case .selfTest: subject.selfTests.isEmpty ? "no CPA self-test in a log: give --log" : nil
       }
     }
@@ -68,7 +71,8 @@ package struct Rule: Sendable {
   package let check: @Sendable (Rule, Subject) -> [Finding]
 
   package static let all: [Rule] = [
-    writableExecutable, executableDirectMap, userAccessibleKernel, globalMixed, globalMissing,
+    writableExecutable, executableDirectMap, userAccessibleKernel, kernelHalfOutOfSync, globalMixed,
+    globalMissing,
     globalUnderPTI, cpaNotShattered, reservedBits, tableOutsideRAM, directMapOffsetMismatch,
     sizeMismatch, textGapOrOverlap, truncatedDump, unreadableTable,
   ]

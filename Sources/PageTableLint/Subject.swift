@@ -21,6 +21,8 @@ package struct Subject: Sendable {
   package let text: KernelText?
   /// The kernel's symbols, at the addresses of these tables.
   package let symbols: Symbols?
+  /// The processes whose tables were read beside the kernel's.
+  package private(set) var processes: [KernelProcess] = []
   package var selfTests: [SelfTestJudge.Judgement] = []
   /// What the input lacks, a line each; any makes the analysis incomplete.
   package var problems: [String] = []
@@ -47,6 +49,19 @@ package struct Subject: Sendable {
       Table(
         name: root.name, space: image.space(root: root.address, progress: progress),
         layout: layout, root: root.address)
+    }
+  }
+
+  /// Reads the user halves of processes beside the tables that were read.
+  package mutating func add(_ processes: [KernelProcess], progress: ((Int) -> Void)? = nil) {
+    guard let image else { return }
+    self.processes += processes
+    for process in processes {
+      tables.append(
+        Table(
+          name: process.label,
+          space: image.space(root: process.root, userHalfOnly: true, progress: progress),
+          layout: kernel.layout, root: process.root))
     }
   }
 

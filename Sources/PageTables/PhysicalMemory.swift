@@ -17,7 +17,7 @@ extension PagingMode {
   func emptyTable(_ level: Level) -> [UInt64] { Array(repeating: 0, count: level.entries) }
 
   /// Reads the table at `address`, an element an entry.
-  func readTable(
+  package func readTable(
     at address: UInt64, from memory: any PhysicalMemory, into entries: inout [UInt64]
   ) throws(UnreadableMemory) {
     guard entrySize == 4 else {

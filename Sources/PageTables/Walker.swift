@@ -24,6 +24,8 @@ package struct Walker {
   private let mode: PagingMode
   private let memory: any PhysicalMemory
   private let shadow: EarlyShadow?
+  /// Where the walk ends; zero for the top of the address space.
+  private var end: UInt64 = 0
   private var space: AddressSpace
   private var scratch: [[UInt64]]
   /// The tables read so far, with their runs relative to the table's first address where those
@@ -43,13 +45,15 @@ package struct Walker {
   ///
   /// - Parameters:
   ///   - root: the physical address of the top table.
+  ///   - userHalfOnly: leaves out the kernel's half of the top table.
   ///   - shadow: tables that are taken for one leaf, as the kernel's own dumper does.
   ///   - progress: called now and then with the number of tables read.
   package static func walk(
-    root: UInt64, mode: PagingMode, memory: any PhysicalMemory, shadow: EarlyShadow? = nil,
-    progress: ((Int) -> Void)? = nil
+    root: UInt64, mode: PagingMode, memory: any PhysicalMemory, userHalfOnly: Bool = false,
+    shadow: EarlyShadow? = nil, progress: ((Int) -> Void)? = nil
   ) -> AddressSpace {
     var walker = Walker(mode: mode, memory: memory, shadow: shadow)
+    walker.end = userHalfOnly ? mode.upperHalf : 0
     walker.walkTable(
       at: root, level: mode.levels.count, base: 0, inherited: mode.unrestricted, pointer: nil,
       progress: progress)
@@ -125,6 +129,8 @@ package struct Walker {
       level.number == mode.levels.count && mode.addressBits > 32 ? level.entries / 2 : 0
     var index = 0
     while index < level.entries {
+      let here = mode.canonical(base &+ UInt64(index) &* level.span)
+      if end != 0, here >= end, level.number == mode.levels.count { break }
       let count = index < half ? half : level.entries
       let entry = scratch[level.number][index]
       let start = base &+ UInt64(index) &* level.span

@@ -65,7 +65,7 @@ struct InputOptions: ParsableArguments {
   @Option(help: "A fact that the input does not tell: pti, nx, pge or xen = on or off.")
   var assume: [String] = []
 
-  @Option(help: "The root: kernel, user (the PTI twin), efi, or a physical address.")
+  @Option(help: "The root: kernel, user (the PTI twin), efi, pid:N, all, or a physical address.")
   var table = "kernel"
 
   @Flag(name: .shortAndLong, help: "Say only what is asked for.")
@@ -111,9 +111,13 @@ struct InputOptions: ParsableArguments {
         memory, mode: mode, root: address, symbols: try symbols.map(SymbolFile.read))
       let progress = Progress()
       defer { progress.end() }
-      return Subject(image: image, roots: try roots(of: image, address)) {
+      var subject = Subject(image: image, roots: try roots(of: image, address)) {
         progress.report(tables: $0)
       }
+      if table == "all" {
+        subject.add(try processes(of: image)) { progress.report(tables: $0) }
+      }
+      return subject
     }
     // debugfs and procfs files have no size until they are read.
     if file.size == 0 {
@@ -133,9 +137,10 @@ struct InputOptions: ParsableArguments {
   }
 
   private func rootAddress() throws -> UInt64? {
-    if ["kernel", "user", "efi"].contains(table) { return nil }
+    if ["kernel", "user", "efi", "all"].contains(table) || table.hasPrefix("pid:") { return nil }
     guard let address = UInt64(hexText: table), address & 31 == 0 else {
-      throw ValidationError("--table takes kernel, user, efi, or the physical address of a table")
+      throw ValidationError(
+        "--table takes kernel, user, efi, pid:N, all, or the physical address of a table")
     }
     return address
   }
@@ -145,12 +150,27 @@ struct InputOptions: ParsableArguments {
     name: String, address: UInt64
   )]? {
     if let address { return [(name: address.entry, address: address)] }
+    if table.hasPrefix("pid:") {
+      guard let pid = Int(table.dropFirst(4)) else {
+        throw ValidationError("--table pid:N takes a number, not \(table.dropFirst(4))")
+      }
+      guard let process = try processes(of: image).first(where: { $0.pid == pid }) else {
+        throw ValidationError("no process \(pid) with an address space of its own")
+      }
+      return [(name: process.label, address: process.root)]
+    }
     guard table == "efi" else { return nil }
     guard let root = image.efiRoot else {
       throw ValidationError(
         "no EFI tables: the kernel did not boot by EFI, or no symbols tell where efi_mm lies")
     }
     return [(name: "efi", address: root)]
+  }
+
+  private func processes(of image: KernelImage) throws -> [KernelProcess] {
+    // A vmlinux tells types; a System.map does not.
+    let types = try symbols.lazy.compactMap(KernelTypes.dwarf).first
+    return try image.processes(types)
   }
 
   /// The table that `--table` names.

@@ -32,6 +32,7 @@ enum Fixtures {
       var subject = Subject(
         image: try KernelImage(ImageFile.open(path: path)))
       tables.state(in: &subject.facts)
+      subject.add(tables.processes)
       return subject
     }
   }

@@ -14,6 +14,8 @@ package struct DeclaredTables {
   private var tables: [(address: UInt64, entries: [Int: UInt64])] = []
   private var missing: [UInt64] = []
   private var facts: [(name: String, value: String)] = []
+  /// The processes that are declared, beside the kernel.
+  package private(set) var processes: [KernelProcess] = []
 
   package init(_ text: String) throws(Failure) {
     for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated()
@@ -31,6 +33,12 @@ package struct DeclaredTables {
       facts.append((name: words[1], value: words[2]))
       var scratch = KernelFacts()
       return Self.set(words[1], words[2], in: &scratch)
+    }
+    if words[0] == "process", words.count == 4, let pid = Int(words[1]),
+      let root = UInt64(hexText: words[3])
+    {
+      processes.append(KernelProcess(pid: pid, name: words[2], root: root))
+      return true
     }
     guard words.count == 2, let value = UInt64(hexText: words[1]) else { return false }
     switch words[0] {
@@ -62,6 +70,7 @@ package struct DeclaredTables {
   private static func set(_ name: String, _ value: String, in facts: inout KernelFacts) -> Bool {
     let isOn = ["on": true, "off": false][value].map { Fact($0, "declared") }
     switch name {
+    case "release": facts.release = Fact(value, "declared")
     case "pti" where isOn != nil: facts.pti = isOn
     case "nx" where isOn != nil: facts.nx = isOn
     case "pge" where isOn != nil: facts.pge = isOn
