@@ -107,6 +107,9 @@ package struct KernelImage: Sendable {
   private static func moved(
     _ file: Symbols, _ info: VMCoreInfo?, _ root: Root, _ memory: any MemoryImage
   ) throws(ImageError) -> Symbols {
+    if let mine = info?["BUILD-ID"], let its = file.buildID, mine != its {
+      throw file.refusal("its build ID is \(its), the kernel's \(mine)", of: memory.path)
+    }
     let symbols: Symbols
     if let stext = info?.symbol("_stext") {
       guard let own = file["_stext"] else {

@@ -10,7 +10,27 @@ package enum SymbolFile {
   package static func read(_ path: String) throws(ImageError) -> Symbols {
     let file = try MappedFile(path: path)
     let list = ELFFormat.matches(file) ? try vmlinux(file) : try text(file)
-    return Symbols(list, source: path)
+    return Symbols(list, source: path, buildID: buildID(of: file))
+  }
+
+  /// The vmlinux of a build where distributions put it; nil where none is installed.
+  package static func installed(buildID: String) -> String? {
+    guard buildID.count > 2, buildID.allSatisfy(\.isHexDigit) else { return nil }
+    let path = "/usr/lib/debug/.build-id/\(buildID.prefix(2))/\(buildID.dropFirst(2)).debug"
+    return unsafe access(path, R_OK) == 0 ? path : nil
+  }
+
+  /// The note that names a build, in hexadecimal; nil for a file that has none.
+  private static func buildID(of file: MappedFile) -> String? {
+    guard ELFFormat.matches(file), elf_version(UInt32(EV_CURRENT)) != UInt32(EV_NONE),
+      let elf = unsafe elf_begin(file.descriptor, ELF_C_READ_MMAP, nil)
+    else { return nil }
+    defer { _ = unsafe elf_end(elf) }
+    var bytes: UnsafeRawPointer?
+    let count = unsafe dwelf_elf_gnu_build_id(elf, &bytes)
+    guard count > 0, count <= 64, let bytes = unsafe bytes else { return nil }
+    return unsafe UnsafeRawBufferPointer(start: bytes, count: count)
+      .map { UInt64($0).hex(digits: 2) }.joined()
   }
 
   /// Lines of `ADDRESS TYPE NAME`, as `nm` and /proc/kallsyms write them.
@@ -101,7 +121,7 @@ extension Symbols {
             name: symbol.name,
             address: moves ? (symbol.address &+ offset) & mode.top : symbol.address
           )
-        }, source: "\(source), moved by KASLR's \(offset.entry)")
+        }, source: "\(source), moved by KASLR's \(offset.entry)", buildID: buildID)
   }
 
   /// The same symbols where the kernel's text starts at `text`.

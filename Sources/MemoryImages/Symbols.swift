@@ -3,11 +3,16 @@ internal import PageTables
 /// The kernel's symbols by name, and by address.
 package struct Symbols: Sendable {
   package let source: String
+  /// The build that a vmlinux is of; nil for other sources.
+  let buildID: String?
   private let addresses: [String: UInt64]
   private let sorted: [(address: UInt64, name: String)]
 
-  package init(_ list: [(name: String, address: UInt64)], source: String) {
+  package init(
+    _ list: [(name: String, address: UInt64)], source: String, buildID: String? = nil
+  ) {
     self.source = source
+    self.buildID = buildID
     addresses = Dictionary(
       list.map { ($0.name, $0.address) }, uniquingKeysWith: { first, _ in first })
     sorted = list.map { (address: $0.address, name: $0.name) }.sorted { $0 < $1 }

@@ -107,8 +107,12 @@ struct InputOptions: ParsableArguments {
     let file = try MappedFile(path: path)
     if let memory = try ImageFile.open(file) {
       let address = try rootAddress()
-      let image = try KernelImage(
+      var image = try KernelImage(
         memory, mode: mode, root: address, symbols: try symbols.map(SymbolFile.read))
+      if image.symbols == nil, let path = image.info?["BUILD-ID"].flatMap(SymbolFile.installed) {
+        image = try KernelImage(
+          memory, mode: mode, root: address, symbols: [try SymbolFile.read(path)])
+      }
       let progress = Progress()
       defer { progress.end() }
       var subject = Subject(image: image, roots: try roots(of: image, address)) {
@@ -169,7 +173,9 @@ struct InputOptions: ParsableArguments {
 
   private func processes(of image: KernelImage) throws -> [KernelProcess] {
     // A vmlinux tells types; a System.map does not.
-    let types = try symbols.lazy.compactMap(KernelTypes.dwarf).first
+    let installed = image.info?["BUILD-ID"].flatMap(SymbolFile.installed)
+    let types = try (symbols + [installed].compactMap { $0 }).lazy.compactMap(KernelTypes.dwarf)
+      .first
     return try image.processes(types)
   }
 
