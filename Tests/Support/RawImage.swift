@@ -17,7 +17,10 @@ package enum RawImage {
     case makedumpfile
   }
 
-  package static func make(_ image: KernelImage, _ shape: Shape) throws -> [UInt8] {
+  /// - Parameter edit: changes the image before it is written.
+  package static func make(
+    _ image: KernelImage, _ shape: Shape, edit: (inout ELFCore) -> Void = { _ in }
+  ) throws -> [UInt8] {
     var pages: [UInt64: [UInt8]] = [:]
     for range in image.memory.ranges {
       for address in stride(from: range.lowerBound, to: range.upperBound, by: 4096) {
@@ -72,6 +75,7 @@ package enum RawImage {
             physical: physical, virtual: text, bytes: [UInt8](repeating: 0, count: 4096)), at: 0)
       }
     }
+    edit(&core)
     return core.encoded()
   }
 }
