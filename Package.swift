@@ -41,7 +41,7 @@ let package = Package(
       name: "Support", dependencies: ["PageTables", "MemoryImages"], path: "Tests/Support",
       swiftSettings: settings),
     .testTarget(
-      name: "PageTablesTests", dependencies: ["PageTables"], swiftSettings: settings),
+      name: "PageTablesTests", dependencies: ["PageTables", "Support"], swiftSettings: settings),
     .testTarget(
       name: "MemoryImagesTests", dependencies: ["PageTables", "MemoryImages", "Support"],
       swiftSettings: settings),

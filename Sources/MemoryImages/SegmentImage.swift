@@ -51,18 +51,9 @@ package final class SegmentImage: MemoryImage, Sendable {
   }
 
   private func segment(of address: UInt64) -> Segment? {
-    var low = 0
-    var high = segments.count
-    while low < high {
-      let middle = (low + high) / 2
-      if segments[middle].physical + segments[middle].size <= address {
-        low = middle + 1
-      } else {
-        high = middle
-      }
-    }
-    guard low < segments.count, segments[low].physical <= address else { return nil }
-    return segments[low]
+    let index = segments.partitioningIndex { $0.physical + $0.size > address }
+    guard index < segments.count, segments[index].physical <= address else { return nil }
+    return segments[index]
   }
 
   private func fileOffset(of address: UInt64, count: UInt64) throws(UnreadableMemory) -> UInt64 {

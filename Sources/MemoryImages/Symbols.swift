@@ -39,12 +39,7 @@ package struct Symbols: Sendable {
 
   /// The name of what starts at `address`.
   package func name(at address: UInt64) -> String? {
-    var low = 0
-    var high = sorted.count
-    while low < high {
-      let middle = (low + high) / 2
-      if sorted[middle].address < address { low = middle + 1 } else { high = middle }
-    }
+    var low = sorted.partitioningIndex { $0.address >= address }
     var names: [String] = []
     while low < sorted.count, sorted[low].address == address {
       names.append(sorted[low].name)
@@ -64,12 +59,7 @@ package struct Symbols: Sendable {
 
   /// The symbol that `address` lies behind, with the distance in bytes.
   package func name(around address: UInt64) -> (name: String, offset: UInt64)? {
-    var low = 0
-    var high = sorted.count
-    while low < high {
-      let middle = (low + high) / 2
-      if sorted[middle].address <= address { low = middle + 1 } else { high = middle }
-    }
+    let low = sorted.partitioningIndex { $0.address > address }
     guard low > 0 else { return nil }
     let start = sorted[low - 1].address
     return name(at: start).map { (name: $0, offset: address - start) }

@@ -27,30 +27,20 @@ package struct AddressSpace: Sendable {
 
   /// The run that holds `address`; nil outside all of them (the non-canonical gap, `--range`).
   package func run(at address: UInt64) -> Run? {
-    var low = 0
-    var high = runs.count
-    while low < high {
-      let middle = (low + high) / 2
-      if runs[middle].last < address { low = middle + 1 } else { high = middle }
-    }
-    return low < runs.count && runs[low].contains(address) ? runs[low] : nil
+    let index = runs.partitioningIndex { $0.last >= address }
+    return index < runs.count && runs[index].contains(address) ? runs[index] : nil
   }
 
   /// The runs inside `[from, through]`, clipped to it.
   package func runs(from: UInt64, through: UInt64) -> [Run] {
-    var low = 0
-    var high = runs.count
-    while low < high {
-      let middle = (low + high) / 2
-      if runs[middle].last < from { low = middle + 1 } else { high = middle }
-    }
+    var index = runs.partitioningIndex { $0.last >= from }
     var found: [Run] = []
-    while low < runs.count, runs[low].start <= through {
-      let span = mode.level(max(1, Int(runs[low].level))).span
-      if let part = runs[low].clipped(from: from, through: through, span: span) {
+    while index < runs.count, runs[index].start <= through {
+      let span = mode.level(max(1, Int(runs[index].level))).span
+      if let part = runs[index].clipped(from: from, through: through, span: span) {
         found.append(part)
       }
-      low += 1
+      index += 1
     }
     return found
   }

@@ -11,19 +11,9 @@ import Testing
 @Suite struct PeerTests {
   private static let folder = Samples.root.appending(path: "Tests/Witnesses")
 
-  private struct Seeded: RandomNumberGenerator {
-    var state: UInt64
-    mutating func next() -> UInt64 {
-      state ^= state << 13
-      state ^= state >> 7
-      state ^= state << 17
-      return state
-    }
-  }
-
   /// Addresses of the kernel's table: the ends of runs and what lies beside them, then any.
   private static func addresses(_ space: AddressSpace, _ mode: PagingMode) -> [UInt64] {
-    var random = Seeded(state: 0x2468_ace0_1357_9bdf)
+    var random = SeededGenerator(0x2468_ace0_1357_9bdf)
     let runs = space.runs.filter { $0.last != mode.top }
     let edges = Set(runs.flatMap { [$0.start, $0.last, $0.last &+ 1] }.filter(mode.isCanonical))
     var found = Set(edges.sorted().shuffled(using: &random).prefix(500))

@@ -9,17 +9,6 @@ import Testing
 @Suite struct DamageTests {
   private static let program = Samples.root.appending(path: ".build/release/ptdump-lint").path
 
-  /// A generator with a fixed seed, so that a failure can be repeated.
-  private struct Seeded: RandomNumberGenerator {
-    var state: UInt64
-    mutating func next() -> UInt64 {
-      state ^= state << 13
-      state ^= state >> 7
-      state ^= state << 17
-      return state
-    }
-  }
-
   private func check(_ path: String) throws -> (status: Int32, signalled: Bool, text: String) {
     // 10 seconds and 2 GB of address space: a hang or a blow-up ends as a failure here.
     let result = try Samples.run([
@@ -31,7 +20,7 @@ import Testing
   /// - Parameter mayBeHarmless: whether status 0 is right where the report stays as it was.
   private func damaged(
     _ original: [UInt8], cases: Int, seed: UInt64, mayBeHarmless: Bool,
-    _ change: (inout [UInt8], inout Seeded) -> String
+    _ change: (inout [UInt8], inout SeededGenerator) -> String
   ) throws {
     guard FileManager.default.isExecutableFile(atPath: Self.program) else {
       Issue.record("no release build at .build/release: run make test")
@@ -44,7 +33,7 @@ import Testing
     try Data(original).write(to: URL(filePath: path))
     let before = try check(path)
     #expect(before.status == 0)
-    var random = Seeded(state: seed)
+    var random = SeededGenerator(seed)
     for number in 0..<cases {
       var bytes = original
       let what = change(&bytes, &random)
@@ -65,14 +54,14 @@ import Testing
     [UInt8](try Data(contentsOf: URL(filePath: Samples.path("healthy", "memory.elf"))))
   }
 
-  private func cut(_ bytes: inout [UInt8], _ random: inout Seeded) -> String {
+  private func cut(_ bytes: inout [UInt8], _ random: inout SeededGenerator) -> String {
     let size = Int.random(in: 0..<bytes.count, using: &random)
     bytes.removeLast(bytes.count - size)
     return "cut to \(size)"
   }
 
   private func change(
-    _ bytes: inout [UInt8], _ random: inout Seeded, in range: Range<Int>, count: Int
+    _ bytes: inout [UInt8], _ random: inout SeededGenerator, in range: Range<Int>, count: Int
   ) -> String {
     var places: [String] = []
     for _ in 0..<count {

@@ -1,4 +1,5 @@
 import PageTables
+import Support
 import Testing
 
 /// What the kernel's dumper shows of declared runs, and that its text reads back as what it shows.
@@ -180,19 +181,8 @@ import Testing
 
   // MARK: - Reading back
 
-  /// A generator with a fixed seed, so that a failure can be repeated.
-  private struct Seeded: RandomNumberGenerator {
-    var state: UInt64
-    mutating func next() -> UInt64 {
-      state ^= state << 13
-      state ^= state >> 7
-      state ^= state << 17
-      return state
-    }
-  }
-
   /// Runs of random sizes, kinds and attributes, as the tables of a mode could hold them.
-  private func generated(_ mode: PagingMode, _ random: inout Seeded) -> AddressSpace {
+  private func generated(_ mode: PagingMode, _ random: inout SeededGenerator) -> AddressSpace {
     var runs: [Run] = []
     var at: UInt64 = 0
     let lowerEnd: UInt64 = mode.addressBits == 32 ? 1 << 32 : 1 << UInt64(mode.addressBits - 1)
@@ -259,7 +249,7 @@ import Testing
     arguments: [PagingMode.x86_64, .x86_64FiveLevel, .i386, .i386PAE],
     ["6.12.117", "5.4.0", "4.16.0", "4.9.0", "4.1.0", "3.2.0", "2.6.30", "2.6.26"])
   func readsBackWhatItShows(_ mode: PagingMode, _ release: String) {
-    var random = Seeded(state: 0x1357_9bdf_2468_ace1)
+    var random = SeededGenerator(0x1357_9bdf_2468_ace1)
     let markers = [
       AddressMarker(start: 0, name: "User Space"),
       AddressMarker(start: mode.upperHalf, name: "Kernel Space"),
