@@ -36,12 +36,22 @@ extension Rule {
     return lines
   }
 
-  static func anomalies(
+  /// Each table's anomalies of some kinds; tables without any are left out.
+  static func anomaliesByTable(
     _ subject: Subject, where matches: (Anomaly.Kind) -> Bool
-  ) -> [(Table, Anomaly)] {
-    subject.tables.flatMap { table in
-      table.space.anomalies.filter { matches($0.kind) }.map { (table, $0) }
+  ) -> [(Table, [Anomaly])] {
+    subject.tables.compactMap { table in
+      let found = table.space.anomalies.filter { matches($0.kind) }
+      return found.isEmpty ? nil : (table, found)
     }
+  }
+
+  /// `line 12`, or `lines 12, 13, 14 and 5 more`.
+  static func lines(_ anomalies: [Anomaly]) -> String {
+    let numbers = anomalies.compactMap(\.line)
+    let shown = numbers.prefix(3).map(String.init).joined(separator: ", ")
+    return "line\(numbers.count == 1 ? "" : "s") \(shown)"
+      + (numbers.count > 3 ? " and \(numbers.count - 3) more" : "")
   }
 
   static func run(_ anomaly: Anomaly) -> Run {

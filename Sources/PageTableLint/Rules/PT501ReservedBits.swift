@@ -20,14 +20,20 @@ extension Rule {
       - arch/x86/include/asm/pgtable_types.h, Linux 6.12
       """
   ) { rule, subject in
-    anomalies(subject) { if case .reservedBits = $0 { true } else { false } }.map {
-      table, anomaly in
-      var bits: UInt64 = 0
-      if case .reservedBits(let mask) = anomaly.kind { bits = mask }
+    anomaliesByTable(subject) { if case .reservedBits = $0 { true } else { false } }.map {
+      table, found in
+      let mode = table.space.mode
+      let evidence = found.prefix(3).map { anomaly in
+        var bits: UInt64 = 0
+        if case .reservedBits(let mask) = anomaly.kind { bits = mask }
+        return "\(mode.text(anomaly.address)): entry \(anomaly.entry?.entry ?? "?"), reserved bits "
+          + bits.entry
+      }
       return Finding(
-        rule, "reserved bits \(bits.entry) set", in: table,
-        runs: [run(anomaly)], entry: anomaly.entry,
-        evidence: ["entry \(anomaly.entry?.entry ?? "?")"],
+        rule,
+        found.count == 1
+          ? "an entry has reserved bits set" : "\(found.count) entries have reserved bits set",
+        in: table, runs: found.map(run), entry: found.first?.entry, evidence: evidence,
         help: "the table is overwritten, or the mode is wrong (--mode)")
     }
   }

@@ -18,11 +18,18 @@ extension Rule {
       - 28ee90fe6048: frees the tables that a large mapping in vmalloc space replaces
       """
   ) { rule, subject in
-    anomalies(subject) { $0 == .tableOutsideMemory }.map { table, anomaly in
-      Finding(
-        rule, "the table pointer \(anomaly.entry?.entry ?? "?") leads outside memory", in: table,
-        runs: [run(anomaly)], entry: anomaly.entry,
-        evidence: ["no memory of the image lies there"], help: "see what overwrote the entry")
+    anomaliesByTable(subject) { $0 == .tableOutsideMemory }.map { table, found in
+      let mode = table.space.mode
+      let evidence = found.prefix(3).map {
+        "\(mode.text($0.address)): the table pointer \($0.entry?.entry ?? "?")"
+      }
+      return Finding(
+        rule,
+        found.count == 1
+          ? "a table pointer leads outside memory"
+          : "\(found.count) table pointers lead outside memory", in: table, runs: found.map(run),
+        entry: found.first?.entry, evidence: evidence + ["no memory of the image lies there"],
+        help: "see what overwrote the entry")
     }
   }
 }

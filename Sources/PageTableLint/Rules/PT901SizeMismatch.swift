@@ -16,14 +16,17 @@ extension Rule {
       - arch/x86/mm/dump_pagetables.c, Linux 6.12: note_page
       """
   ) { rule, subject in
-    anomalies(subject) { if case .sizeMismatch = $0 { true } else { false } }.map {
-      table, anomaly in
-      var printed: UInt64 = 0
-      if case .sizeMismatch(let size) = anomaly.kind { printed = size }
+    anomaliesByTable(subject) { if case .sizeMismatch = $0 { true } else { false } }.map {
+      table, found in
+      var evidence: [String] = []
+      for anomaly in found.prefix(3) {
+        guard case .sizeMismatch(let printed) = anomaly.kind else { continue }
+        evidence.append(
+          "line \(anomaly.line ?? 0) prints \(printed.size) for \(anomaly.size.size)")
+      }
       return Finding(
-        rule,
-        "line \(anomaly.line ?? 0): prints \(printed.size) for \(anomaly.size.size)", in: table,
-        runs: [run(anomaly)], help: "take the dump again, whole")
+        rule, "\(lines(found)): another size than that of the range", in: table,
+        runs: found.map(run), evidence: evidence, help: "take the dump again, whole")
     }
   }
 }

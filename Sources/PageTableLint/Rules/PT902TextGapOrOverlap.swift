@@ -19,12 +19,17 @@ extension Rule {
       - arch/x86/mm/dump_pagetables.c, Linux 6.12: note_page
       """
   ) { rule, subject in
-    anomalies(subject) { $0 == .gap || $0 == .unreadableLine }.map { table, anomaly in
-      Finding(
-        rule,
-        "line \(anomaly.line ?? 0): "
-          + (anomaly.kind == .gap ? "does not follow the line before it" : "cannot be read"),
-        in: table, runs: [run(anomaly)], help: "take the dump again, whole")
+    anomaliesByTable(subject) { $0 == .gap || $0 == .unreadableLine }.map { table, found in
+      let unread = found.filter { $0.kind == .unreadableLine }
+      let strays = found.filter { $0.kind == .gap }
+      let parts = [
+        strays.isEmpty
+          ? nil : "\(lines(strays)): not behind the end of the line before",
+        unread.isEmpty ? nil : "\(lines(unread)): cannot be read",
+      ]
+      return Finding(
+        rule, parts.compactMap { $0 }.joined(separator: "; "), in: table,
+        runs: found.prefix(1).map(run), help: "take the dump again, whole")
     }
   }
 }

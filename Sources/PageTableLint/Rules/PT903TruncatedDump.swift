@@ -19,11 +19,10 @@ extension Rule {
     subject.problems.map { problem in
       Finding(rule, problem, in: subject.kernel, runs: [], help: "take the dump again, whole")
     }
-      + anomalies(subject) { $0 == .truncated }.map { table, anomaly in
+      + anomaliesByTable(subject) { $0 == .truncated }.map { table, found in
         Finding(
           rule, "the text does not hold the whole address space: it is cut off or elided",
-          in: table,
-          runs: [], evidence: ["line \(anomaly.line ?? 0)"], help: "take the dump again, whole")
+          in: table, runs: [], evidence: [lines(found)], help: "take the dump again, whole")
       }
   }
 }

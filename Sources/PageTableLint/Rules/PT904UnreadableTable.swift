@@ -17,14 +17,36 @@ extension Rule {
       pages.
       """
   ) { rule, subject in
-    anomalies(subject) { $0 == .tableNotInImage || $0 == .walkLimit }.map { table, anomaly in
-      Finding(
-        rule,
-        anomaly.kind == .walkLimit
-          ? "the walk was stopped: these tables claim more than the image can warrant"
-          : "the table of \(anomaly.size.readableSize) from \(anomaly.address.address) is not in the image",
-        in: table, runs: [run(anomaly)], entry: anomaly.entry,
-        help: "take the dump again with the page tables in it")
+    anomaliesByTable(subject) { $0 == .tableNotInImage || $0 == .walkLimit }.flatMap {
+      table, found in
+      let stopped = found.filter { $0.kind == .walkLimit }
+      let missing = found.filter { $0.kind == .tableNotInImage }
+      let mode = table.space.mode
+      var findings: [Finding] = []
+      if let first = stopped.first {
+        findings.append(
+          Finding(
+            rule, "the walk was stopped: these tables claim more than the image can warrant",
+            in: table, runs: [run(first)], entry: first.entry,
+            help: "take the dump again with the page tables in it"))
+      }
+      if let first = missing.first {
+        let more = missing.count + table.space.anomaliesLeftOut
+        findings.append(
+          Finding(
+            rule,
+            more == 1
+              ? "the table of \(first.size.readableSize) from \(mode.text(first.address)) is not in the image"
+              : "\(more) tables are not in the image", in: table, runs: missing.map(run),
+            entry: first.entry,
+            evidence: more == 1
+              ? []
+              : missing.prefix(3).map {
+                "the table of \($0.size.readableSize) from \(mode.text($0.address))"
+              },
+            help: "take the dump again with the page tables in it"))
+      }
+      return findings
     }
   }
 }
