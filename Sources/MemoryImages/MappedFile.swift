@@ -111,6 +111,7 @@ package func readToEnd(_ descriptor: Int32, name: String, limit: Int) throws(Ima
     let count = unsafe buffer.withUnsafeMutableBytes {
       unsafe read(descriptor, $0.baseAddress, $0.count)
     }
+    if count < 0, errno == EINTR { continue }
     guard count >= 0 else {
       let reason = unsafe String(cString: strerror(errno))
       throw ImageError(name, "cannot be read: \(reason)", advice: "check the permissions")

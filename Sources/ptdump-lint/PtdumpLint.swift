@@ -20,6 +20,11 @@ struct PtdumpLint: ParsableCommand {
 
   /// Runs the command; wrong usage exits with 2, as the contract wants.
   static func main() {
+    // A mapped file that shrinks while it is read.
+    signal(SIGBUS) { _ in
+      complain("ptdump-lint: an input shrank while it was read: copy it first, and try again")
+      _exit(2)
+    }
     do {
       var command = try parseAsRoot()
       try command.run()

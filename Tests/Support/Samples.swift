@@ -78,7 +78,8 @@ package enum Samples {
     process.standardError = pipe
     process.standardInput = FileHandle.nullDevice
     try process.run()
-    let output = pipe.fileHandleForReading.readDataToEndOfFile()
+    // The older readDataToEndOfFile() ends the program when a signal interrupts it.
+    let output = try pipe.fileHandleForReading.readToEnd() ?? Data()
     process.waitUntilExit()
     return (process.terminationStatus, process.terminationReason == .uncaughtSignal, output)
   }
