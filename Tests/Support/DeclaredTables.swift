@@ -70,6 +70,8 @@ package struct DeclaredTables {
   private static func set(_ name: String, _ value: String, in facts: inout KernelFacts) -> Bool {
     let isOn = ["on": true, "off": false][value].map { Fact($0, "declared") }
     switch name {
+    case "kaslrOffset" where UInt64(hexText: value) != nil:
+      facts.kaslrOffset = UInt64(hexText: value).map { Fact($0, "declared") }
     case "release": facts.release = Fact(value, "declared")
     case "pti" where isOn != nil: facts.pti = isOn
     case "nx" where isOn != nil: facts.nx = isOn
