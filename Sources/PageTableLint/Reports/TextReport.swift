@@ -96,6 +96,11 @@ package enum TextReport {
       lines.append(
         "  log: \(image.log.map { "\($0.value.utf8.count) bytes (\($0.source))" } ?? "none")")
     }
+    lines += subject.tables.map { table in
+      let mapped = table.space.runs.reduce(UInt64(0)) { $0 &+ ($1.isLeaf ? $1.size : 0) }
+      return "  table: \(table.name)" + (table.root.map { " at \($0.entry)" } ?? "")
+        + ", \(mapped.readableSize) mapped"
+    }
     lines += subject.problems.map { "  problem: \($0)" }
     return lines.joined(separator: "\n") + "\n"
   }
