@@ -165,6 +165,17 @@ package struct KernelImage: Sendable {
     imageAddresses.map { ($0.lowerBound &- imageOffset)...($0.upperBound &- imageOffset) }
   }
 
+  /// Where the image's text and read-only data lie, without what is given back around them.
+  ///
+  /// Source: `mark_rodata_ro`, arch/x86/mm/init_64.c, 6.12.
+  package var readOnlyParts: [ClosedRange<UInt64>] {
+    [("_text", "_etext"), ("__start_rodata", "__end_rodata")].compactMap { start, end in
+      guard let start = symbols?[start], let end = symbols?[end], start < end else { return nil }
+      // The last page is given back from its end on.
+      return (start & ~4095)...((end &+ 4095) & ~4095 &- 1)
+    }
+  }
+
   /// The root of the tables that EFI's runtime services use; nil where there are none.
   package var efiRoot: UInt64? {
     values[Variable.efiRoot].flatMap { $0 == 0 ? nil : walk($0).physical }

@@ -6,7 +6,7 @@ package struct Rule: Sendable {
   /// What a rule cannot do without.
   package enum Need: Sendable, Equatable {
     case physicalAddresses, directMapBase, noExecute, ptiOff, ptiOn, globalPages, selfTest,
-      processes, kaslrOffset
+      processes, kaslrOffset, imageSymbols
 
     /// The need in words, for a rule's page.
     package var inWords: String {
@@ -18,6 +18,7 @@ package struct Rule: Sendable {
       case .ptiOn: "page-table isolation known to be on"
       case .globalPages: "global pages not known to be out of use, or Xen's"
       case .processes: "the processes' tables"
+      case .imageSymbols: "the kernel's symbols"
       case .kaslrOffset: "how far KASLR moved the image"
       case .selfTest: "a CPA self-test in a log"
       }
@@ -54,6 +55,8 @@ package struct Rule: Sendable {
         subject.facts.pge?.value == false
           ? "the processor's global pages are not in use"
           : subject.facts.xen?.value == true ? "Xen owns the global bit" : nil
+      case .imageSymbols:
+        subject.symbols == nil ? "needs the kernel's symbols: give --symbols" : nil
       case .kaslrOffset:
         subject.facts.kaslrOffset == nil ? "not known how far KASLR moved the image" : nil
       case .processes: subject.processes.isEmpty ? "needs processes: give --table all" : nil
@@ -74,7 +77,8 @@ package struct Rule: Sendable {
   package let check: @Sendable (Rule, Subject) -> [Finding]
 
   package static let all: [Rule] = [
-    writableExecutable, executableDirectMap, userAccessibleKernel, kernelHalfOutOfSync, globalMixed,
+    writableExecutable, writableAliasOfReadonlyImage, executableDirectMap, writableKernelText,
+    userAccessibleKernel, kernelHalfOutOfSync, globalMixed,
     globalMissing,
     globalUnderPTI, globalUserPage, globalNotPresent, cpaNotShattered, reservedBits,
     tableOutsideRAM, directMapOffsetMismatch,

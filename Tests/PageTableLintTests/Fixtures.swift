@@ -30,7 +30,7 @@ enum Fixtures {
     try Samples.withTemporaryFile { path in
       try tables.image.write(to: path)
       var subject = Subject(
-        image: try KernelImage(ImageFile.open(path: path)))
+        image: try KernelImage(ImageFile.open(path: path), symbols: tables.symbols))
       tables.state(in: &subject.facts)
       subject.add(tables.processes)
       return subject

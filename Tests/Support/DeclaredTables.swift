@@ -14,6 +14,11 @@ package struct DeclaredTables {
   private var tables: [(address: UInt64, entries: [Int: UInt64])] = []
   private var missing: [UInt64] = []
   private var facts: [(name: String, value: String)] = []
+  private var symbolList: [(name: String, address: UInt64)] = []
+  /// The symbols that are declared; the first must be where the image starts.
+  package var symbols: [Symbols] {
+    symbolList.isEmpty ? [] : [Symbols(symbolList, source: "declared")]
+  }
   /// The processes that are declared, beside the kernel.
   package private(set) var processes: [KernelProcess] = []
 
@@ -33,6 +38,10 @@ package struct DeclaredTables {
       facts.append((name: words[1], value: words[2]))
       var scratch = KernelFacts()
       return Self.set(words[1], words[2], in: &scratch)
+    }
+    if words[0] == "symbol", words.count == 3, let address = UInt64(hexText: words[2]) {
+      symbolList.append((name: words[1], address: address))
+      return true
     }
     if words[0] == "process", words.count == 4, let pid = Int(words[1]),
       let root = UInt64(hexText: words[3])

@@ -7,7 +7,7 @@ extension Rule {
     summary: "kernel memory is writable and executable", needs: [.noExecute],
     documentation: """
       What: a present leaf of the kernel half that is writable and executable after all levels.
-      The direct map is left to PT004.
+      The direct map is left to PT004, the kernel's text to PT008 where symbols tell it.
       Why: whoever can write there can run code in the kernel.
       How Linux should look: none from mark_rodata_ro() on: text is read-only and executable, all
       else NX. The kernel looks itself at the end of its start (CONFIG_DEBUG_WX) and logs "Checked
@@ -30,6 +30,7 @@ extension Rule {
         $0.isLeaf && $0.start >= mode.upperHalf && $0.effective & mode.write != 0
           && $0.effective & mode.noExecute == 0
           && table.layout.area(of: $0.start).kind != .directMap
+          && subject.textAddresses?.contains($0.start) != true
       }
       return grouped(bad, table).map { area, runs in
         Finding(
