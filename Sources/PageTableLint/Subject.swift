@@ -22,6 +22,8 @@ package struct Subject: Sendable {
   /// The kernel's symbols, at the addresses of these tables.
   package let symbols: Symbols?
   package var selfTests: [SelfTestJudge.Judgement] = []
+  /// What the log reports of single addresses, judged by these tables.
+  package internal(set) var faults: [FaultJudgement] = []
   /// What the input lacks, a line each; any makes the analysis incomplete.
   package var problems: [String] = []
 
