@@ -30,6 +30,9 @@ package struct Linter {
         findings += rule.check(rule, subject)
       }
     }
+    for index in findings.indices {
+      findings[index].evidence += subject.evidence(for: findings[index])
+    }
     findings.sort { ($0.severity, $1.rule.id, $1.start) > ($1.severity, $0.rule.id, $0.start) }
     return Report(
       subject: subject, findings: findings, skipped: skipped, rulesRun: rules.count - skipped.count)

@@ -24,6 +24,8 @@ package struct Subject: Sendable {
   /// The processes whose tables were read beside the kernel's.
   package private(set) var processes: [KernelProcess] = []
   package var selfTests: [SelfTestJudge.Judgement] = []
+  /// What the log reports of single addresses, judged by these tables.
+  package internal(set) var faults: [FaultJudgement] = []
   /// What the input lacks, a line each; any makes the analysis incomplete.
   package var problems: [String] = []
 

@@ -31,48 +31,75 @@ struct Walk: ParsableCommand {
   static let configuration = CommandConfiguration(abstract: "One address, level by level.")
 
   @Argument(help: "A memory image.") var input: String
-  @Argument(help: "Addresses in hexadecimal.") var addresses: [String]
+  @Argument(help: "Addresses in hexadecimal.") var addresses: [String] = []
+  @Flag(help: "Also the address of each fault that the log reports, and why it faulted.")
+  var fault = false
   @OptionGroup var options: InputOptions
 
   func run() throws {
-    let subject = try options.subject(input)
-    guard let image = subject.image, let root = try options.chosen(subject).root else {
+    var subject = try options.subject(input)
+    let table = try options.chosen(subject)
+    guard let image = subject.image, let root = table.root else {
       throw ValidationError("walk needs a memory image: a text dump holds no entries")
     }
+    guard fault || !addresses.isEmpty else {
+      throw ValidationError("walk takes addresses, or --fault")
+    }
+    if fault { try printFaults(&subject, table, image, root) }
     for text in addresses {
       guard let address = UInt64(hexText: text) else {
         throw ValidationError("\(text) is not an address in hexadecimal")
       }
-      let mode = image.mode
-      print(mode.text(address))
-      let result = image.walk(address, root: root)
-      for step in result.steps {
-        let isLeaf = step.level == 1 || step.entry & mode.large != 0
-        let flags =
-          isLeaf
-          ? step.entry & ~mode.level(step.level).leafAddress : step.entry & ~mode.tableAddress
-        let names = mode.names(flags, level: step.level).joined(separator: " ")
-        let owner = image.owner(ofTable: step.table).map { "  in \($0)" } ?? ""
-        print(
-          "  \(mode.level(step.level).name)[\(step.index)] \(step.table.entry): \(step.entry.entry)"
-            + "  \(names)\(owner)")
-      }
-      switch result.end {
-      case .leaf(let physical, let size):
-        let effective = result.steps.last?.effective ?? 0
-        print(
-          "  -> \(physical.entry), a page of \(size.readableSize), effective:"
-            + (effective & mode.user != 0 ? " user" : " kernel")
-            + (effective & mode.write != 0 ? " writable" : " read-only")
-            + (effective & mode.noExecute != 0 ? " no-execute" : " executable"))
-      case .notPresent: print("  -> not present")
-      case .reservedBits(let bits): print("  -> faults: reserved bits \(bits.entry)")
-      case .unreadable(let reason):
-        print(
-          "  -> unknown: the table is \(reason == .outsideMemory ? "outside memory" : "not in the image")"
-        )
-      case .notCanonical: print("  -> not canonical")
-      }
+      printWalk(address, image, root)
+    }
+  }
+
+  private func printFaults(
+    _ subject: inout Subject, _ table: Table, _ image: KernelImage, _ root: UInt64
+  ) throws {
+    try options.takeLog(&subject)
+    let faults = subject.faults.map(\.fault).filter { !$0.kind.isOfMapping }
+    if faults.isEmpty {
+      complain("ptdump-lint: no fault in the log of \(subject.path)")
+      if addresses.isEmpty { throw ExitCode(2) }
+    }
+    for fault in faults {
+      let judged = subject.judge(fault, in: table)
+      print(TextReport.fault(judged, mode: image.mode).joined(separator: "\n"))
+      if let address = judged.address { printWalk(address, image, root) }
+    }
+  }
+
+  private func printWalk(_ address: UInt64, _ image: KernelImage, _ root: UInt64) {
+    let mode = image.mode
+    print(mode.text(address))
+    let result = image.walk(address, root: root)
+    for step in result.steps {
+      let isLeaf = step.level == 1 || step.entry & mode.large != 0
+      let flags =
+        isLeaf
+        ? step.entry & ~mode.level(step.level).leafAddress : step.entry & ~mode.tableAddress
+      let names = mode.names(flags, level: step.level).joined(separator: " ")
+      let owner = image.owner(ofTable: step.table).map { "  in \($0)" } ?? ""
+      print(
+        "  \(mode.level(step.level).name)[\(step.index)] \(step.table.entry): \(step.entry.entry)"
+          + "  \(names)\(owner)")
+    }
+    switch result.end {
+    case .leaf(let physical, let size):
+      let effective = result.steps.last?.effective ?? 0
+      print(
+        "  -> \(physical.entry), a page of \(size.readableSize), effective:"
+          + (effective & mode.user != 0 ? " user" : " kernel")
+          + (effective & mode.write != 0 ? " writable" : " read-only")
+          + (effective & mode.noExecute != 0 ? " no-execute" : " executable"))
+    case .notPresent: print("  -> not present")
+    case .reservedBits(let bits): print("  -> faults: reserved bits \(bits.entry)")
+    case .unreadable(let reason):
+      print(
+        "  -> unknown: the table is \(reason == .outsideMemory ? "outside memory" : "not in the image")"
+      )
+    case .notCanonical: print("  -> not canonical")
     }
   }
 }

@@ -78,6 +78,10 @@ import Testing
     }
   }
 
+  @Test func faultsAreValid() throws {
+    try expectValid("check", ["check", "--format", "json", Samples.path("faults", "memory.elf")])
+  }
+
   @Test func linesAndTwinAreValid() throws {
     let image = Samples.path("cpa-pti", "memory.elf")
     try expectValid("mappings", ["dump", "--style", "json", "--table", "user", image])
@@ -145,7 +149,10 @@ import Testing
 
   /// What may be left out, by the end of its path.
   private static let optional = [
-    "$.cpaSelfTest", ".release", "findings[0].level", "findings[0].entry", "findings[0].physical",
+    "$.cpaSelfTest", "$.faults", "faults[0].address", "faults[0].errorCode", "faults[0].access",
+    "faults[0].instruction", "faults[0].cause", "faults[0].level", "faults[0].area",
+    "faults[0].symbol", "faults[0].tableOwner", ".release", "findings[0].level",
+    "findings[0].entry", "findings[0].physical",
     "failures[0].entry", "failures[0].level", "$[0].physical", "$[0].symbol",
   ]
 

@@ -10,6 +10,7 @@
  *   crash     crash when the tables are printed; a second kernel, loaded at the start, then runs
  *             this program with the next argument
  *   vmcore    copy /proc/vmcore to the disk
+ *   faults    make the kernel fault in each way of `faults` below, before the tables are read
  *
  * Before that it maps one area of each kind that the user's half of a table can hold; what the
  * kernel or the machine does not have is left out.
@@ -33,6 +34,7 @@
 #include <sys/reboot.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <termios.h>
 #include <time.h>
 #include <unistd.h>
@@ -263,6 +265,25 @@ static void copy_vmcore(void)
 	reboot(RB_AUTOBOOT);
 }
 
+/* Each kills the child that asks for it. A child that shares this process' memory, so that none of its pages change. */
+static void provoke_faults(void)
+{
+	static const char *const faults[] = {
+		"WRITE_RO", "WRITE_RO_AFTER_INIT", "WRITE_KERN", "EXEC_DATA", "EXEC_RODATA", "EXEC_VMALLOC",
+		"EXEC_NULL", "ACCESS_NULL", "EXEC_USERSPACE", "ACCESS_USERSPACE",
+	};
+
+	for (unsigned i = 0; i < sizeof faults / sizeof *faults; i++) {
+		pid_t child = vfork();
+
+		if (child == 0) {
+			write_file("/sys/kernel/debug/provoke-crash/DIRECT", faults[i]);
+			_exit(0);
+		}
+		waitpid(child, NULL, 0);
+	}
+}
+
 static long read_log(void)
 {
 	long size = klogctl(SYSLOG_ACTION_READ_ALL, kernel_log, sizeof kernel_log - 1);
@@ -333,6 +354,8 @@ int main(int count, char **arguments)
 
 	if (strcmp(task, "notest") != 0)
 		wait_for_self_test();
+	if (strcmp(task, "faults") == 0)
+		provoke_faults();
 	for (int i = 0; i < TABLES; i++)
 		sizes[i] = read_all(files[i], printed[i], sizeof printed[i]);
 	klogctl(SYSLOG_ACTION_CONSOLE_OFF, NULL, 0);

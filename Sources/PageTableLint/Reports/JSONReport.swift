@@ -14,6 +14,16 @@ package enum JSONReport {
     let findings: [FindingRecord]
     let skippedRules: [Skipped]
     let cpaSelfTest: CPA?
+    let faults: [FaultRecord]?
+  }
+  struct FaultRecord: Encodable {
+    let input, line: Int
+    let kind, report: String
+    let address, errorCode, access, instruction: String?
+    let cause: String?
+    let level: String?
+    let agreement, entries, explanation: String
+    let area, symbol, tableOwner: String?
   }
   struct Tool: Encodable {
     let name = "ptdump-lint"
@@ -76,7 +86,24 @@ package enum JSONReport {
         skippedRules: reports.flatMap(\.skipped).map {
           Skipped(rule: $0.rule.id, reason: $0.reason)
         },
-        cpaSelfTest: tests.isEmpty ? nil : object(tests)))
+        cpaSelfTest: tests.isEmpty ? nil : object(tests), faults: faults(reports)))
+  }
+
+  private static func faults(_ reports: [Linter.Report]) -> [FaultRecord]? {
+    let records = reports.enumerated().flatMap { index, report in
+      report.faults.map { judged in
+        let fault = judged.fault
+        return FaultRecord(
+          input: index, line: fault.line, kind: fault.kind.rawValue, report: fault.quote,
+          address: judged.address.map(report.subject.mode.text), errorCode: fault.errorCode?.entry,
+          access: fault.access?.rawValue, instruction: fault.instruction,
+          cause: fault.kind.isOfMapping ? nil : judged.cause.rawValue, level: judged.level,
+          agreement: judged.agreement.rawValue, entries: judged.entries.rawValue,
+          explanation: judged.explanation, area: judged.area, symbol: judged.symbol,
+          tableOwner: judged.tableOwner)
+      }
+    }
+    return records.isEmpty ? nil : records
   }
 
   private static func record(_ finding: Finding, input: Int, of subject: Subject)

@@ -1,5 +1,5 @@
 internal import MemoryImages
-internal import PageTables
+package import PageTables
 
 /// Colour in a report for people, or none.
 package struct TextStyle: Sendable {
@@ -81,7 +81,49 @@ package enum TextReport {
     }
     if detail != .quiet {
       lines += report.subject.selfTests.map { "CPA self-test: \(summary($0))" }
+      lines += report.faults.prefix(faultsSaid).flatMap { fault($0, mode: mode) }
+      if report.faults.count > faultsSaid {
+        lines.append("and \(report.faults.count - faultsSaid) more reports in the log")
+      }
     }
+    return lines
+  }
+
+  private static let faultsSaid = 16
+
+  /// One report of the log and why it came about, by the tables.
+  package static func fault(_ judged: FaultJudgement, mode: PagingMode) -> [String] {
+    let fault = judged.fault
+    var lines = ["log line \(fault.line): \(fault.quote)"]
+    var facts: [String] = []
+    if let access = fault.access {
+      facts.append((fault.isUser == true ? "user " : "") + access.rawValue)
+    }
+    if let code = fault.errorCode { facts.append("error code \(code.entry)") }
+    if let instruction = fault.instruction { facts.append("at \(instruction)") }
+    if !fault.kind.isOfMapping, !facts.isEmpty {
+      lines.append("    \(facts.joined(separator: ", "))")
+    }
+    if let hint = fault.hint { lines.append("    \(hint)") }
+    let place = [judged.area, judged.symbol].compactMap { $0 }.joined(separator: ", ")
+    lines.append(
+      "    \(fault.kind.isOfMapping ? "" : "why: ")\(judged.explanation)"
+        + (place.isEmpty ? "" : " (\(place))"))
+    if let owner = judged.tableOwner {
+      lines.append("    the page table of \(mode.text(judged.address ?? 0)) is \(owner)")
+    }
+    var verdict: [String] = []
+    switch judged.agreement {
+    case .agrees: verdict.append("the tables agree with the report")
+    case .contradicts: verdict.append("the tables contradict the report")
+    case .unknown: break
+    }
+    switch judged.entries {
+    case .same: verdict.append("its entries are those of the tables now")
+    case .different: verdict.append("its entries are not those of the tables now")
+    case .unknown: break
+    }
+    if !verdict.isEmpty { lines.append("    \(verdict.joined(separator: "; "))") }
     return lines
   }
 

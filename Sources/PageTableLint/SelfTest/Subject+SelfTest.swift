@@ -37,12 +37,14 @@ extension Subject {
     return nil
   }
 
-  /// Judges the self-tests of a log against these tables, unless it is of another boot.
+  /// Judges the self-tests and the faults of a log against these tables, unless it is of another boot.
   ///
   /// - Returns: why the log was refused; nil where it was taken.
   package mutating func take(log: String, userRelease: String?) -> String? {
     let runs = SelfTestLog.parse(log)
-    if let reason = refuses(runs) { return reason }
+    let reported = FaultLog(log)
+    if let reason = refuses(runs) ?? refuses(reported) { return reason }
+    faults = reported.faults.map { judge($0) }
     selfTests = SelfTestJudge.judge(runs, evidence: evidence(userRelease: userRelease))
     return nil
   }

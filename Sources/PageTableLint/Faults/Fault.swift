@@ -1,0 +1,99 @@
+/// One report of a kernel log that concerns one address and its page tables.
+package struct Fault: Sendable, Equatable {
+  package enum Kind: String, Sendable {
+    case pageFault = "page-fault"
+    case generalProtection = "general-protection"
+    /// `Corrupted page table at address`: reserved bits.
+    case corruptedTable = "corrupted-page-table"
+    /// `bad pmd`: an entry that should point to a table; the address is that of the entry.
+    case badEntry = "bad-entry"
+    case badPageMap = "bad-page-map"
+    /// `Found insecure W+X mapping at address`.
+    case insecureMapping = "insecure-mapping"
+    /// `CPA detected W^X violation`.
+    case writeExecute = "write-execute-violation"
+    /// `CPA protect`: the kernel refused a change.
+    case protected = "protected-range"
+
+    /// Whether it names a mapping rather than an access that went wrong.
+    package var isOfMapping: Bool {
+      switch self {
+      case .insecureMapping, .writeExecute, .protected: true
+      case .pageFault, .generalProtection, .corruptedTable, .badEntry, .badPageMap: false
+      }
+    }
+  }
+
+  package enum Access: String, Sendable {
+    case read, write
+    case fetch = "instruction-fetch"
+  }
+
+  /// An entry that the report prints: the name in small letters (`pgd`, `pdpt`, `pde`).
+  package struct Entry: Sendable, Equatable {
+    package let name: String
+    package let value: UInt64
+
+    package init(_ name: String, _ value: UInt64) {
+      self.name = name
+      self.value = value
+    }
+  }
+
+  /// Bits of a page fault's error code.
+  ///
+  /// Source: `enum x86_pf_error_code`, arch/x86/include/asm/trap_pf.h, 6.12.
+  package enum ErrorBit {
+    static let present: UInt64 = 1
+    static let write: UInt64 = 2
+    static let user: UInt64 = 4
+    static let reserved: UInt64 = 8
+    static let fetch: UInt64 = 16
+    static let protectionKey: UInt64 = 32
+    static let rmp: UInt64 = 1 << 31
+  }
+
+  package let kind: Kind
+  /// Nil where the log names a symbol.
+  package var address: UInt64?
+  /// The last byte of a range.
+  package var last: UInt64?
+  /// The symbol that stands for the address, as logged.
+  package var symbol: String?
+  package var errorCode: UInt64?
+  /// What the `#PF` line says of the access.
+  package var saidAccess: Access?
+  package var saidUser: Bool?
+  package var entries: [Entry] = []
+  /// `kernel tried to execute NX-protected page`, `unable to execute userspace code`.
+  package var hint: String?
+  /// Where the instruction pointer was, as logged.
+  package var instruction: String?
+  /// The line of the log that begins the report, counted from 1, and its text.
+  package let line: Int
+  package let quote: String
+
+  init(_ kind: Kind, line: Int, quote: String) {
+    self.kind = kind
+    self.line = line
+    self.quote = quote
+  }
+
+  /// The quote without what is not needed to find the line.
+  var shortQuote: String {
+    let text = quote.hasPrefix("x86/mm: ") ? quote.dropFirst(8) : quote[...]
+    guard kind.isOfMapping, let end = text.firstRange(of: " PFN ")?.lowerBound else {
+      return String(text)
+    }
+    return String(text[..<end])
+  }
+
+  package var access: Access? {
+    guard let errorCode, kind == .pageFault || kind == .corruptedTable else { return saidAccess }
+    return errorCode & ErrorBit.fetch != 0
+      ? .fetch : errorCode & ErrorBit.write != 0 ? .write : saidAccess ?? .read
+  }
+
+  /// Whether the access was made with a user's rights.
+  package var isUser: Bool? { errorCode.map { $0 & ErrorBit.user != 0 } ?? saidUser }
+}
