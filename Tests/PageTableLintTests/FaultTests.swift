@@ -268,7 +268,7 @@ import Testing
     let subject = try Samples.withTemporaryFile { path in
       try DeclaredTables(Self.tables).image.write(to: path)
       return Subject(
-        image: try KernelImage(try ELFImage(try MappedFile(path: path))),
+        image: try KernelImage(ImageFile.open(path: path)),
         roots: [(name: "0x2000", address: 0x2000)])
     }
     let head = "BUG: unable to handle page fault for address: 0000000000001000\n"
