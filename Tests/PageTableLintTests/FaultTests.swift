@@ -158,6 +158,15 @@ import Testing
     #expect(refused.last == 0xffff_8880_0160_0fff)
   }
 
+  /// A real log has hundreds of such lines, which must not crowd the faults out.
+  @Test func refusedChangesAreRanges() throws {
+    let faults = FaultLog(try Samples.text("faults", "kernel.log")).faults
+    let refused = faults.filter { $0.kind == .protected }
+    #expect(refused.count == 2)
+    #expect(refused.allSatisfy { ($0.last ?? 0) - ($0.address ?? 0) > 1 << 20 })
+    #expect(faults.count == refused.count + 11)
+  }
+
   @Test func lastBootOnly() {
     let log = FaultLog("\(Self.today)\nLinux version 6.1.0 (x@y)\n\(Self.today)")
     #expect(log.release == "6.1.0")

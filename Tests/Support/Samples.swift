@@ -7,7 +7,8 @@ package enum Samples {
   package static let root = URL(filePath: #filePath).deletingLastPathComponent()
     .deletingLastPathComponent().deletingLastPathComponent()
   package static let healthy = ["healthy", "healthy-pti", "healthy-5level"]
-  package static let all = healthy + ["cpa-2008", "cpa-pti", "real-failure", "writable-executable"]
+  package static let all =
+    healthy + ["cpa-2008", "cpa-pti", "real-failure", "writable-executable", "faults"]
   /// Healthy kernels in other configurations, packed.
   package static let configurations: [String] = {
     let folder = root.appending(path: "samples/configurations").path

@@ -94,10 +94,15 @@ package struct FaultLog: Sendable, Equatable {
       fault.hint = hint
       hint = nil
     }
-    if fault.kind == .protected, let last = faults.last, last.kind == .protected,
-      last.address == fault.address
-    {
-      return
+    if fault.kind == .protected {
+      // A line a page, of the kernel image and of the direct map in turn: one range each.
+      isOpen = false
+      for index in faults.indices.suffix(2) where faults[index].kind == .protected {
+        if faults[index].last.map({ $0 &+ 1 }) == fault.address {
+          faults[index].last = fault.last
+          return
+        }
+      }
     }
     guard faults.count < Self.kept else {
       leftOut += 1
@@ -110,11 +115,11 @@ package struct FaultLog: Sendable, Equatable {
 
   /// The line that begins a report.
   private static func header(_ text: String, _ words: [String], _ line: Int) -> Fault? {
-    func fault(_ kind: Fault.Kind, _ address: UInt64?, last: UInt64? = nil) -> Fault? {
+    if words.first == "CPA" { return change(text, words, line) }
+    func fault(_ kind: Fault.Kind, _ address: UInt64?) -> Fault? {
       guard let address else { return nil }
       var fault = Fault(kind, line: line, quote: printable(text))
       fault.address = address
-      fault.last = last
       return fault
     }
     func after(_ mark: String) -> UInt64? {
@@ -155,7 +160,18 @@ package struct FaultLog: Sendable, Equatable {
     if text.contains("insecure W+X mapping at address") {
       return insecure(text, words, line)
     }
-    guard words.first == "CPA", let colon = words.lastIndex(where: { $0.hasSuffix(":") }),
+    return nil
+  }
+
+  /// `CPA detected W^X violation: …` and `CPA  protect  Rodata RO: …`.
+  private static func change(_ text: String, _ words: [String], _ line: Int) -> Fault? {
+    func fault(_ kind: Fault.Kind, _ start: UInt64, last: UInt64) -> Fault {
+      var fault = Fault(kind, line: line, quote: printable(text))
+      fault.address = start
+      fault.last = last
+      return fault
+    }
+    guard let colon = words.lastIndex(where: { $0.hasSuffix(":") }),
       colon + 3 < words.count, words[colon + 2] == "-", let start = Self.number(words[colon + 1]),
       let last = Self.number(words[colon + 3]), start <= last
     else { return nil }
