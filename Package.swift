@@ -22,8 +22,11 @@ let package = Package(
   targets: [
     .target(name: "PageTables", swiftSettings: settings),
     .systemLibrary(name: "CElfutils", pkgConfig: "libelf", providers: [.apt(["libelf-dev"])]),
+    .systemLibrary(
+      name: "CKdumpfile", pkgConfig: "libkdumpfile", providers: [.apt(["libkdumpfile-dev"])]),
     .target(
-      name: "MemoryImages", dependencies: ["PageTables", "CElfutils"], swiftSettings: settings),
+      name: "MemoryImages", dependencies: ["PageTables", "CElfutils", "CKdumpfile"],
+      swiftSettings: settings),
     .target(
       name: "PageTableLint", dependencies: ["PageTables", "MemoryImages"],
       swiftSettings: settings),

@@ -16,6 +16,8 @@ package protocol MemoryImage: PhysicalMemory {
   var textOffset: UInt64? { get }
   /// What an extract of ours says of itself; nil for an image that is none.
   var extract: Extract.Contents? { get }
+  /// How many tables the image leaves out that were read as zeros, for it leaves out zero pages.
+  var tablesTakenForZero: Int { get }
 
   /// Copies physical memory.
   func read(at address: UInt64, count: Int) throws(UnreadableMemory) -> [UInt8]
@@ -28,6 +30,7 @@ extension MemoryImage {
   package var is32Bit: Bool? { nil }
   package var textOffset: UInt64? { nil }
   package var extract: Extract.Contents? { nil }
+  package var tablesTakenForZero: Int { 0 }
 
   package func forEachPage(_ body: (_ address: UInt64, _ startsWith: ([UInt8]) -> Bool) -> Void) {
     for range in ranges {
@@ -41,21 +44,13 @@ extension MemoryImage {
   }
 }
 
-/// A note of an image: who wrote it, its type, and what it says.
-package struct ImageNote: Sendable, Equatable {
-  package let name: String
-  package let type: UInt32
-  package let bytes: [UInt8]
-  /// Where its content lies in the file.
-  package let offset: UInt64
-}
-
 /// Opens a file in whatever format it is, found from its content.
 package enum ImageFile {
   /// - Returns: nil where the file is no memory image of a known format.
   /// - Throws: `ImageError` where it is one and cannot be read.
   package static func open(_ file: MappedFile) throws(ImageError) -> (any MemoryImage)? {
     if ELFFormat.matches(file) { return try ELFFormat.read(file) }
+    if KdumpFormat.matches(file) { return try KdumpFormat.read([file]) }
     return nil
   }
 
