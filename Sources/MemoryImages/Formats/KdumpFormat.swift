@@ -8,6 +8,12 @@ enum KdumpFormat {
     file.bytes(at: 0, count: 8) == Array("KDUMP   ".utf8)
   }
 
+  /// What the parts of one split dump have in common; nil for a file that is no such part.
+  static func partIdentity(_ file: MappedFile) -> [UInt8]? {
+    guard matches(file), let header = try? KdumpHeader(file), header.isPart else { return nil }
+    return header.identity
+  }
+
   /// Reads a dump.
   ///
   /// - Parameter files: the file, or the parts of a split dump in any order.
@@ -189,7 +195,7 @@ enum KdumpFormat {
   func readTable(at address: UInt64, into table: inout [UInt64]) throws(UnreadableMemory) {
     let bytes = try read(at: address, count: table.count * 8)
     if try !isHeld(address) { _ = zeroTables.withLock { $0.insert(address & ~4095) } }
-    unsafe table.withUnsafeMutableBytes { unsafe $0.copyBytes(from: bytes) }
+    table.copy(bytes)
   }
 
   func read(at address: UInt64, count: Int) throws(UnreadableMemory) -> [UInt8] {

@@ -96,6 +96,9 @@ package enum TextReport {
       lines.append(
         "  log: \(image.log.map { "\($0.value.utf8.count) bytes (\($0.source))" } ?? "none")")
     }
+    if let count = subject.image?.memory.tablesTakenForZero, count > 0 {
+      lines.append("  tables taken for zero: \(count) (the dump leaves zero pages out)")
+    }
     lines += subject.problems.map { "  problem: \($0)" }
     return lines.joined(separator: "\n") + "\n"
   }
