@@ -21,15 +21,17 @@ install: build
 
 # The Debian packages that the build needs.
 packages:
-	@command -v pkg-config > /dev/null && pkg-config --exists libelf libdw libbpf \
-	  || $(call install,libelf-dev libdw-dev libbpf-dev pkg-config)
+	@command -v pkg-config > /dev/null && pkg-config --exists libelf libdw libbpf libkdumpfile \
+	  || $(call install,libelf-dev libdw-dev libbpf-dev libkdumpfile-dev pkg-config)
 
-# What the tests need beside it: a validator of JSON Schema 2020-12, xz, and other programs that walk page
-# tables (libkdumpfile by Debian's package, drgn by PyPI's; where that is out of reach its test is skipped).
+# What the tests need beside it: a validator of JSON Schema 2020-12, the packers, makedumpfile, and other
+# programs that walk page tables (libkdumpfile by Debian's package, drgn by PyPI's; where that is out of
+# reach its test is skipped).
 test-packages: .build/witnesses
 	@/usr/bin/python3 -c 'from jsonschema import Draft202012Validator' 2> /dev/null \
-	  && command -v xz > /dev/null && pkg-config --exists libaddrxlat \
-	  || $(call install,python3-jsonschema xz-utils libkdumpfile-dev gcc libc6-dev)
+	  && command -v xz > /dev/null && command -v zstd > /dev/null && command -v makedumpfile > /dev/null \
+	  && pkg-config --exists libaddrxlat \
+	  || $(call install,python3-jsonschema xz-utils zstd makedumpfile libkdumpfile-dev gcc libc6-dev)
 
 .build/witnesses:
 	@/usr/bin/python3 -c 'import ensurepip' 2> /dev/null || $(call install,python3-venv)

@@ -24,8 +24,10 @@ let package = Package(
     .systemLibrary(
       name: "CElfutils", pkgConfig: "libdw libelf", providers: [.apt(["libdw-dev", "libelf-dev"])]),
     .systemLibrary(name: "CLibbpf", pkgConfig: "libbpf", providers: [.apt(["libbpf-dev"])]),
+    .systemLibrary(
+      name: "CKdumpfile", pkgConfig: "libkdumpfile", providers: [.apt(["libkdumpfile-dev"])]),
     .target(
-      name: "MemoryImages", dependencies: ["PageTables", "CElfutils", "CLibbpf"],
+      name: "MemoryImages", dependencies: ["PageTables", "CElfutils", "CLibbpf", "CKdumpfile"],
       swiftSettings: settings),
     .target(
       name: "PageTableLint", dependencies: ["PageTables", "MemoryImages"],

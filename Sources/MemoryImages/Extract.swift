@@ -127,7 +127,9 @@ package enum Extract {
     }
     add(.values, Array(values.utf8))
     // Of an extract without the note nothing is known; the next one knows no more.
-    let map = image.memory.extract.map(\.memory) ?? image.memory.ranges
+    let map =
+      image.memory.extract.map(\.memory)
+      ?? (image.memory.tellsAllMemory ? image.memory.ranges : nil)
     if let map {
       let lines = map.map { "\($0.lowerBound.entry)-\($0.upperBound.entry)\n" }.joined()
       add(.memory, Array(lines.utf8))

@@ -6,15 +6,22 @@ internal import PageTables
   package let path: String
   package let size: Int
   package let descriptor: Int32
+  /// What was lost on the way to this content, where it was unpacked or rearranged: a line each.
+  package let damage: [String]
   // The mapping is never written to and lives as long as the object.
   private nonisolated(unsafe) let base: UnsafeRawPointer?
 
   /// Opens `path`.
   ///
   /// - Throws: `ImageError` where the file cannot be opened or mapped.
-  package init(path: String) throws(ImageError) {
+  package convenience init(path: String) throws(ImageError) {
+    try self.init(unsafe Glibc.open(path, O_RDONLY | O_CLOEXEC), path: path)
+  }
+
+  /// Takes over a descriptor; a negative one is a failure to open `path`.
+  init(_ descriptor: Int32, path: String, damage: [String] = []) throws(ImageError) {
     self.path = path
-    let descriptor = unsafe Glibc.open(path, O_RDONLY | O_CLOEXEC)
+    self.damage = damage
     func failure(_ what: String) -> ImageError {
       let reason = unsafe String(cString: strerror(errno))
       if descriptor >= 0 { close(descriptor) }
@@ -79,7 +86,9 @@ internal import PageTables
   }
 
   /// Calls `body` with the whole file.
-  package func withBytes<Result>(_ body: (Span<UInt8>) throws -> Result) rethrows -> Result {
+  package func withBytes<Result, Failure: Error>(
+    _ body: (Span<UInt8>) throws(Failure) -> Result
+  ) throws(Failure) -> Result {
     let buffer = unsafe UnsafeBufferPointer(
       start: base?.assumingMemoryBound(to: UInt8.self), count: base == nil ? 0 : size)
     return try unsafe body(buffer.span)

@@ -16,6 +16,10 @@ package protocol MemoryImage: PhysicalMemory {
   var textOffset: UInt64? { get }
   /// What an extract of ours says of itself; nil for an image that is none.
   var extract: Extract.Contents? { get }
+  /// Whether the machine had no memory but `ranges`; a writer may have left out more (AVML's zeros).
+  var tellsAllMemory: Bool { get }
+  /// How many tables the image leaves out that were read as zeros, for it leaves out zero pages.
+  var tablesTakenForZero: Int { get }
 
   /// Copies physical memory.
   func read(at address: UInt64, count: Int) throws(UnreadableMemory) -> [UInt8]
@@ -28,6 +32,8 @@ extension MemoryImage {
   package var is32Bit: Bool? { nil }
   package var textOffset: UInt64? { nil }
   package var extract: Extract.Contents? { nil }
+  package var tellsAllMemory: Bool { true }
+  package var tablesTakenForZero: Int { 0 }
 
   package func forEachPage(_ body: (_ address: UInt64, _ startsWith: ([UInt8]) -> Bool) -> Void) {
     for range in ranges {
@@ -41,29 +47,71 @@ extension MemoryImage {
   }
 }
 
-/// A note of an image: who wrote it, its type, and what it says.
-package struct ImageNote: Sendable, Equatable {
-  package let name: String
-  package let type: UInt32
-  package let bytes: [UInt8]
-  /// Where its content lies in the file.
-  package let offset: UInt64
-}
-
-/// Opens a file in whatever format it is, found from its content.
+/// Opens files in whatever format they are, found from their content.
 package enum ImageFile {
+  /// A file's content, out of what packs or flattens it.
+  ///
+  /// - Throws: `ImageError` where it cannot be opened, unpacked or rearranged.
+  package static func content(path: String) throws(ImageError) -> MappedFile {
+    var file = try MappedFile(path: path)
+    if let program = PackedFormat.program(for: file) {
+      file = try PackedFormat.unpack(file, with: program)
+    }
+    return FlattenedFormat.matches(file) ? try FlattenedFormat.rearrange(file) : file
+  }
+
+  /// Opens what `content` gave.
+  ///
+  /// - Parameters:
+  ///   - files: one, or the parts of one split dump.
+  ///   - base: where the memory starts of a file that is of no known format.
   /// - Returns: nil where the file is no memory image of a known format.
   /// - Throws: `ImageError` where it is one and cannot be read.
-  package static func open(_ file: MappedFile) throws(ImageError) -> (any MemoryImage)? {
+  package static func open(
+    _ files: [MappedFile], base: UInt64? = nil
+  ) throws(ImageError) -> (any MemoryImage)? {
+    guard let file = files.first else { return nil }
+    if KdumpFormat.matches(file) { return try KdumpFormat.read(files) }
     if ELFFormat.matches(file) { return try ELFFormat.read(file) }
+    if LiMEFormat.matches(file) { return try LiMEFormat.read(file) }
+    if AVMLFormat.matches(file) { return try AVMLFormat.read(file) }
+    try UnreadFormats.refuse(file)
+    if let base { return try RawFormat.read(file, base: base) }
     return nil
   }
 
   /// Opens a file that must be a memory image.
-  package static func open(path: String) throws(ImageError) -> any MemoryImage {
-    guard let image = try open(try MappedFile(path: path)) else {
-      throw ImageError(path, offset: 0, "expected a memory image (ELF core)", advice: "give one")
+  package static func open(
+    path: String, base: UInt64? = nil
+  ) throws(ImageError) -> any MemoryImage {
+    try open(paths: [path], base: base)
+  }
+
+  /// Opens files that must be one memory image: the parts of a split dump, in any order.
+  package static func open(
+    paths: [String], base: UInt64? = nil
+  ) throws(ImageError) -> any MemoryImage {
+    var files: [MappedFile] = []
+    for path in paths { files.append(try content(path: path)) }
+    guard let image = try open(files, base: base) else {
+      throw ImageError(
+        paths.first ?? "", offset: 0, "expected a memory image (ELF core, kdump, LiME, AVML)",
+        advice: "give one, or --base ADDRESS for one of raw memory")
     }
     return image
+  }
+
+  /// Puts the parts of each split dump together; any other file stands for itself.
+  package static func grouped(_ files: [MappedFile]) -> [[MappedFile]] {
+    var groups: [(identity: [UInt8]?, files: [MappedFile])] = []
+    for file in files {
+      let identity = KdumpFormat.partIdentity(file)
+      if identity != nil, let index = groups.firstIndex(where: { $0.identity == identity }) {
+        groups[index].files.append(file)
+      } else {
+        groups.append((identity, [file]))
+      }
+    }
+    return groups.map(\.files)
   }
 }

@@ -19,6 +19,7 @@ package final class SegmentImage: MemoryImage, Sendable {
   package let is32Bit: Bool?
   package let textOffset: UInt64?
   package let extract: Extract.Contents?
+  package let tellsAllMemory: Bool
   package var path: String { file.path }
   package var ranges: [ClosedRange<UInt64>] {
     segments.map { $0.physical...($0.physical + $0.size - 1) }
@@ -29,7 +30,7 @@ package final class SegmentImage: MemoryImage, Sendable {
   init(
     _ file: MappedFile, format: String, segments: [Segment], notes: [ImageNote] = [],
     damage: [String] = [], is32Bit: Bool? = nil, textOffset: UInt64? = nil,
-    extract: Extract.Contents? = nil
+    extract: Extract.Contents? = nil, tellsAllMemory: Bool = true
   ) {
     self.file = file
     self.format = format
@@ -38,6 +39,7 @@ package final class SegmentImage: MemoryImage, Sendable {
     self.is32Bit = is32Bit
     self.textOffset = textOffset
     self.extract = extract
+    self.tellsAllMemory = tellsAllMemory
     var disjoint: [Segment] = []
     for segment in segments.sorted(by: { ($0.physical, $0.size) < ($1.physical, $1.size) }) {
       // /proc/vmcore lists the kernel's text twice: by its own address and in RAM.
@@ -60,7 +62,7 @@ package final class SegmentImage: MemoryImage, Sendable {
     guard let segment = segment(of: address) else {
       // An extract holds little of the memory that there was.
       let wasThere = extract?.memory?.contains { $0.contains(address) } ?? true
-      throw extract != nil && wasThere ? .notInImage : .outsideMemory
+      throw extract != nil && wasThere || !tellsAllMemory ? .notInImage : .outsideMemory
     }
     let offset = address - segment.physical
     guard offset <= segment.available, count <= segment.available - offset else {

@@ -21,9 +21,9 @@ struct Check: ParsableCommand {
 
   func run() throws {
     let rules = try rules()
-    let inputs: [String?] = inputs.isEmpty ? [nil] : inputs
-    let reports = try inputs.map { input in
-      var subject = try options.subject(input)
+    let subjects = try inputs.isEmpty ? [options.subject(nil)] : options.subjects(inputs)
+    let reports = try subjects.map { input in
+      var subject = input
       try options.takeLog(&subject)
       return Linter.run(subject, rules: rules)
     }
@@ -114,7 +114,7 @@ struct CPA: ParsableCommand {
 
 extension CPA {
   private static func isImage(_ path: String) throws -> Bool {
-    try path != "-" && ImageFile.open(MappedFile(path: path)) != nil
+    try path != "-" && ImageFile.open([ImageFile.content(path: path)]) != nil
   }
 }
 

@@ -73,6 +73,9 @@ struct InputOptions: ParsableArguments {
   @Option(help: "The root: kernel, user (the PTI twin), efi, pid:N, all, or a physical address.")
   var table = "kernel"
 
+  @Option(help: "Where the memory of a raw image starts: a physical address in hexadecimal.")
+  var base: String?
+
   @Flag(name: .shortAndLong, help: "Say only what is asked for.")
   var quiet = false
 
@@ -93,24 +96,37 @@ struct InputOptions: ParsableArguments {
 
   /// Reads an input of any kind; the kind is found from the content.
   func subject(_ path: String?) throws -> Subject {
-    guard let path else {
+    guard let subject = try subjects([path].compactMap { $0 }).first else {
       throw ValidationError(
         "no INPUT: reading the running kernel is not built yet; give a dump or a memory image")
     }
-    var subject = try read(path, mode: try pagingMode())
+    return subject
+  }
+
+  /// Reads inputs of any kind; the parts of a split dump make one.
+  func subjects(_ paths: [String]) throws -> [Subject] {
+    let mode = try pagingMode()
+    return try ImageFile.grouped(paths.filter { $0 != "-" }.map(ImageFile.content)).map {
+      try finished(read($0, mode: mode))
+    } + paths.filter { $0 == "-" }.prefix(1).map { _ in try finished(readStandardInput(mode)) }
+  }
+
+  private func finished(_ read: Subject) throws -> Subject {
+    var subject = read
     try apply(assume, to: &subject)
     if let release { subject.facts.release = subject.facts.release ?? Fact(release, "--release") }
     if let range { subject = subject.limited(to: try Self.addresses(range)) }
     return subject
   }
 
-  private func read(_ path: String, mode: PagingMode?) throws -> Subject {
-    if path == "-" {
-      let bytes = try readToEnd(0, name: "standard input", limit: textLimit)
-      return try dump(bytes.span, path: "standard input", mode: mode)
-    }
-    let file = try MappedFile(path: path)
-    if let memory = try ImageFile.open(file) {
+  private func readStandardInput(_ mode: PagingMode?) throws -> Subject {
+    let bytes = try readToEnd(0, name: "standard input", limit: textLimit)
+    return try dump(bytes.span, path: "standard input", mode: mode)
+  }
+
+  private func read(_ files: [MappedFile], mode: PagingMode?) throws -> Subject {
+    let file = files[0]
+    if let memory = try ImageFile.open(files, base: try baseAddress()) {
       let address = try rootAddress()
       var image = try KernelImage(
         memory, mode: mode, root: address, symbols: try symbols.map(SymbolFile.read))
@@ -131,9 +147,19 @@ struct InputOptions: ParsableArguments {
     // debugfs and procfs files have no size until they are read.
     if file.size == 0 {
       let bytes = try file.wholeContent(limit: textLimit)
-      return try dump(bytes.span, path: path, mode: mode)
+      return try dump(bytes.span, path: file.path, mode: mode)
     }
-    return try file.withBytes { try dump($0, path: path, mode: mode) }
+    var subject = try file.withBytes { try dump($0, path: file.path, mode: mode) }
+    subject.problems += file.damage
+    return subject
+  }
+
+  private func baseAddress() throws -> UInt64? {
+    guard let base else { return nil }
+    guard let address = UInt64(hexText: base) else {
+      throw ValidationError("--base takes a physical address in hexadecimal, not \(base)")
+    }
+    return address
   }
 
   /// `START-END` in hexadecimal; END is exclusive, and zero is the top of the address space.
@@ -226,8 +252,9 @@ struct InputOptions: ParsableArguments {
   private func dump(_ bytes: Span<UInt8>, path: String, mode: PagingMode?) throws -> Subject {
     guard KernelText.matches(bytes) else {
       throw ImageError(
-        path, offset: 0, "neither a memory image (ELF core) nor an x86 page-table dump",
-        advice: "give /sys/kernel/debug/page_tables/kernel, or a QEMU or /proc/vmcore ELF image")
+        path, offset: 0,
+        "neither a memory image (ELF core, kdump, LiME, AVML) nor an x86 page-table dump",
+        advice: "give one (docs/inputs.md tells what is read), or --base ADDRESS for raw memory")
     }
     return try Subject(
       text: KernelText.parse(bytes, mode: mode), path: path,
@@ -242,6 +269,6 @@ func readText(_ path: String) throws -> String {
   let bytes =
     path == "-"
     ? try readToEnd(0, name: "standard input", limit: textLimit)
-    : try MappedFile(path: path).wholeContent(limit: textLimit)
+    : try ImageFile.content(path: path).wholeContent(limit: textLimit)
   return String(decoding: bytes, as: UTF8.self)
 }

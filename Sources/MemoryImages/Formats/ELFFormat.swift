@@ -8,7 +8,7 @@ enum ELFFormat {
   }
 
   static func read(_ file: MappedFile) throws(ImageError) -> SegmentImage {
-    var damage: [String] = []
+    var damage = file.damage
     guard elf_version(UInt32(EV_CURRENT)) != UInt32(EV_NONE),
       let elf = unsafe elf_begin(file.descriptor, ELF_C_READ_MMAP, nil)
     else {
@@ -56,7 +56,7 @@ enum ELFFormat {
         if program.p_memsz != 0, program.p_memsz != program.p_filesz {
           damage.append("program header \(index): the notes' two sizes differ")
         }
-        notes += readNotes(file, at: program.p_offset, size: held, damage: &damage)
+        notes += ImageNote.read(file, at: program.p_offset, size: held, damage: &damage)
       case UInt32(PT_LOAD):
         // Without a physical address (kcore's vmalloc), or past its end, it is no memory to us.
         let memory = max(program.p_memsz, program.p_filesz)
@@ -81,52 +81,8 @@ enum ELFFormat {
         file.path, "no memory in it (no PT_LOAD with a physical address)",
         advice: "the file is damaged or no memory image: take the dump again")
     }
-    // A note of a name that nobody writes is one whose name was changed.
-    damage += notes.filter { !writers.contains($0.name) }.map {
-      "the note at \($0.offset.entry) has the unknown name \"\($0.name)\""
-    }
     return SegmentImage(
       file, format: "elf-core", segments: segments, notes: notes, damage: damage,
       is32Bit: is32Bit, textOffset: textOffset, extract: Extract.contents(notes, of: file))
-  }
-
-  /// Who writes notes: the kernel and its kdump, QEMU, makedumpfile, Xen, and our own extracts.
-  private static let writers: Set<String> = [
-    "CORE", "LINUX", "VMCOREINFO", "VMCOREDD", "QEMU", "ERASEINFO", "Xen", "XEN_ELFNOTE", "GNU",
-    "VMCOREINFO_XEN", Extract.owner,
-  ]
-
-  private static func readNotes(
-    _ file: MappedFile, at offset: UInt64, size: UInt64, damage: inout [String]
-  ) -> [ImageNote] {
-    // 64 MiB is far above any machine's notes, and bounds what a bad header can ask for.
-    guard let count = Int(exactly: size), count <= 64 << 20,
-      let bytes = file.bytes(at: offset, count: count)
-    else {
-      damage.append("the notes at \(offset.entry) cannot be read")
-      return []
-    }
-    var found: [ImageNote] = []
-    var at = 0
-    while at + 12 <= bytes.count, let nameSize = bytes.u32(at: at),
-      let descriptionSize = bytes.u32(at: at + 4), let type = bytes.u32(at: at + 8)
-    {
-      let nameAt = at + 12
-      let descriptionAt = nameAt + (Int(nameSize) + 3) & ~3
-      let end = descriptionAt + Int(descriptionSize)
-      guard nameSize < 256, end <= bytes.count else {
-        damage.append("the note at \((offset + UInt64(at)).entry) runs past the end of the notes")
-        break
-      }
-      if nameSize == 0, descriptionSize == 0 { break }
-      let name = String(
-        decoding: bytes[nameAt..<(nameAt + Int(nameSize))].prefix { $0 != 0 }, as: UTF8.self)
-      found.append(
-        ImageNote(
-          name: name, type: type, bytes: Array(bytes[descriptionAt..<end]),
-          offset: offset + UInt64(descriptionAt)))
-      at = (end + 3) & ~3
-    }
-    return found
   }
 }

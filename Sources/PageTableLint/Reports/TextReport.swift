@@ -143,6 +143,9 @@ package enum TextReport {
       return "  table: \(table.name)" + (table.root.map { " at \($0.entry)" } ?? "")
         + ", \(mapped.readableSize) mapped"
     }
+    if let count = subject.image?.memory.tablesTakenForZero, count > 0 {
+      lines.append("  tables taken for zero: \(count) (the dump leaves zero pages out)")
+    }
     lines += subject.problems.map { "  problem: \($0)" }
     return lines.joined(separator: "\n") + "\n"
   }

@@ -1,0 +1,100 @@
+internal import PageTables
+
+/// What stands before the pages of a kdump-compressed file, or of one part of a split one.
+///
+/// Source: diskdump_mod.h of makedumpfile 1.7.2 (`disk_dump_header`, `kdump_sub_header`) and QEMU's
+/// include/sysemu/dump.h for the 32-bit layout.
+struct KdumpHeader {
+  let is32Bit: Bool
+  /// Whether makedumpfile ran out of space while writing.
+  let isIncomplete: Bool
+  let dumpLevel: UInt32
+  /// How many pages the bitmaps speak of.
+  let pageCount: UInt64
+  let isPart: Bool
+  /// The pages whose content this file is for: all, but for a part of a split dump.
+  let pages: Range<UInt64>
+  /// Where the bitmap of the machine's memory starts.
+  let memoryBitmap: UInt64
+  /// Where the bitmap of the pages that were kept starts.
+  let keptBitmap: UInt64
+  let descriptors: UInt64
+  let notes: (offset: UInt64, size: UInt64)
+  let vmcoreinfo: (offset: UInt64, size: UInt64)
+  /// What all parts of one dump have in common.
+  let identity: [UInt8]
+
+  static let pageSize: UInt64 = 4096
+  /// 2^52 bytes of memory: what x86 can address.
+  private static let mostPages: UInt64 = 1 << 40
+
+  init(_ file: MappedFile) throws(ImageError) {
+    func failure(_ offset: UInt64, _ problem: String) -> ImageError {
+      ImageError(
+        file.path, offset: offset, problem,
+        advice: "the file is cut off or damaged: copy it again, or take the dump again")
+    }
+    guard let head = file.bytes(at: 0, count: 480), let version = head.u32(at: 8) else {
+      throw failure(UInt64(file.size), "the kdump header ends here, expected 480 bytes")
+    }
+    let machine = String(decoding: head[272..<337].prefix { $0 != 0 }, as: UTF8.self)
+    guard machine.isEmpty || machine == "x86_64" || machine.wholeMatch(of: /i[3-6]86/) != nil else {
+      throw ImageError(
+        file.path, offset: 272, "expected a dump of x86, and its machine is \(machine)",
+        advice: "give a dump of an x86 kernel")
+    }
+    let narrow = machine.hasPrefix("i")
+    is32Bit = narrow
+    // 12 bytes of the time and its alignment are what the layouts differ in.
+    let fields = narrow ? 412 : 424
+    func field(_ index: Int) -> UInt64 { UInt64(head.u32(at: fields + 4 * index) ?? 0) }
+    guard (1...6).contains(version) else {
+      throw failure(8, "kdump header version \(version), expected 1 to 6")
+    }
+    guard field(1) == Self.pageSize else {
+      throw failure(UInt64(fields + 4), "pages of \(field(1)) bytes, expected 4096")
+    }
+    let subBlocks = field(2)
+    let bitmapBlocks = field(3)
+    guard subBlocks > 0, let sub = file.bytes(at: Self.pageSize, count: 104) else {
+      throw failure(Self.pageSize, "no kdump sub header, expected 104 bytes")
+    }
+    func number(_ wide: Int, _ narrowAt: Int, wideSize: Int = 8, narrowSize: Int = 8) -> UInt64 {
+      (narrow
+        ? sub.number(at: narrowAt, size: narrowSize) : sub.number(at: wide, size: wideSize)) ?? 0
+    }
+    isIncomplete = field(0) & 8 != 0
+    dumpLevel = UInt32(truncatingIfNeeded: number(8, 4, wideSize: 4, narrowSize: 4))
+    let count = version >= 6 ? number(96, 72) : field(4)
+    isPart = version >= 2 && number(12, 8, wideSize: 4, narrowSize: 4) != 0
+    let start = version >= 6 ? number(80, 56) : number(16, 12, narrowSize: 4)
+    let end = version >= 6 ? number(88, 64) : number(24, 16, narrowSize: 4)
+    vmcoreinfo = version >= 3 ? (number(32, 20), number(40, 28, narrowSize: 4)) : (0, 0)
+    notes = version >= 4 ? (number(48, 32), number(56, 40, narrowSize: 4)) : (0, 0)
+
+    memoryBitmap = (1 + subBlocks) * Self.pageSize
+    let bitmapSize = bitmapBlocks / 2 * Self.pageSize
+    keptBitmap = memoryBitmap + bitmapSize
+    descriptors = memoryBitmap + bitmapBlocks * Self.pageSize
+    guard count > 0, count <= Self.mostPages, count <= bitmapSize * 8 else {
+      throw failure(
+        UInt64(fields + 16), "\(count) pages, and bitmaps of \(bitmapSize * 8) pages each")
+    }
+    guard descriptors <= UInt64(file.size) else {
+      throw failure(
+        UInt64(file.size), "the file ends within its page bitmaps, expected at \(keptBitmap.entry)")
+    }
+    guard !isPart || start <= end && end <= count else {
+      throw failure(Self.pageSize + 16, "a part from page \(start) to \(end) of \(count)")
+    }
+    pageCount = count
+    pages = isPart ? start..<end : 0..<count
+    var identity = Array(head[8..<402]) + Array(head[(fields + 4)..<(fields + 20)])
+    identity.append(UInt64(dumpLevel), size: 4)
+    identity.append(count, size: 8)
+    if notes.size <= 64 << 20, let bytes = file.bytes(at: notes.offset, count: Int(notes.size)) {
+      identity += bytes
+    }
+    self.identity = identity
+  }
+}

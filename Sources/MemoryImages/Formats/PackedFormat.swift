@@ -1,0 +1,97 @@
+import Glibc
+internal import PageTables
+
+/// Files that gzip, xz or zstd packed: the program of that name unpacks them.
+enum PackedFormat {
+  private static let programs: [(magic: [UInt8], name: String)] = [
+    ([0x1f, 0x8b], "gzip"), ([0xfd, 0x37, 0x7a, 0x58, 0x5a, 0], "xz"),
+    ([0x28, 0xb5, 0x2f, 0xfd], "zstd"),
+  ]
+  /// Content that is longer is no memory image that this is the way to read.
+  private static let limit: UInt64 = 64 << 30
+
+  /// The program that unpacks a file; nil where it is not packed.
+  static func program(for file: MappedFile) -> String? {
+    programs.first { file.bytes(at: 0, count: $0.magic.count) == $0.magic }?.name
+  }
+
+  /// Unpacks a file into a temporary one.
+  static func unpack(_ file: MappedFile, with program: String) throws(ImageError) -> MappedFile {
+    var ends: [Int32] = [-1, -1]
+    guard unsafe pipe(&ends) == 0, fcntl(ends[0], F_SETFD, FD_CLOEXEC) == 0,
+      fcntl(ends[1], F_SETFD, FD_CLOEXEC) == 0
+    else {
+      throw ImageError(file.path, "no pipe can be made", advice: "close other programs")
+    }
+    defer { close(ends[0]) }
+    let child: pid_t
+    do {
+      defer { close(ends[1]) }
+      guard let made = start(program, reading: file.descriptor, writing: ends[1]) else {
+        throw ImageError(
+          file.path, "\(program) packed it, and \(program) cannot be run here",
+          advice: "install \(program), or give the unpacked file")
+      }
+      child = made
+    }
+    var isAtWork = true
+    defer {
+      if isAtWork {
+        kill(child, SIGKILL)
+        _ = waitpid(child, nil, 0)
+      }
+    }
+    let target = try TemporaryFile(for: file.path)
+    var buffer = [UInt8](repeating: 0, count: 1 << 16)
+    while true {
+      let count = unsafe buffer.withUnsafeMutableBytes {
+        unsafe read(ends[0], $0.baseAddress, $0.count)
+      }
+      guard count > 0 else { break }
+      guard target.size + UInt64(count) <= limit else {
+        throw ImageError(
+          file.path, "unpacks to more than \(limit.readableSize)",
+          advice: "unpack it, and give the unpacked file")
+      }
+      if buffer[..<count].allSatisfy({ $0 == 0 }) {
+        target.skip(count)
+      } else {
+        try target.write(buffer.span.extracting(..<count), at: target.size)
+      }
+    }
+    var status: Int32 = 0
+    let isWhole = unsafe waitpid(child, &status, 0) == child && status == 0
+    isAtWork = false
+    guard isWhole || target.size > 0 else {
+      throw ImageError(
+        file.path, "\(program) cannot unpack it, or is not installed",
+        advice: "install \(program), or copy the file again if it is damaged")
+    }
+    return try target.mapped(
+      damage: isWhole
+        ? []
+        : [
+          "\(program) could unpack \(target.size.readableSize) only: the file is cut off or damaged"
+        ])
+  }
+
+  private static func start(_ program: String, reading: Int32, writing: Int32) -> pid_t? {
+    lseek(reading, 0, SEEK_SET)
+    var actions = unsafe posix_spawn_file_actions_t()
+    guard unsafe posix_spawn_file_actions_init(&actions) == 0 else { return nil }
+    defer { unsafe posix_spawn_file_actions_destroy(&actions) }
+    unsafe posix_spawn_file_actions_adddup2(&actions, reading, 0)
+    unsafe posix_spawn_file_actions_adddup2(&actions, writing, 1)
+    unsafe posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0)
+    var child: pid_t = 0
+    var name = Array(program.utf8CString)
+    var option = Array("-dc".utf8CString)
+    let result = unsafe name.withUnsafeMutableBufferPointer { name in
+      unsafe option.withUnsafeMutableBufferPointer { option in
+        var arguments = unsafe [name.baseAddress, option.baseAddress, nil]
+        return unsafe posix_spawnp(&child, program, &actions, nil, &arguments, environ)
+      }
+    }
+    return result == 0 ? child : nil
+  }
+}
