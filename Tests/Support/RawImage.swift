@@ -18,6 +18,10 @@ package enum RawImage {
   }
 
   package static func make(_ image: KernelImage, _ shape: Shape) throws -> [UInt8] {
+    try core(image, shape).encoded()
+  }
+
+  package static func core(_ image: KernelImage, _ shape: Shape) throws -> ELFCore {
     var pages: [UInt64: [UInt8]] = [:]
     for range in image.memory.ranges {
       for address in stride(from: range.lowerBound, to: range.upperBound, by: 4096) {
@@ -72,6 +76,6 @@ package enum RawImage {
             physical: physical, virtual: text, bytes: [UInt8](repeating: 0, count: 4096)), at: 0)
       }
     }
-    return core.encoded()
+    return core
   }
 }
