@@ -51,16 +51,26 @@ package struct ELFCore: Sendable {
     return at + 12 + (notes[index].name.utf8.count + 4) & ~3
   }
 
+  /// The notes, one behind the other.
+  package var noteBytes: [UInt8] { notes.flatMap(Self.encoded) }
+
   /// The file: headers, notes, memory.
   package func encoded() -> [UInt8] {
-    let noteBytes = notes.flatMap(Self.encoded)
+    let noteBytes = noteBytes
+    // A count that does not fit stands in a section header, behind all else.
+    let count = UInt64(segments.count + 1)
+    let isExtended = count >= 0xffff
+    let sectionHeaders =
+      isExtended
+      ? UInt64(64 + 56 * (segments.count + 1) + noteBytes.count)
+        + segments.reduce(0) { $0 + UInt64($1.bytes.count) } : 0
     let headers = 64 + 56 * (segments.count + 1)
     var file: [UInt8] = [0x7f, 0x45, 0x4c, 0x46, 2, 1, 1] + [UInt8](repeating: 0, count: 9)
     file.reserveCapacity(headers + noteBytes.count + segments.reduce(0) { $0 + $1.bytes.count })
     // e_type, e_machine, e_version, e_entry, e_phoff, e_shoff, e_flags, sizes and counts.
     let header: [(UInt64, Int)] = [
-      (4, 2), (is32Bit ? 3 : 62, 2), (1, 4), (0, 8), (64, 8), (0, 8), (0, 4), (64, 2), (56, 2),
-      (UInt64(segments.count + 1), 2), (0, 2), (0, 2), (0, 2),
+      (4, 2), (is32Bit ? 3 : 62, 2), (1, 4), (0, 8), (64, 8), (sectionHeaders, 8), (0, 4), (64, 2),
+      (56, 2), (min(count, 0xffff), 2), (isExtended ? 64 : 0, 2), (isExtended ? 1 : 0, 2), (0, 2),
     ]
     for (value, size) in header { file.append(value, size: size) }
     var offset = UInt64(headers)
@@ -82,6 +92,12 @@ package struct ELFCore: Sendable {
     }
     file += noteBytes
     for segment in segments { file += segment.bytes }
+    if isExtended {
+      // PN_XNUM: sh_info of the first section header holds the count.
+      file += [UInt8](repeating: 0, count: 44)
+      file.append(count, size: 4)
+      file += [UInt8](repeating: 0, count: 16)
+    }
     return file
   }
 

@@ -107,4 +107,48 @@ import Testing
       change(&$0, &$1, in: 10000..<$0.count, count: Int.random(in: 1...64, using: &$1))
     }
   }
+
+  private func kdump() throws -> [UInt8] {
+    try Container.kdump(RawImage.core(Samples.image("healthy"), .qemu))
+  }
+
+  /// What lies before the pages of `kdump`: headers, notes, bitmaps and page descriptors.
+  private func pagesStart(_ kdump: [UInt8]) -> Int {
+    func u32(_ at: Int) -> Int { (0..<4).reversed().reduce(0) { $0 << 8 | Int(kdump[at + $1]) } }
+    return 4096 * (1 + u32(432) + u32(436)) + 24 * 400
+  }
+
+  @Test func kdumpCutAnywhere() throws {
+    let kdump = try kdump()
+    try damaged(kdump, cases: 150, seed: 0x1234_5678_0000_0011, mayBeHarmless: false, cut)
+    let start = pagesStart(kdump)
+    try damaged(kdump, cases: 50, seed: 0x1234_5678_0000_0013, mayBeHarmless: false) {
+      let size = Int.random(in: 0..<start, using: &$1)
+      $0.removeLast($0.count - size)
+      return "cut to \(size)"
+    }
+  }
+
+  @Test func kdumpChanged() throws {
+    let kdump = try kdump()
+    let start = pagesStart(kdump)
+    try damaged(kdump, cases: 300, seed: 0x5eed_1234_0000_0015, mayBeHarmless: true) {
+      change(&$0, &$1, in: 0..<start, count: 1)
+    }
+    try damaged(kdump, cases: 100, seed: 0x5eed_1234_0000_0017, mayBeHarmless: true) {
+      change(&$0, &$1, in: start..<$0.count, count: Int.random(in: 1...64, using: &$1))
+    }
+  }
+
+  @Test func flattenedAndLiMEAndAVMLCutAnywhere() throws {
+    let core = try Container.withNoteInMemory(RawImage.core(Samples.image("healthy"), .qemu))
+    for bytes in [
+      Container.flattened(Container.kdump(core)), Container.lime(core), Container.avml(core),
+    ] {
+      try damaged(bytes, cases: 60, seed: 0x1234_5678_0000_0019, mayBeHarmless: false, cut)
+      try damaged(bytes, cases: 60, seed: 0x1234_5678_0000_0021, mayBeHarmless: true) {
+        change(&$0, &$1, in: 0..<$0.count, count: Int.random(in: 1...16, using: &$1))
+      }
+    }
+  }
 }

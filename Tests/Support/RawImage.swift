@@ -21,6 +21,12 @@ package enum RawImage {
   package static func make(
     _ image: KernelImage, _ shape: Shape, edit: (inout ELFCore) -> Void = { _ in }
   ) throws -> [UInt8] {
+    var core = try core(image, shape)
+    edit(&core)
+    return core.encoded()
+  }
+
+  package static func core(_ image: KernelImage, _ shape: Shape) throws -> ELFCore {
     var pages: [UInt64: [UInt8]] = [:]
     for range in image.memory.ranges {
       for address in stride(from: range.lowerBound, to: range.upperBound, by: 4096) {
@@ -75,7 +81,6 @@ package enum RawImage {
             physical: physical, virtual: text, bytes: [UInt8](repeating: 0, count: 4096)), at: 0)
       }
     }
-    edit(&core)
-    return core.encoded()
+    return core
   }
 }

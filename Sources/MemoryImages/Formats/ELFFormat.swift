@@ -27,6 +27,11 @@ enum ELFFormat {
     let is32Bit = header.e_machine == UInt16(EM_386)
     var count = 0
     guard unsafe elf_getphdrnum(elf, &count) == 0, count > 0 else {
+      if unsafe isXen(elf) {
+        throw ImageError(
+          file.path, "a Xen guest's dump (xl dump-core, section .xen_pages), which is not read yet",
+          advice: "take a dump inside the guest with kdump")
+      }
       throw ImageError(
         file.path, offset: 32, "no program headers where the ELF header says they are",
         advice: "the file is cut off or damaged: copy it again")
@@ -36,6 +41,7 @@ enum ELFFormat {
     }
     var segments: [SegmentImage.Segment] = []
     var textOffset: UInt64?
+    var textAddress = UInt64.max
     var notes: [ImageNote] = []
     let size = UInt64(file.size)
     for index in 0..<count {
@@ -66,7 +72,9 @@ enum ELFFormat {
             "program header \(index): no physical memory lies at \(program.p_paddr.entry)")
           continue
         }
-        if !is32Bit, textOffset == nil, program.p_vaddr >= Root.imageBase {
+        // The lowest there is the kernel's text; with paging=true, QEMU lists modules as well.
+        if !is32Bit, program.p_vaddr >= Root.imageBase, program.p_vaddr < textAddress {
+          textAddress = program.p_vaddr
           textOffset = program.p_vaddr &- program.p_paddr
         }
         segments.append(
@@ -84,5 +92,25 @@ enum ELFFormat {
     return SegmentImage(
       file, format: "elf-core", segments: segments, notes: notes, damage: damage,
       is32Bit: is32Bit, textOffset: textOffset, extract: Extract.contents(notes, of: file))
+  }
+
+  /// Whether the file has a section that Xen's `xl dump-core` puts pages into.
+  ///
+  /// Source: docs/misc/dump-core-format.txt, Xen 4.17.
+  private static func isXen(_ elf: OpaquePointer) -> Bool {
+    var names = 0
+    guard unsafe elf_getshdrstrndx(elf, &names) == 0 else { return false }
+    var section: OpaquePointer? = unsafe elf_nextscn(elf, nil)
+    while let current = unsafe section {
+      var header = GElf_Shdr()
+      if unsafe gelf_getshdr(current, &header) != nil,
+        let name = unsafe elf_strptr(elf, names, Int(header.sh_name)),
+        unsafe String(cString: name) == ".xen_pages"
+      {
+        return true
+      }
+      unsafe section = elf_nextscn(elf, current)
+    }
+    return false
   }
 }

@@ -1,0 +1,215 @@
+import Foundation
+import MemoryImages
+import PageTableLint
+import PageTables
+import Support
+import Testing
+
+/// One memory in each container: the same findings, and the same dump to the byte.
+@Suite struct FormatTests {
+  static let samples = ["healthy", "writable-executable"]
+
+  /// What must not depend on the container.
+  struct Answer: Equatable {
+    var findings: [String]
+    var dump: [UInt8]
+    var isIncomplete: Bool
+  }
+
+  static func answer(_ memory: any MemoryImage) throws -> Answer {
+    let subject = Subject(image: try KernelImage(memory))
+    let report = Linter.run(subject)
+    return Answer(
+      findings: report.findings.map {
+        "\($0.rule.id) \($0.start) \($0.end) \($0.pages) \($0.message)"
+      },
+      dump: Array(KernelReport.text(subject.kernel, of: subject).text.bytes),
+      isIncomplete: report.isIncomplete)
+  }
+
+  static func answer(_ contents: [[UInt8]]) throws -> Answer {
+    try withFiles(contents) { try answer(ImageFile.open(paths: $0)) }
+  }
+
+  /// Calls `body` with the paths of files, and removes them.
+  static func withFiles<Result>(
+    _ contents: [[UInt8]], _ body: ([String]) throws -> Result
+  ) throws -> Result {
+    let folder = FileManager.default.temporaryDirectory.appending(
+      path: "ptdump-lint-formats-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: folder) }
+    var paths: [String] = []
+    for (index, bytes) in contents.enumerated() {
+      let file = folder.appending(path: "input\(index)")
+      try Data(bytes).write(to: file)
+      paths.append(file.path)
+    }
+    return try body(paths)
+  }
+
+  private func core(_ sample: String) throws -> ELFCore {
+    try RawImage.core(Samples.image(sample), .qemu)
+  }
+
+  /// The answer that the plain ELF core gives, which is no empty one.
+  private func expected(_ core: ELFCore) throws -> Answer {
+    let answer = try Self.answer([core.encoded()])
+    #expect(answer.dump.count > 1000 && !answer.isIncomplete)
+    return answer
+  }
+
+  @Test(arguments: samples) func kdump(_ sample: String) throws {
+    let core = try core(sample)
+    let expected = try expected(core)
+    var shared = Container.KdumpOptions()
+    shared.dumpLevel = 31
+    shared.sharesZeros = true
+    for bytes in [Container.kdump(core), Container.kdump(core, shared)] {
+      #expect(try Self.answer([bytes]) == expected)
+      #expect(try Self.answer([Container.flattened(bytes)]) == expected)
+    }
+    #expect(try Self.answer([Container.flattened(core.encoded())]) == expected)
+  }
+
+  @Test(arguments: samples) func splitInAnyOrder(_ sample: String) throws {
+    let core = try core(sample)
+    let expected = try expected(core)
+    let count = Container.pageCount(core)
+    let root = Int(try Samples.image(sample).root / 4096)
+    let parts = [0..<root, root..<(root + 1), (root + 1)..<count].map { pages in
+      var options = Container.KdumpOptions()
+      options.part = pages
+      return Container.kdump(core, options)
+    }
+    #expect(try Self.answer(parts) == expected)
+    #expect(try Self.answer([parts[2], parts[0], parts[1]]) == expected)
+    // One that comes twice is one.
+    #expect(try Self.answer([parts[2], parts[0], parts[1], parts[0]]) == expected)
+    try Self.withFiles(parts + [Container.kdump(core), parts[1]]) { paths in
+      let groups = ImageFile.grouped(try paths.map(ImageFile.content))
+      #expect(groups.map(\.count) == [4, 1])
+    }
+    // The part with the top table is what the rest cannot do without; the last part can be.
+    try Self.withFiles([parts[0], parts[1]]) { paths in
+      let image = try KernelImage(ImageFile.open(paths: paths))
+      #expect(image.problems.contains { $0.contains("is missing: give all parts") })
+      #expect(Linter.run(Subject(image: image)).isIncomplete)
+    }
+  }
+
+  @Test func absentPages() throws {
+    let core = try core("healthy")
+    // A table of the direct map: left out, it is unknown, or zero where the dump drops zeros.
+    let image = try Samples.image("healthy")
+    let start = try #require(image.facts.directMap?.value)
+    let table = try #require(image.walk(start).steps.last).table
+    func memory(_ level: UInt64, shares: Bool) throws -> (KernelImage, Linter.Report) {
+      var options = Container.KdumpOptions()
+      options.dumpLevel = level
+      options.sharesZeros = shares
+      options.leavesOut = [table]
+      // Two pages of zeros, which a dump that shares them holds once.
+      var core = core
+      let last = core.segments[core.segments.count - 1]
+      core.add(page: [UInt8](repeating: 0, count: 4096), at: last.physical + last.size)
+      core.add(page: [UInt8](repeating: 0, count: 4096), at: last.physical + last.size + 4096)
+      return try Self.withFiles([Container.kdump(core, options)]) { paths in
+        let image = try KernelImage(ImageFile.open(paths: paths))
+        return (image, Linter.run(Subject(image: image)))
+      }
+    }
+    for (level, shares) in [(UInt64(0), false), (30, false), (31, true)] {
+      let (image, report) = try memory(level, shares: shares)
+      #expect(report.isIncomplete)
+      #expect(image.memory.tablesTakenForZero == 0)
+      #expect(throws: UnreadableMemory.notInImage) { try image.memory.read(at: table, count: 8) }
+    }
+    let (zero, report) = try memory(31, shares: false)
+    #expect(zero.problems == [])
+    #expect(!report.isIncomplete)
+    #expect(zero.memory.tablesTakenForZero == 1)
+    #expect(TextReport.info(report.subject).contains("tables taken for zero: 1"))
+    #expect(throws: UnreadableMemory.outsideMemory) { try zero.memory.read(at: 1 << 50, count: 8) }
+  }
+
+  @Test func flattenedWithoutItsEnd() throws {
+    let core = try core("healthy")
+    let stream = Container.flattened(Container.kdump(core), ends: false)
+    try Self.withFiles([stream]) { paths in
+      let image = try KernelImage(ImageFile.open(paths: paths))
+      #expect(image.problems.contains { $0.contains("without an end record") })
+    }
+  }
+
+  @Test(arguments: samples) func memoryWithoutNotes(_ sample: String) throws {
+    let core = Container.withNoteInMemory(try core(sample))
+    let expected = try expected(core)
+    #expect(try Self.answer([Container.lime(core)]) == expected)
+    #expect(try Self.answer([Container.avml(core)]) == expected)
+    try Samples.withTemporaryFile { path in
+      let base = try Container.writeRaw(core, to: path)
+      #expect(try Self.answer(ImageFile.open(path: path, base: base)) == expected)
+      #expect(throws: ImageError.self) { try ImageFile.open(path: path) }
+    }
+  }
+
+  @Test func aDamagedFrameIsUnknown() throws {
+    let core = Container.withNoteInMemory(try core("healthy"))
+    var bytes = Container.avml(core)
+    bytes[bytes.count - 100] ^= 1
+    let segment = try #require(core.segments.last)
+    try Self.withFiles([bytes]) { paths in
+      let image = try ImageFile.open(paths: paths)
+      #expect(image.format == "avml")
+      #expect(throws: UnreadableMemory.notInImage) {
+        try image.read(at: segment.physical + segment.size - 4096, count: 4096)
+      }
+    }
+  }
+
+  @Test(arguments: ["gzip", "xz", "zstd"]) func packed(_ program: String) throws {
+    let core = try core("healthy")
+    let expected = try expected(core)
+    try Self.withFiles([Container.kdump(core)]) { paths in
+      let packed = try Samples.run(["sh", "-c", "\(program) -c < \(paths[0])"]).output
+      #expect(try Self.answer([[UInt8](packed)]) == expected)
+      let half = [UInt8](packed.prefix(packed.count / 2))
+      try Self.withFiles([half]) { paths in
+        let file = try ImageFile.content(path: paths[0])
+        #expect(file.damage.contains { $0.contains("cut off or damaged") })
+      }
+    }
+  }
+
+  @Test func manySegments() throws {
+    var core = try core("healthy")
+    let expected = try expected(core)
+    let start = Container.pageCount(core) * 4096
+    for index in 0..<70_000 {
+      core.segments.append(
+        ELFCore.Segment(
+          physical: UInt64(start + 8192 * index), bytes: [UInt8](repeating: 0, count: 8)))
+    }
+    try Self.withFiles([core.encoded()]) { paths in
+      let image = try ImageFile.open(paths: paths)
+      #expect(image.damage == [])
+      #expect(image.ranges.count > 70_000)
+      #expect(try Self.answer(image) == expected)
+    }
+  }
+
+  @Test(arguments: [
+    ("QEVM", "dump-guest-memory"), ("LibvirtQemudSave", "--memory-only"),
+    ("LibvirtQemudPart", "--memory-only"),
+  ])
+  func refusals(_ magic: String, _ advice: String) throws {
+    let bytes = Array(magic.utf8) + [UInt8](repeating: 0, count: 5000)
+    try Self.withFiles([bytes]) { paths in
+      let error = #expect(throws: ImageError.self) {
+        try ImageFile.open(paths: paths, base: 0)
+      }
+      #expect(error?.advice.contains(advice) == true)
+    }
+  }
+}
