@@ -61,6 +61,7 @@ package enum ImageFile {
 
   /// Opens a file that must be a memory image.
   package static func open(path: String) throws(ImageError) -> any MemoryImage {
+    if path == KcoreImage.file { return try KcoreImage() }
     guard let image = try open(try MappedFile(path: path)) else {
       throw ImageError(path, offset: 0, "expected a memory image (ELF core)", advice: "give one")
     }

@@ -21,6 +21,8 @@ package struct Subject: Sendable {
   package let text: KernelText?
   /// The kernel's symbols, at the addresses of these tables.
   package let symbols: Symbols?
+  /// The kernel's own log, where the input brings one.
+  package var log: Fact<String>?
   package var selfTests: [SelfTestJudge.Judgement] = []
   /// What the input lacks, a line each; any makes the analysis incomplete.
   package var problems: [String] = []
@@ -41,6 +43,7 @@ package struct Subject: Sendable {
     text = nil
     symbols = image.symbols
     facts = image.facts
+    log = image.log
     problems = image.problems
     let layout = image.layout
     tables = (roots ?? image.roots).map { root in

@@ -88,39 +88,65 @@ struct InputOptions: ParsableArguments {
 
   /// Reads an input of any kind; the kind is found from the content.
   func subject(_ path: String?) throws -> Subject {
-    guard let path else {
-      throw ValidationError(
-        "no INPUT: reading the running kernel is not built yet; give a dump or a memory image")
+    let mode = try pagingMode()
+    var subject = try read(path, mode: mode)
+    // Tables that are freed while they are read look unreadable: once more, then.
+    var looks = 1
+    while isLive(path), !subject.isComplete, looks < 3 {
+      subject = try read(path, mode: mode)
+      looks += 1
     }
-    var subject = try read(path, mode: try pagingMode())
     try apply(assume, to: &subject)
     if let release { subject.facts.release = subject.facts.release ?? Fact(release, "--release") }
     if let range { subject = subject.limited(to: try Self.addresses(range)) }
     return subject
   }
 
-  private func read(_ path: String, mode: PagingMode?) throws -> Subject {
+  /// Whether an input's tables may move while they are read.
+  func isLive(_ path: String?) -> Bool { path == nil || path == KcoreImage.file }
+
+  private func read(_ path: String?, mode: PagingMode?) throws -> Subject {
+    guard let path else { return try readRunningKernel(mode: mode) }
+    if path == KcoreImage.file { return try read(try KcoreImage(), mode: mode) }
     if path == "-" {
       let bytes = try readToEnd(0, name: "standard input", limit: textLimit)
       return try dump(bytes.span, path: "standard input", mode: mode)
     }
     let file = try MappedFile(path: path)
-    if let memory = try ImageFile.open(file) {
-      let address = try rootAddress()
-      let image = try KernelImage(
-        memory, mode: mode, root: address, symbols: try symbols.map(SymbolFile.read))
-      let progress = Progress()
-      defer { progress.end() }
-      return Subject(image: image, roots: try roots(of: image, address)) {
-        progress.report(tables: $0)
-      }
-    }
+    if let memory = try ImageFile.open(file) { return try read(memory, mode: mode) }
     // debugfs and procfs files have no size until they are read.
     if file.size == 0 {
       let bytes = try file.wholeContent(limit: textLimit)
       return try dump(bytes.span, path: path, mode: mode)
     }
     return try file.withBytes { try dump($0, path: path, mode: mode) }
+  }
+
+  private func read(_ memory: any MemoryImage, mode: PagingMode?) throws -> Subject {
+    let address = try rootAddress()
+    let image = try KernelImage(
+      memory, mode: mode, root: address, symbols: try symbols.map(SymbolFile.read))
+    let progress = Progress()
+    defer { progress.end() }
+    return Subject(image: image, roots: try roots(of: image, address)) {
+      progress.report(tables: $0)
+    }
+  }
+
+  /// The running kernel's own dump with what the system tells of it, else its memory.
+  private func readRunningKernel(mode: PagingMode?) throws -> Subject {
+    // A dump holds the kernel's own table only.
+    switch try RunningKernel.open(needsMemory: table != "kernel", limit: textLimit) {
+    case .memory(let memory): return try read(memory, mode: mode)
+    case .text(let path, let bytes):
+      let own = symbols.isEmpty ? RunningKernel.symbols : nil
+      var subject = try dump(bytes.span, path: path, mode: mode, symbols: own.map { [$0] })
+      subject.log = RunningKernel.log
+      let facts = RunningKernel.facts
+      subject.facts.release = facts.release
+      subject.facts.pti = facts.pti ?? subject.facts.pti
+      return subject
+    }
   }
 
   /// `START-END` in hexadecimal; END is exclusive, and zero is the top of the address space.
@@ -164,11 +190,11 @@ struct InputOptions: ParsableArguments {
 
   /// Judges the self-tests of `--log`, else of the image's own log.
   func takeLog(_ subject: inout Subject) throws {
-    let own = subject.image?.log
+    let own = subject.log
     guard let text = try log.map(readText) ?? own?.value else { return }
     if let reason = subject.take(log: text, userRelease: release) {
       if log == nil {
-        subject.problems.append("the image's own log contradicts it: \(reason)")
+        subject.problems.append("its own log contradicts it: \(reason)")
       } else {
         complain("ptdump-lint: the log is not used: it is of another boot: \(reason)")
       }
@@ -192,7 +218,10 @@ struct InputOptions: ParsableArguments {
     }
   }
 
-  private func dump(_ bytes: Span<UInt8>, path: String, mode: PagingMode?) throws -> Subject {
+  /// - Parameter known: symbols in place of those that `--symbols` names.
+  private func dump(
+    _ bytes: Span<UInt8>, path: String, mode: PagingMode?, symbols known: [Symbols]? = nil
+  ) throws -> Subject {
     guard KernelText.matches(bytes) else {
       throw ImageError(
         path, offset: 0, "neither a memory image (ELF core) nor an x86 page-table dump",
@@ -200,7 +229,7 @@ struct InputOptions: ParsableArguments {
     }
     return try Subject(
       text: KernelText.parse(bytes, mode: mode), path: path,
-      symbols: try symbols.map(SymbolFile.read))
+      symbols: try known ?? symbols.map(SymbolFile.read))
   }
 }
 

@@ -106,6 +106,11 @@ enum ELFFormat {
       damage.append("the notes at \(offset.entry) cannot be read")
       return []
     }
+    return notes(in: bytes, at: offset, damage: &damage)
+  }
+
+  /// The notes in `bytes`, which lie at `offset` of the file.
+  static func notes(in bytes: [UInt8], at offset: UInt64, damage: inout [String]) -> [ImageNote] {
     var found: [ImageNote] = []
     var at = 0
     while at + 12 <= bytes.count, let nameSize = bytes.u32(at: at),
