@@ -25,6 +25,11 @@ package struct ImageNote: Sendable, Equatable {
       damage.append("the notes at \(offset.entry) cannot be read")
       return []
     }
+    return read(bytes, at: offset, damage: &damage)
+  }
+
+  /// Reads the ELF notes in `bytes`, which lie at `offset` of the file.
+  static func read(_ bytes: [UInt8], at offset: UInt64, damage: inout [String]) -> [ImageNote] {
     var found: [ImageNote] = []
     var at = 0
     while at + 12 <= bytes.count, let nameSize = bytes.u32(at: at),

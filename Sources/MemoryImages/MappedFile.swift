@@ -77,12 +77,19 @@ internal import PageTables
   ///
   /// - Throws: `ImageError` where it is longer than `limit` bytes, or cannot be read.
   package func wholeContent(limit: Int) throws(ImageError) -> [UInt8] {
-    guard size > 0 else { return try readToEnd(descriptor, name: path, limit: limit) }
+    guard size > 0 else { return try contentToEnd(limit: limit) }
     guard size <= limit, let all = bytes(at: 0, count: size) else {
       throw ImageError(
         path, "more than \(UInt64(limit).readableSize) of text", advice: "is it the right file?")
     }
     return all
+  }
+
+  /// What reading gives up to the end, whatever the size that the file claims (sysfs: a page).
+  ///
+  /// - Throws: `ImageError` where it is longer than `limit` bytes, or cannot be read.
+  func contentToEnd(limit: Int) throws(ImageError) -> [UInt8] {
+    try readToEnd(descriptor, name: path, limit: limit)
   }
 
   /// Calls `body` with the whole file.

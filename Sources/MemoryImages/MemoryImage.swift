@@ -91,6 +91,7 @@ package enum ImageFile {
   package static func open(
     paths: [String], base: UInt64? = nil
   ) throws(ImageError) -> any MemoryImage {
+    if paths == [KcoreImage.file] { return try KcoreImage() }
     var files: [MappedFile] = []
     for path in paths { files.append(try content(path: path)) }
     guard let image = try open(files, base: base) else {

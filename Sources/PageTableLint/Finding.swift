@@ -27,6 +27,17 @@ package struct Finding: Sendable {
   package let physical: UInt64?
   package var evidence: [String]
   package let help: String
+  /// Whether one look at tables that move saw it, and the next did not.
+  package internal(set) var isPassing = false
+
+  /// What tells it from others when the same tables are looked at again.
+  struct Place: Hashable {
+    let rule, table, area: String
+    let start, end: UInt64
+  }
+  var place: Place {
+    Place(rule: rule.id, table: table, area: area, start: start, end: end)
+  }
 
   package init(
     _ rule: Rule, severity: Severity? = nil, _ message: String, in table: Table, runs: [Run],

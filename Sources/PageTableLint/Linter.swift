@@ -37,4 +37,48 @@ package struct Linter {
     return Report(
       subject: subject, findings: findings, skipped: skipped, rulesRun: rules.count - skipped.count)
   }
+
+  /// Looks at tables that may move while they are read, until two looks agree.
+  ///
+  /// What the last two looks show alike stands; a finding that the next look does not show again
+  /// becomes a note. A first look without findings is enough.
+  ///
+  /// - Parameter most: the looks that are taken at most.
+  package static func settled(most: Int = 4, look: () throws -> Report) rethrows -> Report {
+    let ordinals = ["first", "second", "third", "fourth"]
+    var last = try look()
+    var passing: [Finding] = []
+    func pass(_ finding: Finding, _ why: String) {
+      var note = finding
+      note.severity = .note
+      note.isPassing = true
+      note.evidence.insert("\(why): the tables move while they are read", at: 0)
+      passing.append(note)
+    }
+    var count = 1
+    var confirmed = last.findings
+    while !last.findings.isEmpty, count < min(most, ordinals.count) {
+      let next = try look()
+      count += 1
+      let before = Set(last.findings.map(\.place))
+      let now = Set(next.findings.map(\.place))
+      for finding in last.findings where !now.contains(finding.place) {
+        pass(finding, "was gone on the \(ordinals[count - 1]) look")
+      }
+      confirmed = next.findings.filter { before.contains($0.place) }
+      last = next
+      if confirmed.count == next.findings.count { break }
+      if count == min(most, ordinals.count) {
+        for finding in next.findings where !before.contains(finding.place) {
+          pass(finding, "was first seen on the \(ordinals[count - 1]) look")
+        }
+      }
+    }
+    let stands = Set(confirmed.map(\.place))
+    var noted: Set<Finding.Place> = []
+    let notes = passing.filter { !stands.contains($0.place) && noted.insert($0.place).inserted }
+    return Report(
+      subject: last.subject, findings: confirmed + notes, skipped: last.skipped,
+      rulesRun: last.rulesRun)
+  }
 }

@@ -23,6 +23,8 @@ package struct Subject: Sendable {
   package let symbols: Symbols?
   /// The processes whose tables were read beside the kernel's.
   package private(set) var processes: [KernelProcess] = []
+  /// The kernel's own log, where the input brings one.
+  package var log: Fact<String>?
   package var selfTests: [SelfTestJudge.Judgement] = []
   /// What the log reports of single addresses, judged by these tables.
   package internal(set) var faults: [FaultJudgement] = []
@@ -45,6 +47,7 @@ package struct Subject: Sendable {
     text = nil
     symbols = image.symbols
     facts = image.facts
+    log = image.log
     problems = image.problems
     let layout = image.layout
     tables = (roots ?? image.roots).map { root in

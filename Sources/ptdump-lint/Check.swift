@@ -1,4 +1,5 @@
 import ArgumentParser
+import Glibc
 import MemoryImages
 import PageTableLint
 
@@ -14,6 +15,8 @@ struct Check: ParsableCommand {
   var failOn = FailOn.warning
   @Flag(help: "Status 3 becomes 0.")
   var allowIncomplete = false
+  @Option(help: "Look again every so many seconds and print what changed, until interrupted.")
+  var watch: UInt32?
   @Option(help: "Only these rules, by id or name, separated by commas.")
   var only: [String] = []
   @Option(help: "All but these rules.")
@@ -21,24 +24,59 @@ struct Check: ParsableCommand {
 
   func run() throws {
     let rules = try rules()
-    let subjects = try inputs.isEmpty ? [options.subject(nil)] : options.subjects(inputs)
-    let reports = try subjects.map { input in
-      var subject = input
-      try options.takeLog(&subject)
-      return Linter.run(subject, rules: rules)
-    }
+    let reports = try options.inputs(inputs).map { try look(at: $0, rules: rules) }
     try report.write { format, style in
       switch format {
       case .text: TextReport.check(reports, detail: options.detail, style: style)
       case .json: try JSONReport.check(reports, version: version)
       }
     }
+    if let watch { try keepWatching(every: watch, rules: rules, from: reports) }
     let statuses = reports.map {
       $0.status(failOn: failOn.severity, allowIncomplete: allowIncomplete)
     }
     // A finding in one input outweighs that another was read in part.
     if let status = statuses.contains(1) ? 1 : statuses.max(), status != 0 {
       throw ExitCode(status)
+    }
+  }
+
+  func validate() throws {
+    guard let watch else { return }
+    guard watch > 0 else { throw ValidationError("--watch takes a number of seconds, from 1") }
+    guard !inputs.contains("-") else {
+      throw ValidationError("--watch needs an INPUT that can be read again, not -")
+    }
+    guard report.format.allSatisfy({ $0.format == .text && $0.path == nil }) else {
+      throw ValidationError("--watch prints text on standard output only")
+    }
+  }
+
+  private func look(at input: InputOptions.Input, rules: [Rule]) throws -> Linter.Report {
+    func once() throws -> Linter.Report {
+      var subject = try options.subject(input)
+      try options.takeLog(&subject)
+      return Linter.run(subject, rules: rules)
+    }
+    return try input.isLive ? Linter.settled(look: once) : once()
+  }
+
+  /// Prints what changes in the findings, for ever.
+  private func keepWatching(
+    every seconds: UInt32, rules: [Rule], from first: [Linter.Report]
+  ) throws -> Never {
+    var reports = first
+    while true {
+      // What was printed must not wait in a pipe's buffer.
+      fflush(nil)
+      sleep(seconds)
+      for (index, input) in try options.inputs(inputs).enumerated() {
+        let next = try look(at: input, rules: rules)
+        try report.write { _, style in
+          TextReport.changes(from: reports[index], to: next, style: style) ?? ""
+        }
+        reports[index] = next
+      }
     }
   }
 

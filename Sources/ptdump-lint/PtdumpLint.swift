@@ -94,64 +94,70 @@ struct InputOptions: ParsableArguments {
     return known.mode
   }
 
+  /// What one subject is read from.
+  enum Input {
+    case runningKernel, kcore, standardInput
+    /// One file, or the parts of a split dump.
+    case files([MappedFile])
+
+    /// Whether its tables may move while they are read.
+    var isLive: Bool {
+      switch self {
+      case .runningKernel, .kcore: true
+      case .standardInput, .files: false
+      }
+    }
+  }
+
+  /// What the arguments name: the parts of a split dump are one, and nothing is the running kernel.
+  func inputs(_ paths: [String]) throws -> [Input] {
+    guard !paths.isEmpty else { return [.runningKernel] }
+    let special: [String: Input] = ["-": .standardInput, KcoreImage.file: .kcore]
+    let files = try paths.filter { special[$0] == nil }.map(ImageFile.content)
+    return ImageFile.grouped(files).map { .files($0) } + paths.compactMap { special[$0] }
+  }
+
   /// Reads an input of any kind; the kind is found from the content.
   func subject(_ path: String?) throws -> Subject {
-    guard let subject = try subjects([path].compactMap { $0 }).first else {
-      throw ValidationError(
-        "no INPUT: reading the running kernel is not built yet; give a dump or a memory image")
-    }
-    return subject
+    try subject(inputs([path].compactMap { $0 })[0])
   }
 
-  /// Reads inputs of any kind; the parts of a split dump make one.
-  func subjects(_ paths: [String]) throws -> [Subject] {
+  func subject(_ input: Input) throws -> Subject {
     let mode = try pagingMode()
-    return try ImageFile.grouped(paths.filter { $0 != "-" }.map(ImageFile.content)).map {
-      try finished(read($0, mode: mode))
-    } + paths.filter { $0 == "-" }.prefix(1).map { _ in try finished(readStandardInput(mode)) }
-  }
-
-  private func finished(_ read: Subject) throws -> Subject {
-    var subject = read
+    var subject = try read(input, mode: mode)
+    // Tables that are freed while they are read look unreadable: once more, then.
+    var looks = 1
+    while input.isLive, !subject.isComplete, looks < 3 {
+      subject = try read(input, mode: mode)
+      looks += 1
+    }
     try apply(assume, to: &subject)
     if let release { subject.facts.release = subject.facts.release ?? Fact(release, "--release") }
     if let range { subject = subject.limited(to: try Self.addresses(range)) }
     return subject
   }
 
-  private func readStandardInput(_ mode: PagingMode?) throws -> Subject {
-    let bytes = try readToEnd(0, name: "standard input", limit: textLimit)
-    return try dump(bytes.span, path: "standard input", mode: mode)
-  }
-
-  private func read(_ files: [MappedFile], mode: PagingMode?) throws -> Subject {
-    let file = files[0]
-    if let memory = try ImageFile.open(files, base: try baseAddress()) {
-      let address = try rootAddress()
-      var image = try KernelImage(
-        memory, mode: mode, root: address, symbols: try symbols.map(SymbolFile.read))
-      if image.symbols == nil, let path = image.info?["BUILD-ID"].flatMap(SymbolFile.installed) {
-        image = try KernelImage(
-          memory, mode: mode, root: address, symbols: [try SymbolFile.read(path)])
+  private func read(_ input: Input, mode: PagingMode?) throws -> Subject {
+    switch input {
+    case .runningKernel: return try readRunningKernel(mode: mode)
+    case .kcore: return try read(try KcoreImage(), mode: mode)
+    case .standardInput:
+      let bytes = try readToEnd(0, name: "standard input", limit: textLimit)
+      return try dump(bytes.span, path: "standard input", mode: mode)
+    case .files(let files):
+      if let memory = try ImageFile.open(files, base: try baseAddress()) {
+        return try read(memory, mode: mode)
       }
-      let progress = Progress()
-      defer { progress.end() }
-      var subject = Subject(image: image, roots: try roots(of: image, address)) {
-        progress.report(tables: $0)
+      let file = files[0]
+      // debugfs and procfs files have no size until they are read.
+      if file.size == 0 {
+        let bytes = try file.wholeContent(limit: textLimit)
+        return try dump(bytes.span, path: file.path, mode: mode)
       }
-      if table == "all" {
-        subject.add(try processes(of: image)) { progress.report(tables: $0) }
-      }
+      var subject = try file.withBytes { try dump($0, path: file.path, mode: mode) }
+      subject.problems += file.damage
       return subject
     }
-    // debugfs and procfs files have no size until they are read.
-    if file.size == 0 {
-      let bytes = try file.wholeContent(limit: textLimit)
-      return try dump(bytes.span, path: file.path, mode: mode)
-    }
-    var subject = try file.withBytes { try dump($0, path: file.path, mode: mode) }
-    subject.problems += file.damage
-    return subject
   }
 
   private func baseAddress() throws -> UInt64? {
@@ -160,6 +166,41 @@ struct InputOptions: ParsableArguments {
       throw ValidationError("--base takes a physical address in hexadecimal, not \(base)")
     }
     return address
+  }
+
+  private func read(_ memory: any MemoryImage, mode: PagingMode?) throws -> Subject {
+    let address = try rootAddress()
+    var image = try KernelImage(
+      memory, mode: mode, root: address, symbols: try symbols.map(SymbolFile.read))
+    if image.symbols == nil, let path = image.info?["BUILD-ID"].flatMap(SymbolFile.installed) {
+      image = try KernelImage(
+        memory, mode: mode, root: address, symbols: [try SymbolFile.read(path)])
+    }
+    let progress = Progress()
+    defer { progress.end() }
+    var subject = Subject(image: image, roots: try roots(of: image, address)) {
+      progress.report(tables: $0)
+    }
+    if table == "all" {
+      subject.add(try processes(of: image)) { progress.report(tables: $0) }
+    }
+    return subject
+  }
+
+  /// The running kernel's own dump with what the system tells of it, else its memory.
+  private func readRunningKernel(mode: PagingMode?) throws -> Subject {
+    // A dump holds the kernel's own table only.
+    switch try RunningKernel.open(needsMemory: table != "kernel", limit: textLimit) {
+    case .memory(let memory): return try read(memory, mode: mode)
+    case .text(let path, let bytes):
+      let own = symbols.isEmpty ? RunningKernel.symbols : nil
+      var subject = try dump(bytes.span, path: path, mode: mode, symbols: own.map { [$0] })
+      subject.log = RunningKernel.log
+      let facts = RunningKernel.facts
+      subject.facts.release = facts.release
+      subject.facts.pti = facts.pti ?? subject.facts.pti
+      return subject
+    }
   }
 
   /// `START-END` in hexadecimal; END is exclusive, and zero is the top of the address space.
@@ -221,11 +262,11 @@ struct InputOptions: ParsableArguments {
 
   /// Judges the self-tests of `--log`, else of the image's own log.
   func takeLog(_ subject: inout Subject) throws {
-    let own = subject.image?.log
+    let own = subject.log
     guard let text = try log.map(readText) ?? own?.value else { return }
     if let reason = subject.take(log: text, userRelease: release) {
       if log == nil {
-        subject.problems.append("the image's own log contradicts it: \(reason)")
+        subject.problems.append("its own log contradicts it: \(reason)")
       } else {
         complain("ptdump-lint: the log is not used: it is of another boot: \(reason)")
       }
@@ -249,7 +290,10 @@ struct InputOptions: ParsableArguments {
     }
   }
 
-  private func dump(_ bytes: Span<UInt8>, path: String, mode: PagingMode?) throws -> Subject {
+  /// - Parameter known: symbols in place of those that `--symbols` names.
+  private func dump(
+    _ bytes: Span<UInt8>, path: String, mode: PagingMode?, symbols known: [Symbols]? = nil
+  ) throws -> Subject {
     guard KernelText.matches(bytes) else {
       throw ImageError(
         path, offset: 0,
@@ -258,7 +302,7 @@ struct InputOptions: ParsableArguments {
     }
     return try Subject(
       text: KernelText.parse(bytes, mode: mode), path: path,
-      symbols: try symbols.map(SymbolFile.read))
+      symbols: try known ?? symbols.map(SymbolFile.read))
   }
 }
 

@@ -65,16 +65,7 @@ package enum TextReport {
     let path = report.subject.path
     let mode = report.subject.mode
     for finding in report.findings {
-      lines.append(
-        "\(path): \(style.severity(finding.severity)): \(finding.rule.id) \(finding.rule.name): "
-          + finding.message)
-      if finding.start != finding.end || finding.start != 0 {
-        lines.append(
-          "    range: \(mode.text(finding.start))-\(mode.text(finding.end)), \(finding.pages) pages, "
-            + "\(finding.table) table, \(finding.area)")
-      }
-      lines += finding.evidence.map { "    \($0)" }
-      lines.append("    help: \(finding.help)")
+      lines += self.lines(finding, path: path, mode: mode, style: style)
     }
     if detail == .verbose {
       lines += report.skipped.map { "skipped: \($0.rule.id) \($0.rule.name): \($0.reason)" }
@@ -127,6 +118,45 @@ package enum TextReport {
     return lines
   }
 
+  private static func lines(_ finding: Finding, path: String, mode: PagingMode, style: TextStyle)
+    -> [String]
+  {
+    var lines: [String] = []
+    lines.append(
+      "\(path): \(style.severity(finding.severity)): \(finding.rule.id) \(finding.rule.name): "
+        + finding.message)
+    if finding.start != finding.end || finding.start != 0 {
+      lines.append(
+        "    range: \(mode.text(finding.start))-\(mode.text(finding.end)), \(finding.pages) pages, "
+          + "\(finding.table) table, \(finding.area)")
+    }
+    lines += finding.evidence.map { "    \($0)" }
+    lines.append("    help: \(finding.help)")
+    return lines
+  }
+
+  /// What is new in a report and what is gone since the one before; nil where nothing changed.
+  ///
+  /// A finding that only one look saw is left out.
+  package static func changes(
+    from old: Linter.Report, to new: Linter.Report, style: TextStyle
+  ) -> String? {
+    let before = Set(old.findings.filter { !$0.isPassing }.map(\.place))
+    let now = Set(new.findings.filter { !$0.isPassing }.map(\.place))
+    var lines: [String] = []
+    for (word, report, places) in [
+      ("gone", old, before.subtracting(now)), ("new", new, now.subtracting(before)),
+    ] {
+      for finding in report.findings where !finding.isPassing && places.contains(finding.place) {
+        lines +=
+          self.lines(
+            finding, path: "\(word): \(report.subject.path)", mode: report.subject.mode,
+            style: style)
+      }
+    }
+    return lines.isEmpty ? nil : lines.joined(separator: "\n") + "\n"
+  }
+
   /// What an input is and what is known of its kernel.
   package static func info(_ subject: Subject) -> String {
     var lines = ["\(subject.path): \(subject.format), \(subject.mode.name)"]
@@ -135,8 +165,10 @@ package enum TextReport {
       lines.append(
         "  symbols: \(image.symbols.map { "\($0.count) (\($0.source))" } ?? "none: give --symbols")"
       )
+    }
+    if subject.image != nil || subject.log != nil {
       lines.append(
-        "  log: \(image.log.map { "\($0.value.utf8.count) bytes (\($0.source))" } ?? "none")")
+        "  log: \(subject.log.map { "\($0.value.utf8.count) bytes (\($0.source))" } ?? "none")")
     }
     lines += subject.tables.map { table in
       let mapped = table.space.runs.reduce(UInt64(0)) { $0 &+ ($1.isLeaf ? $1.size : 0) }
