@@ -71,7 +71,7 @@ import Testing
   @Test func excerptIsIncomplete() throws {
     let lines = try Fixtures.text("PT201", "silent.txt").split(separator: "\n")
     let map = lines.filter { $0.contains("-0xffff888") && !$0.hasSuffix(" pgd") }
-    #expect(map.count == 3)
+    #expect(map.count == 5)
     let excerpt = try Fixtures.subject(dump: map.joined(separator: "\n"))
     #expect(Set(fired(excerpt)) == ["PT903"])
     let report = Linter.run(excerpt)

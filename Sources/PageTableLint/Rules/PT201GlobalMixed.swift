@@ -12,13 +12,18 @@ extension Rule {
       takes the bit for granted goes wrong: the CPA self-test of 2008 cleared it in pages that had
       never had it, and reported "bad pte" and "unexpected level 2" over and over, because
       level2_ident_pgt had been made without the bit.
-      How Linux should look: without PTI each present kernel leaf of init_mm is global.
+      How Linux should look: without PTI each present kernel leaf of init_mm is global, but for 4K
+      pages of the direct map that were taken out of it and put back, as those of freed modules and
+      BPF programs are: the kernel drops the bit with _PAGE_PRESENT and sets only the latter again.
+      The rule leaves such pages out where no larger page of the direct map lacks the bit.
       False alarm: with PTI on (the rule stands back), EFI's own table, Xen PV. After a self-test
       that clears G and sets it again, pages with the bit lie scattered among those without: the
       test's doing, and said in the evidence.
       Fix: give the bit to whoever made the table that the finding names.
       References:
       - arch/x86/mm/init.c, Linux 6.12: probe_page_size_mask
+      - arch/x86/mm/pat/set_memory.c, Linux 6.12: pgprot_clear_protnone_bits, __set_pages_p
+      - mm/vmalloc.c, Linux 6.12: vm_reset_perms
       - arch/x86/kernel/head_64.S, Linux 2.6.26: level2_ident_pgt
       - cd5dce2fb023 (2.6.27): gives level2_ident_pgt the bit
       """
@@ -29,6 +34,9 @@ extension Rule {
         let global = table.space.mode.global
         let leaves = table.layout.runs(area.kind, in: table.space).filter(\.isLeaf)
         let lacking = leaves.filter { $0.flags & global == 0 }
+        if kind == .directMap, lacking.allSatisfy({ wasPutBack($0, mode: table.space.mode) }) {
+          return nil
+        }
         let having = leaves.filter { $0.flags & global != 0 }
         guard let first = lacking.first, let last = lacking.last, !having.isEmpty else {
           return nil
@@ -61,6 +69,11 @@ extension Rule {
           help: "set _PAGE_GLOBAL in \(owner ?? "the table that these leaves come from")")
       }
     }
+  }
+
+  /// Whether a leaf of the direct map looks as `set_direct_map_default_noflush` leaves it.
+  private static func wasPutBack(_ run: Run, mode: PagingMode) -> Bool {
+    run.level == 1 && run.flags & mode.write != 0 && run.flags & mode.noExecute == mode.noExecute
   }
 
   static let globalAreas: [Area.Kind] = [.directMap, .vmalloc, .vmemmap, .image, .modules]
