@@ -5,7 +5,7 @@ internal import PageTables
 /// The note `PTDUMPLINT` type 1 holds a checksum of the whole file (8 bytes, counted as zero
 /// while summing), type 2 `NAME=0x…` lines with variables' values, type 3 the kernel log, type 4
 /// `0xFIRST-0xLAST` lines: where the machine had memory, type 5 `0xSTART MAXLINES NAME` lines: the
-/// kernel's address markers.
+/// kernel's address markers, type 6 the text of /proc/iomem.
 package enum Extract {
   static let owner = "PTDUMPLINT"
 
@@ -15,6 +15,7 @@ package enum Extract {
     case log = 3
     case memory = 4
     case markers = 5
+    case resources = 6
   }
 
   /// What an extract's own notes say.
@@ -22,6 +23,7 @@ package enum Extract {
     var values: [String: UInt64] = [:]
     var log: String?
     var markers: [AddressMarker]?
+    var resources: [Resource]?
     /// Where the image that it was made from had memory; nil where no note tells.
     var memory: [ClosedRange<UInt64>]?
     var problems: [String] = []
@@ -52,6 +54,8 @@ package enum Extract {
             UInt64(hexText: String(decoding: parts[1], as: UTF8.self))
         }
       case .log: contents.log = String(decoding: note.bytes, as: UTF8.self)
+      case .resources:
+        contents.resources = Resource.parse(String(decoding: note.bytes, as: UTF8.self))
       case .markers:
         contents.markers = String(decoding: note.bytes, as: UTF8.self).split(separator: "\n")
           .compactMap { line in
@@ -137,6 +141,9 @@ package enum Extract {
     if let markers = image.markers?.value {
       let lines = markers.map { "\($0.start.entry) \($0.maxLines) \($0.name)\n" }.joined()
       add(.markers, Array(lines.utf8))
+    }
+    if let resources = image.resources?.value {
+      add(.resources, Array(Resource.text(resources).utf8))
     }
     if keepLog, let log = image.log { add(.log, Array(log.value.utf8)) }
     for page in pages.sorted() {

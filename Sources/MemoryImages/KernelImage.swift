@@ -17,6 +17,8 @@ package struct KernelImage: Sendable {
   package let values: [String: UInt64]
   /// The names that the kernel's own dumper prints, and where.
   package let markers: Fact<[AddressMarker]>?
+  /// What lies where in the physical address space: /proc/iomem.
+  package let resources: Fact<[Resource]>?
   /// What the kernel image's virtual addresses lie above its physical ones.
   private let imageOffset: UInt64
 
@@ -89,6 +91,11 @@ package struct KernelImage: Sendable {
       extract?.markers.map { Fact($0, "address_markers, kept by the extract") }
       ?? symbols?["address_markers"].flatMap { reader.markers(at: $0) }.map {
         Fact($0, "address_markers of the image")
+      }
+    resources =
+      extract?.resources.map { Fact($0, "/proc/iomem, kept by the extract") }
+      ?? symbols?["iomem_resource"].flatMap { reader.resources(at: $0) }.map {
+        Fact($0, "iomem_resource of the image")
       }
     facts = KernelFacts(
       info, root, values, symbols, reader, cpu: cpus.first, problems: &problems)

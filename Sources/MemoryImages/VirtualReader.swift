@@ -66,7 +66,7 @@ struct VirtualReader {
   }
 
   /// A string of at most 63 bytes that ends with a zero.
-  private func string(at address: UInt64) -> String? {
+  func string(at address: UInt64) -> String? {
     // The string may end just before a page that is not there.
     let inPage = Int(4096 - address & 4095)
     guard let bytes = bytes(at: address, count: 64) ?? bytes(at: address, count: min(64, inPage))

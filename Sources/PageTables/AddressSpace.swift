@@ -13,6 +13,11 @@ package struct AddressSpace: Sendable {
   package var anomaliesLeftOut = 0
   /// Tables read, each counted once for each set of inherited attributes.
   package var tablesRead = 0
+  /// The entries that lead to tables, in the order of the walk.
+  ///
+  /// Those of a table that is reached again stand for its first place alone. Empty for a text
+  /// dump, which does not show them.
+  package var pointers: [TablePointer] = []
 
   package init(
     mode: PagingMode, runs: [Run], knownFlags: UInt64 = ~0, hasPhysical: Bool = true,
@@ -52,7 +57,31 @@ package struct AddressSpace: Sendable {
     part.anomalies = anomalies.filter {
       $0.address <= range.upperBound && $0.address &+ max(1, $0.size) &- 1 >= range.lowerBound
     }
+    part.pointers = pointers.filter {
+      $0.address <= range.upperBound
+        && $0.address &+ (mode.level($0.level).span &- 1) >= range.lowerBound
+    }
     return part
+  }
+}
+
+/// An entry that leads to a table.
+package struct TablePointer: Sendable, Equatable {
+  /// The first virtual address below it.
+  package let address: UInt64
+  /// The physical address of the table that holds the entry.
+  package let parent: UInt64
+  package let entry: UInt64
+  private let number: UInt8
+
+  /// The level of the entry; the table that it leads to has the one below.
+  package var level: Int { Int(number) }
+
+  package init(address: UInt64, parent: UInt64, entry: UInt64, level: Int) {
+    self.address = address
+    self.parent = parent
+    self.entry = entry
+    number = UInt8(truncatingIfNeeded: level)
   }
 }
 

@@ -148,6 +148,12 @@ package struct PagingMode: Sendable, Equatable {
   /// What a root starts with: everything allowed, nothing forbidden.
   package var unrestricted: UInt64 { allLevels }
 
+  /// The address bit by which an entry that is not present shows that Linux stored its frame
+  /// inverted, so that no processor reads memory through it (L1TF); zero where Linux never does.
+  ///
+  /// Source: `__pte_needs_invert`, arch/x86/include/asm/pgtable-invert.h, 4.19 and later.
+  package var invertedFrame: UInt64 { entrySize == 8 ? tableAddress & ~(tableAddress >> 1) : 0 }
+
   /// The names of the flags set in `flags`, at a level, in the kernel's spelling.
   package func names(_ flags: UInt64, level: Int) -> [String] {
     self.flags.filter { flags & $0.mask != 0 && $0.levels.contains(level) }.map(\.set)

@@ -20,7 +20,8 @@ package struct Run: Sendable, Equatable {
   package var level: UInt8
   /// Whether every page of the run maps the frame of the first (KASAN's shadow, ESPfix).
   package var repeats: Bool
-  /// The entries' own bits outside the address.
+  /// The entries' own bits outside the address; of entries that are not present
+  /// `PagingMode.invertedFrame` too.
   package var flags: UInt64
   /// RW, US and NX as they act after all upper levels.
   package var effective: UInt64

@@ -106,7 +106,7 @@ package struct Walker {
     if space.tablesRead & 1023 == 0 { progress?(space.tablesRead) }
     let firstRun = space.runs.count
     let anomaliesBefore = space.anomalies.count
-    scan(level: level, base: base, inherited: inherited, progress: progress)
+    scan(table: address, level: level, base: base, inherited: inherited, progress: progress)
     guard number < mode.levels.count, space.anomalies.count == anomaliesBefore, !stopped,
       space.runs.count - firstRun <= Self.keptRuns
     else { return }
@@ -121,7 +121,8 @@ package struct Walker {
   }
 
   private mutating func scan(
-    level: PagingMode.Level, base: UInt64, inherited: UInt64, progress: ((Int) -> Void)?
+    table: UInt64, level: PagingMode.Level, base: UInt64, inherited: UInt64,
+    progress: ((Int) -> Void)?
   ) {
     let isLeafLevel = level.number == 1
     // Between the two halves of a sign-extended space lies what no entry can map.
@@ -138,12 +139,13 @@ package struct Walker {
         // Alike entries: holes, or remnants with the same bits outside the frame.
         let something = isLeafLevel ? ~0 : mode.noneMask
         let isHole = entry & something == 0
-        let flags = isHole ? 0 : entry & ~mode.tableAddress
+        let flagMask = ~mode.tableAddress | mode.invertedFrame
+        let flags = isHole ? 0 : entry & flagMask
         var next = index + 1
         while next < count {
           let other = scratch[level.number][next]
           guard other & mode.present == 0, (other & something == 0) == isHole,
-            isHole || other & ~mode.tableAddress == flags
+            isHole || other & flagMask == flags
           else { break }
           next += 1
         }
@@ -196,6 +198,9 @@ package struct Walker {
       } else if stopped {
         appendUnreadable(start, size: level.span, level: level.number)
       } else {
+        space.pointers.append(
+          TablePointer(
+            address: mode.canonical(start), parent: table, entry: entry, level: level.number))
         walkTable(
           at: entry & mode.tableAddress, level: level.number - 1, base: start,
           inherited: mode.effective(entry, at: level, below: inherited), pointer: entry,

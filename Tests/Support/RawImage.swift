@@ -34,14 +34,15 @@ package enum RawImage {
       }
     }
     for (name, value) in image.values {
-      guard let physical = image.symbols?[name].flatMap({ image.walk($0).physical }) else {
-        continue
-      }
+      guard let symbols = image.symbols,
+        let (address, size) = Variable.place(of: name, symbols, image.mode),
+        let physical = image.walk(address).physical
+      else { continue }
       var bytes: [UInt8] = []
-      bytes.append(value, size: 8)
+      bytes.append(value, size: size)
       let at = Int(physical & 4095)
       pages[physical & ~4095, default: [UInt8](repeating: 0, count: 4096)]
-        .replaceSubrange(at..<(at + 8), with: bytes)
+        .replaceSubrange(at..<(at + size), with: bytes)
     }
     var core = ELFCore()
     for note in image.memory.notes {
