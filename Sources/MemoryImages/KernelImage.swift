@@ -188,6 +188,14 @@ package struct KernelImage: Sendable {
     values[Variable.efiRoot].flatMap { $0 == 0 ? nil : walk($0).physical }
   }
 
+  /// Whether the machine has memory at a physical address.
+  package func isMemory(_ physical: UInt64) -> Bool {
+    if let resources = resources?.value {
+      return resources.contains { $0.isRAM && $0.start <= physical && physical <= $0.last }
+    }
+    return (memory.extract?.memory ?? memory.ranges).contains { $0.contains(physical) }
+  }
+
   /// The root of the user twin under PTI: the page behind the kernel's.
   package var userRoot: UInt64? { facts.pti?.value == true ? root | 0x1000 : nil }
 

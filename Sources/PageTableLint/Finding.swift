@@ -22,6 +22,8 @@ package struct Finding: Sendable {
   package let end: UInt64
   /// 4 KiB pages that have the defect; the range may hold more.
   package let pages: UInt64
+  /// The ranges that have it, in address order.
+  package let extents: [ClosedRange<UInt64>]
   package let level: String?
   package let entry: UInt64?
   package let physical: UInt64?
@@ -51,6 +53,7 @@ package struct Finding: Sendable {
     self.area = (area ?? first.map { table.layout.area(of: $0.start) })?.name ?? "input"
     start = first?.start ?? 0
     end = runs.last?.end ?? 0
+    extents = runs.map { $0.start...$0.last }
     pages = runs.reduce(0) { $0 &+ $1.pages }
     let levels = Set(runs.map(\.level))
     level =

@@ -30,12 +30,37 @@ package struct Linter {
         findings += rule.check(rule, subject)
       }
     }
+    findings = withoutConsequences(findings)
     for index in findings.indices {
       findings[index].evidence += subject.evidence(for: findings[index])
     }
     findings.sort { ($0.severity, $1.rule.id, $1.start) > ($1.severity, $0.rule.id, $0.start) }
     return Report(
       subject: subject, findings: findings, skipped: skipped, rulesRun: rules.count - skipped.count)
+  }
+
+  /// One finding a cause: what lies wholly inside a place where a table or a pointer is wrong goes
+  /// into that finding's evidence.
+  private static func withoutConsequences(_ findings: [Finding]) -> [Finding] {
+    var causes = findings.filter(\.rule.explainsWhatLiesBelow)
+    guard !causes.isEmpty else { return findings }
+    var others: [Finding] = []
+    for finding in findings where !finding.rule.explainsWhatLiesBelow {
+      let index = causes.firstIndex { cause in
+        !finding.extents.isEmpty
+          && finding.extents.allSatisfy { part in
+            cause.extents.contains {
+              $0.lowerBound <= part.lowerBound && part.upperBound <= $0.upperBound
+            }
+          }
+      }
+      if let index {
+        causes[index].evidence.append("below it \(finding.rule.id): \(finding.message)")
+      } else {
+        others.append(finding)
+      }
+    }
+    return causes + others
   }
 
   /// Looks at tables that may move while they are read, until two looks agree.

@@ -6,7 +6,7 @@ package struct Rule: Sendable {
   /// What a rule cannot do without.
   package enum Need: Sendable, Equatable {
     case physicalAddresses, directMapBase, noExecute, ptiOff, ptiOn, globalPages, selfTest,
-      processes, kaslrOffset, imageSymbols
+      processes, kaslrOffset, imageSymbols, invertedFrames, memoryMap
 
     /// The need in words, for a rule's page.
     package var inWords: String {
@@ -21,6 +21,8 @@ package struct Rule: Sendable {
       case .imageSymbols: "the kernel's symbols"
       case .kaslrOffset: "how far KASLR moved the image"
       case .selfTest: "a CPA self-test in a log"
+      case .invertedFrames: "a release from 4.19 on, 64 bits or PAE"
+      case .memoryMap: "the machine's memory map (/proc/iomem)"
       }
     }
 
@@ -59,6 +61,15 @@ package struct Rule: Sendable {
         subject.symbols == nil ? "needs the kernel's symbols: give --symbols" : nil
       case .kaslrOffset:
         subject.facts.kaslrOffset == nil ? "not known how far KASLR moved the image" : nil
+      case .invertedFrames:
+        subject.mode.invertedFrame == 0
+          ? "the paging mode has no inverted frames"
+          : subject.facts.isRelease(atLeast: 4, 19).map {
+            $0 ? nil : "the kernel is older than 4.19"
+          } ?? "not known whether the kernel is 4.19 or later: give --release"
+      case .memoryMap:
+        subject.resources == nil
+          ? "needs the machine's memory map (iomem_resource): the image's symbols tell it" : nil
       case .processes: subject.processes.isEmpty ? "needs processes: give --table all" : nil
       case .selfTest: subject.selfTests.isEmpty ? "no CPA self-test in a log: give --log" : nil
       }
@@ -74,16 +85,40 @@ package struct Rule: Sendable {
   ///
   /// What, Why, How Linux should look, False alarm, Fix, and References where there are some.
   package let documentation: String
+  /// Whether the defect is a table's or a pointer's, so that anything may be wrong below it.
+  package var explainsWhatLiesBelow = false
   package let check: @Sendable (Rule, Subject) -> [Finding]
 
   package static let all: [Rule] = [
-    writableExecutable, writableAliasOfReadonlyImage, executableDirectMap, writableKernelText,
-    userAccessibleKernel, kernelHalfOutOfSync, globalMixed,
+    writableExecutable,
+    writableAliasOfReadonlyImage,
+    executableDirectMap,
+    writableKernelText,
+    userAccessibleKernel,
+    kernelHalfOutOfSync,
+    l1tfVulnerableEntry,
+    globalMixed,
     globalMissing,
-    globalUnderPTI, globalUserPage, globalNotPresent, cpaNotShattered, reservedBits,
-    tableOutsideRAM, directMapOffsetMismatch,
+    globalUnderPTI,
+    globalUserPage,
+    globalOnTable,
+    globalNotPresent,
+    cpaNotShattered,
+    splitTableAttributes,
+    reservedBits,
+    tableOutsideRAM,
+    tableShared,
+    tableSelfReference,
+    notPresentRemnant,
+    swapEntryInKernel,
+    leafAtWrongLevel,
+    emptyTable,
+    directMapOffsetMismatch,
     kaslrOff,
-    sizeMismatch, textGapOrOverlap, truncatedDump, unreadableTable,
+    sizeMismatch,
+    textGapOrOverlap,
+    truncatedDump,
+    unreadableTable,
   ]
 
   /// The rule of that id or name.

@@ -23,6 +23,8 @@ package struct Subject: Sendable {
   package let symbols: Symbols?
   /// The processes whose tables were read beside the kernel's.
   package private(set) var processes: [KernelProcess] = []
+  /// What lies where in the machine's physical address space: /proc/iomem.
+  package var resources: Fact<[Resource]>?
   /// The kernel's own log, where the input brings one.
   package var log: Fact<String>?
   package var selfTests: [SelfTestJudge.Judgement] = []
@@ -48,6 +50,7 @@ package struct Subject: Sendable {
     symbols = image.symbols
     facts = image.facts
     log = image.log
+    resources = image.resources
     problems = image.problems
     let layout = image.layout
     tables = (roots ?? image.roots).map { root in

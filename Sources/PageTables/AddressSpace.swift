@@ -94,6 +94,8 @@ package struct Anomaly: Sendable, Equatable {
     case tableOutsideMemory
     /// A table pointer to memory that the image does not hold.
     case tableNotInImage
+    /// A table pointer to its own table, or to one on the way to it.
+    case tableCycle
     /// The walk was stopped: the tables claim more than the image can warrant.
     case walkLimit
     /// Text: SIZE differs from END - START.
@@ -111,7 +113,7 @@ package struct Anomaly: Sendable, Equatable {
   /// Whether the source does not tell what is there; the other kinds are defects that it shows.
   package var isUnseen: Bool {
     switch kind {
-    case .reservedBits, .tableOutsideMemory: false
+    case .reservedBits, .tableOutsideMemory, .tableCycle: false
     case .tableNotInImage, .walkLimit, .sizeMismatch, .gap, .unreadableLine, .truncated: true
     }
   }

@@ -14,7 +14,7 @@ package enum UnreadableMemory: Error, Sendable, Equatable {
 
 extension PagingMode {
   /// A table's worth of zeros, for `readTable`.
-  func emptyTable(_ level: Level) -> [UInt64] { Array(repeating: 0, count: level.entries) }
+  package func emptyTable(_ level: Level) -> [UInt64] { Array(repeating: 0, count: level.entries) }
 
   /// Reads the table at `address`, an element an entry.
   package func readTable(

@@ -32,6 +32,8 @@ package struct Walker {
   /// are few enough to keep for splicing.
   private var walked: [TableKey: [Run]?] = [:]
   private var stopped = false
+  /// The tables on the way to the one that is read.
+  private var path: [UInt64] = []
   /// Runs from spliced tables that a walk may add beyond 512 for each table it read.
   ///
   /// ESPfix, the
@@ -106,7 +108,9 @@ package struct Walker {
     if space.tablesRead & 1023 == 0 { progress?(space.tablesRead) }
     let firstRun = space.runs.count
     let anomaliesBefore = space.anomalies.count
+    path.append(address)
     scan(table: address, level: level, base: base, inherited: inherited, progress: progress)
+    path.removeLast()
     guard number < mode.levels.count, space.anomalies.count == anomaliesBefore, !stopped,
       space.runs.count - firstRun <= Self.keptRuns
     else { return }
@@ -195,6 +199,12 @@ package struct Walker {
             start: mode.canonical(start), last: lastAddress(base, index + 1, level), kind: .leaf,
             level: 1, flags: shadow.entry & ~mode.tableAddress, effective: Run.staleEffective,
             physical: shadow.entry & mode.tableAddress, repeats: true))
+      } else if path.contains(entry & mode.tableAddress) {
+        note(
+          Anomaly(
+            .tableCycle, address: mode.canonical(start), size: level.span, level: level.number,
+            entry: entry))
+        appendUnreadable(start, size: level.span, level: level.number)
       } else if stopped {
         appendUnreadable(start, size: level.span, level: level.number)
       } else {

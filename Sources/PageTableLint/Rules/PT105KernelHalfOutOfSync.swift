@@ -54,22 +54,12 @@ extension Rule {
           : "see which code made the entry without syncing the processes' tables")
     }
     // Since 5.8 vmalloc entries are made in all tables before they are used.
-    let isLazy = mode.addressBits == 32 || !(subject.facts.release?.value.isAtLeast(5, 8) ?? false)
+    let isLazy = mode.addressBits == 32 || subject.facts.isRelease(atLeast: 5, 8) != true
     return lacking.sorted { $0.key < $1.key }.map {
       finding($0.key, $0.value, "lack", isLazy: isLazy)
     }
       + differing.sorted { $0.key < $1.key }.map {
         finding($0.key, $0.value, "differ in", isLazy: false)
       }
-  }
-}
-
-extension String {
-  /// Whether a kernel release is that version or a later one; false where it is none.
-  fileprivate func isAtLeast(_ major: Int, _ minor: Int) -> Bool {
-    let numbers = split(separator: ".").prefix(2).compactMap { part in
-      Int(part.prefix { $0.isASCII && $0.isNumber })
-    }
-    return numbers.count == 2 && (numbers[0], numbers[1]) >= (major, minor)
   }
 }

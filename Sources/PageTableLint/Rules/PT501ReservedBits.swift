@@ -7,7 +7,7 @@ extension Rule {
     summary: "an entry has reserved bits set", needs: [.physicalAddresses],
     documentation: """
       What: a present entry with bits set that are reserved at its level: bits 13 to 20 of a 2M
-      leaf, 13 to 29 of a 1G leaf, bit 7 (large page) in the topmost levels.
+      leaf, 13 to 29 of a 1G leaf. Bit 7 alone in the topmost levels is PT508's.
       Why: the processor faults at the first touch, with the reserved bit in the error code. Until
       then the defect does not show.
       How Linux should look: none. Bit 12 of a large leaf is PAT and allowed; entries that are not
@@ -20,8 +20,9 @@ extension Rule {
       - arch/x86/include/asm/pgtable_types.h, Linux 6.12
       """
   ) { rule, subject in
-    anomaliesByTable(subject) { if case .reservedBits = $0 { true } else { false } }.map {
-      table, found in
+    anomaliesByTable(subject) { kind in
+      if case .reservedBits = kind { !isLeafAtWrongLevel(kind) } else { false }
+    }.map { table, found in
       let mode = table.space.mode
       let evidence = found.prefix(3).map { anomaly in
         var bits: UInt64 = 0

@@ -1,0 +1,85 @@
+internal import MemoryImages
+internal import PageTables
+
+/// What an entry of the kernel's half is that is not present and not empty.
+///
+/// Sources: arch/x86/mm/pat/set_memory.c (`__change_page_attr` keeps the accessed bit and the rest
+/// of the protection), arch/x86/include/asm/pgtable-invert.h and pgtable_64.h (swap entries), 6.12.
+enum Remnant {
+  /// What change_page_attr() leaves of a page that it takes away, or a placeholder (PAGE_NONE).
+  case ofKernel
+  /// Marked PROT_NONE: PT206's.
+  case protNone
+  /// A swap or migration entry.
+  case swap
+  /// The frame stands in it as it is, and memory lies there.
+  case plainFrame
+  case unknown
+
+  /// - Parameters:
+  ///   - flags: a run's flags: the bits outside the frame, and the frame's top bit.
+  ///   - frames: whether one of the run's frames is memory of the machine.
+  init(_ flags: UInt64, mode: PagingMode, isMemory frames: () -> Bool) {
+    let accessed: UInt64 = 1 << 5
+    if flags & mode.global != 0 {
+      self = .protNone
+    } else if flags & mode.invertedFrame == 0, frames() {
+      self = .plainFrame
+    } else if flags & accessed != 0, flags & mode.invertedFrame != 0 {
+      self = .ofKernel
+    } else if flags & 0x1f1 == 0, flags & mode.invertedFrame != 0 {
+      // Of the low bits a swap entry has soft-dirty, uffd-wp and exclusive (1 to 3) at most.
+      self = .swap
+    } else {
+      self = .unknown
+    }
+  }
+}
+
+extension Subject {
+  /// The entries of the kernel's half of `table` that are not present and are what `wanted` says.
+  func remnants(in table: Table, where wanted: (Remnant) -> Bool) -> [Run] {
+    table.space.runs.filter { run in
+      run.kind == .notPresent && run.start >= table.space.mode.upperHalf
+        && wanted(
+          Remnant(run.flags, mode: table.space.mode) { holdsMemoryFrame(run, table) })
+    }
+  }
+
+  /// Whether an entry of a run that is not present names memory of the machine, page 0 left out.
+  private func holdsMemoryFrame(_ run: Run, _ table: Table) -> Bool {
+    guard let image, let root = table.root else { return false }
+    let mode = table.space.mode
+    let level = mode.level(Int(run.level))
+    var address = run.start
+    while address >= run.start, address <= run.last {
+      guard let step = image.walk(address, root: root).steps.last else { return false }
+      let frame = step.entry & mode.tableAddress
+      if frame != 0, image.isMemory(frame) { return true }
+      address &+= level.span
+    }
+    return false
+  }
+}
+
+extension Rule {
+  /// One finding an area of the entries that are not present and are what `wanted` says.
+  static func findRemnants(
+    _ rule: Rule, _ subject: Subject, where wanted: (Remnant) -> Bool, _ what: String, help: String
+  ) -> [Finding] {
+    subject.tables.flatMap { table in
+      grouped(subject.remnants(in: table, where: wanted), table).map { area, runs in
+        var lines = evidence(runs, subject, table)
+        if let first = runs.first, let root = table.root,
+          let entry = subject.image?.walk(first.start, root: root).steps.last?.entry
+        {
+          lines.insert(
+            "the entry of \(table.space.mode.text(first.start)) is \(entry.entry)", at: 0)
+        }
+        return Finding(
+          rule, "\(total(runs)) \(what)", in: table, runs: runs, area: area, evidence: lines,
+          help: help)
+      }
+    }
+  }
+}

@@ -1,0 +1,298 @@
+import MemoryImages
+import PageTableLint
+import PageTables
+import Support
+
+/// One entry of the tables of a real image, and where it stands.
+struct Site {
+  /// The first address below the entry.
+  let address: UInt64
+  let level: Int
+  /// The physical address of the table.
+  let table: UInt64
+  let index: Int
+  let entry: UInt64
+  /// The entries above it, from the top.
+  let above: [UInt64]
+  let area: Area.Kind
+  /// Whether the user's twin leads to the same table.
+  let isShared: Bool
+
+  var isPresent: Bool { entry & 1 != 0 }
+  var isLeaf: Bool { isPresent && (level == 1 || entry & 0x80 != 0) }
+  var isTable: Bool { isPresent && !isLeaf }
+  var isWritable: Bool { entry & 2 != 0 }
+  var isGlobal: Bool { entry & 0x100 != 0 }
+  var isNoExecute: Bool { entry >> 63 != 0 }
+  var frame: UInt64 { entry & 0x000f_ffff_ffff_f000 & ~(level > 1 && isLeaf ? 0x1000 : 0) }
+}
+
+/// A real image, healthy, in which one thing at a time is broken.
+final class Patient {
+  let name: String
+  let memory: PatchedImage
+  let image: KernelImage
+  let healthy: Linter.Report
+  /// The kernel's half of the kernel's table, each entry once.
+  private(set) var sites: [Site] = []
+  /// The same of the user's twin, under PTI: what is not shared.
+  private(set) var twin: [Site] = []
+  let base: UInt64
+
+  init(_ name: String) throws {
+    self.name = name
+    memory = PatchedImage(try Samples.image(name).memory)
+    image = try KernelImage(memory)
+    let subject = Subject(image: image)
+    healthy = Linter.run(subject)
+    base = image.facts.directMap?.value ?? 0
+    var shared: Set<UInt64> = []
+    if let user = image.userRoot {
+      let own = try enumerate(user, shared: [])
+      shared = Set(own.map(\.table))
+      sites = try enumerate(image.root, shared: shared)
+      let mine = Set(sites.map(\.table))
+      twin = own.filter { !mine.contains($0.table) }
+    } else {
+      sites = try enumerate(image.root, shared: [])
+    }
+  }
+
+  private func enumerate(_ root: UInt64, shared: Set<UInt64>) throws -> [Site] {
+    var found: [Site] = []
+    var seen: Set<UInt64> = []
+    let mode = image.mode
+    let layout = image.layout
+    func visit(_ table: UInt64, _ level: Int, _ start: UInt64, _ above: [UInt64]) throws {
+      guard seen.insert(table).inserted else { return }
+      for (index, entry) in try memory.table(at: table).enumerated() {
+        let address = mode.canonical(start &+ UInt64(index) &* mode.level(level).span)
+        if level == mode.levels.count, address < mode.upperHalf { continue }
+        let site = Site(
+          address: address, level: level, table: table, index: index, entry: entry, above: above,
+          area: layout.area(of: address).kind, isShared: shared.contains(table))
+        found.append(site)
+        if site.isTable { try visit(site.frame, level - 1, address, above + [entry]) }
+      }
+    }
+    try visit(root, mode.levels.count, 0, [])
+    return found
+  }
+
+  var isIsolated: Bool { image.facts.pti?.value == true }
+
+  func range(_ site: Site) -> ClosedRange<UInt64> {
+    site.address...(site.address &+ (image.mode.level(site.level).span &- 1))
+  }
+
+  func write(_ entry: UInt64, _ site: Site) throws {
+    try memory.set(entry, at: site.index, of: site.table)
+  }
+
+  /// The address of a symbol of the kernel image.
+  func symbol(_ name: String) -> UInt64 { image.symbols?[name] ?? 0 }
+
+  /// Whether the frame of a leaf lies between two symbols of the kernel image.
+  func holds(_ site: Site, from: String, to: String) -> Bool {
+    guard let first = image.walk(symbol(from)).physical else { return false }
+    return site.frame >= first && site.frame < first &+ (symbol(to) &- symbol(from))
+  }
+
+  /// Whether the frame of a leaf is the kernel image's.
+  func isOfImage(_ site: Site) -> Bool { image.imageFrames?.contains(site.frame) == true }
+
+  func isMemory(_ frame: UInt64) -> Bool { image.isMemory(frame) }
+}
+
+/// A way of breaking one thing, which one rule must name.
+struct Injection {
+  let rule: String
+  /// What is broken, for the table in docs.
+  let what: String
+  /// Places where the change is a defect.
+  let places: (Patient) -> [Site]
+  /// Makes the change; returns the range that the rule must name.
+  let change: (Patient, Site, inout SeededGenerator) throws -> ClosedRange<UInt64>
+
+  /// A change of one entry, named by the range below it.
+  init(
+    _ rule: String, _ what: String, at places: @escaping (Patient) -> [Site],
+    entry: @escaping (Patient, Site, inout SeededGenerator) -> UInt64
+  ) {
+    self.rule = rule
+    self.what = what
+    self.places = places
+    change = { patient, site, generator in
+      try patient.write(entry(patient, site, &generator), site)
+      return patient.range(site)
+    }
+  }
+}
+
+extension Injection {
+  private static let noExecute: UInt64 = 1 << 63
+  private static let frameMask: UInt64 = 0x000f_ffff_ffff_f000
+
+  private static func isText(_ site: Site, _ patient: Patient) -> Bool {
+    patient.holds(site, from: "_text", to: "_etext")
+  }
+
+  private static func isReadOnly(_ site: Site, _ patient: Patient) -> Bool {
+    isText(site, patient) || patient.holds(site, from: "__start_rodata", to: "__end_rodata")
+  }
+
+  private static let mapped: Set<Area.Kind> = [.directMap, .vmalloc, .vmemmap, .image]
+
+  static var all: [Injection] {
+    [
+      Injection(
+        "PT001", "NX of a writable leaf",
+        at: { patient in
+          patient.sites.filter { site in
+            site.isLeaf && site.isWritable && site.isNoExecute && site.area != .directMap
+              && site.area != .efi && !(site.area == .image && isText(site, patient))
+          }
+        }, entry: { _, site, _ in site.entry & ~noExecute }),
+      Injection(
+        "PT002", "RW of the direct map's alias of text or rodata",
+        at: { patient in
+          patient.sites.filter {
+            $0.isLeaf && $0.area == .directMap && !$0.isWritable && isReadOnly($0, patient)
+          }
+        }, entry: { _, site, _ in site.entry | 2 }),
+      Injection(
+        "PT004", "NX of a direct-map leaf",
+        at: { $0.sites.filter { $0.isLeaf && $0.area == .directMap && $0.isNoExecute } },
+        entry: { _, site, _ in site.entry & ~noExecute }),
+      Injection(
+        "PT008", "RW of a leaf of text",
+        at: { patient in
+          patient.sites.filter { $0.isLeaf && $0.area == .image && isText($0, patient) }
+        }, entry: { _, site, _ in site.entry | 2 }),
+      Injection(
+        "PT101", "US of a leaf below pointers that have it",
+        at: { patient in
+          patient.sites.filter { site in
+            site.isLeaf && site.area != .user && site.above.allSatisfy { $0 & 4 != 0 }
+              && site.entry & 4 == 0
+          }
+        }, entry: { _, site, _ in site.entry | 4 }),
+      Injection(
+        "PT106", "P of a leaf, with its frame left",
+        at: { patient in
+          patient.sites.filter {
+            $0.isLeaf && $0.level == 1 && patient.isMemory($0.frame) && $0.frame != 0
+          }
+        }, entry: { _, site, _ in site.entry & ~0x101 }),
+      Injection(
+        "PT201", "G of a leaf among others that have it",
+        at: { patient in
+          patient.isIsolated
+            ? []
+            : patient.sites.filter { site in
+              site.isLeaf && site.isGlobal && mapped.contains(site.area)
+                && !(site.area == .directMap && site.level == 1 && site.isWritable)
+                && site.area != .vmemmap
+            }
+        }, entry: { _, site, _ in site.entry & ~0x100 }),
+      Injection(
+        "PT203", "G of a leaf under PTI",
+        at: { patient in
+          !patient.isIsolated
+            ? []
+            : patient.sites.filter { site in
+              site.isLeaf && !site.isGlobal
+                && (site.area == .vmalloc || site.area == .vmemmap
+                  || site.area == .directMap && !patient.isOfImage(site))
+            }
+        }, entry: { _, site, _ in site.entry | 0x100 }),
+      Injection(
+        "PT205", "G of a table pointer",
+        at: { patient in
+          patient.sites.filter { site in
+            site.isTable && site.entry & 0x100 == 0
+              && !(patient.isIsolated && (site.area == .image || site.area == .cpuEntryArea))
+          }
+        }, entry: { _, site, _ in site.entry | 0x100 }),
+      Injection(
+        "PT206", "P of a global leaf, with its frame inverted",
+        at: { $0.sites.filter { $0.isLeaf && $0.level == 1 && $0.area != .cpuEntryArea } },
+        entry: { _, site, _ in (site.entry ^ frameMask | 0x100) & ~1 }),
+      Injection(
+        "PT307", "RW, NX, PWT or PCD of a table pointer",
+        at: { $0.sites.filter { $0.isTable && $0.area != .espfix } },
+        entry: { _, site, generator in
+          site.entry ^ [2, 1 << 3, 1 << 4, noExecute].randomElement(using: &generator)!
+        }),
+      Injection(
+        "PT501", "a reserved bit of a large leaf",
+        at: { $0.sites.filter { $0.isLeaf && $0.level == 2 } },
+        entry: { _, site, generator in
+          site.entry | 1 << UInt64.random(in: 13...20, using: &generator)
+        }),
+      Injection(
+        "PT502", "the frame of a table pointer, beyond memory",
+        at: { $0.sites.filter(\.isTable) },
+        entry: { _, site, generator in
+          site.entry & ~frameMask
+            | UInt64.random(in: 1 << 24..<1 << 26, using: &generator) << 12
+        }),
+      Injection(
+        "PT504", "a table pointer, to a table of another place",
+        at: { patient in
+          patient.sites.filter { site in
+            site.isTable && site.level < patient.image.mode.levels.count && site.area != .espfix
+          }
+        },
+        entry: { patient, site, generator in
+          let other = patient.sites.filter {
+            $0.isTable && $0.level == site.level && $0.frame != site.frame && $0.area != .espfix
+          }.randomElement(using: &generator)!
+          return site.entry & ~frameMask | other.frame
+        }),
+      Injection(
+        "PT505", "a table pointer, to a table above it",
+        at: { $0.sites.filter(\.isTable) },
+        entry: { patient, site, generator in
+          let above = site.above.map { $0 & frameMask } + [patient.image.root]
+          return site.entry & ~frameMask | above.randomElement(using: &generator)!
+        }),
+      Injection(
+        "PT506", "an empty entry, with a stray value",
+        at: { $0.sites.filter { $0.level == 1 && $0.entry == 0 } },
+        entry: { _, _, generator in
+          // Text of a program, as an overrun leaves it: even, not global, and no frame of this machine.
+          UInt64.random(in: 0x2020_2020...0x7e7e_7e7e, using: &generator) << 32 & ~(1 << 51)
+            | 0x6d6f_6e72
+        }),
+      Injection(
+        "PT507", "an entry, with a swap entry",
+        at: { $0.sites.filter { $0.level == 1 && $0.entry == 0 } },
+        entry: { _, _, generator in
+          // __swp_entry(type, offset).
+          (~UInt64.random(in: 1...1 << 20, using: &generator) << 14) >> 5
+            | UInt64.random(in: 0...3, using: &generator) << 59
+        }),
+      Injection(
+        "PT508", "bit 7 of an entry of the top level",
+        at: { patient in
+          patient.sites.filter { $0.isTable && $0.level >= 4 }
+        }, entry: { _, site, _ in site.entry | 0x80 }),
+      Injection(
+        "PT601", "the frame of a direct-map leaf",
+        at: {
+          $0.sites.filter {
+            $0.isLeaf && $0.area == .directMap && !$0.isGlobal || $0.isLeaf && $0.area == .directMap
+          }
+        },
+        entry: { patient, site, generator in
+          let span = patient.image.mode.level(site.level).span
+          let other = patient.sites.filter {
+            $0.isLeaf && $0.area == .directMap && $0.level == site.level && $0.frame != site.frame
+          }.randomElement(using: &generator)
+          return site.entry & ~frameMask | (other?.frame ?? site.frame ^ span)
+            | (site.level > 1 ? site.entry & 0x1000 : 0)
+        }),
+    ]
+  }
+}

@@ -1,0 +1,69 @@
+import Foundation
+import MemoryImages
+import PageTableLint
+import PageTables
+import Support
+import Testing
+
+/// One thing is broken in a real image: the rule that owns the defect must name the place, and no
+/// other rule may speak.
+@Suite(.serialized) struct InjectionTests {
+  private static let samples = ["healthy", "healthy-pti", "healthy-5level", "5level-pti"]
+  private static let wanted = 100
+
+  struct Outcome {
+    var injections = 0
+    var found = 0
+    var missed: [String] = []
+    /// Others that spoke, and how often.
+    var others: [String: Int] = [:]
+  }
+
+  @Test func eachDefectHasItsRule() throws {
+    let patients = try Self.samples.map { try Patient($0) }
+    var rows: [String] = []
+    for injection in Injection.all {
+      let outcome = try Self.inject(injection, patients)
+      #expect(outcome.injections == Self.wanted, "\(injection.rule): \(outcome.injections)")
+      #expect(outcome.missed == [], "\(injection.rule)")
+      #expect(outcome.others == [:], "\(injection.rule)")
+      rows.append(
+        "| \(injection.rule) | \(injection.what) | \(outcome.injections) | \(outcome.found) "
+          + "| \(outcome.missed.count) | \(outcome.others.values.reduce(0, +)) |")
+    }
+    print(rows.joined(separator: "\n"))
+  }
+
+  private static func inject(_ injection: Injection, _ patients: [Patient]) throws -> Outcome {
+    var outcome = Outcome()
+    var generator = SeededGenerator(UInt64(injection.rule.dropFirst(2)) ?? 1)
+    let places = patients.map { ($0, injection.places($0)) }.filter { !$0.1.isEmpty }
+    guard !places.isEmpty else { return outcome }
+    for count in 0..<wanted {
+      let (patient, sites) = places[count % places.count]
+      guard let site = sites.randomElement(using: &generator) else { continue }
+      patient.memory.reset()
+      let place = try injection.change(patient, site, &generator)
+      let report = Linter.run(Subject(image: patient.image))
+      patient.memory.reset()
+      outcome.injections += 1
+      let before = Set(patient.healthy.findings.map { "\($0.rule.id) \($0.message)" })
+      let new = report.findings.filter { !before.contains("\($0.rule.id) \($0.message)") }
+      let named = new.contains { finding in
+        finding.rule.id == injection.rule
+          && finding.extents.contains { $0.overlaps(place) }
+      }
+      if named {
+        outcome.found += 1
+      } else {
+        outcome.missed.append(
+          "\(patient.name) \(place.lowerBound.address) level \(site.level) \(site.area) "
+            + "\(site.entry.entry): \(new.map(\.rule.id))")
+      }
+      for finding in new where finding.rule.id != injection.rule {
+        outcome.others["\(finding.rule.id) \(site.area)", default: 0] += 1
+      }
+    }
+    return outcome
+  }
+}
