@@ -37,15 +37,6 @@ package struct KernelFacts: Sendable, Equatable {
 
   package init() {}
 
-  /// Whether the kernel's release is that version or a later one; nil where it is not known.
-  package func isRelease(atLeast major: Int, _ minor: Int) -> Bool? {
-    let numbers = release?.value.split(separator: ".").prefix(2).compactMap { part in
-      Int(part.prefix { $0.isASCII && $0.isNumber })
-    }
-    guard let numbers, numbers.count == 2 else { return nil }
-    return (numbers[0], numbers[1]) >= (major, minor)
-  }
-
   /// By name, as `info` and the JSON report list them.
   package var listed: [(name: String, value: String, source: String)] {
     func onOff(_ name: String, _ fact: Fact<Bool>?) -> (String, String, String)? {

@@ -6,7 +6,8 @@ package struct Rule: Sendable {
   /// What a rule cannot do without.
   package enum Need: Sendable, Equatable {
     case physicalAddresses, directMapBase, noExecute, ptiOff, ptiOn, globalPages, selfTest,
-      processes, kaslrOffset, imageSymbols, invertedFrames, memoryMap
+      processes, kaslrOffset, imageSymbols, settledImage, efiMemoryAttributes, guardHole,
+      invertedFrames, memoryMap
 
     /// The need in words, for a rule's page.
     package var inWords: String {
@@ -19,6 +20,9 @@ package struct Rule: Sendable {
       case .globalPages: "global pages not known to be out of use, or Xen's"
       case .processes: "the processes' tables"
       case .imageSymbols: "the kernel's symbols"
+      case .settledImage: "a kernel that has write-protected its image"
+      case .efiMemoryAttributes: "a log that names EFI's memory attributes table"
+      case .guardHole: "a 64-bit kernel known to be 2.6.27 or later, and not Xen's"
       case .kaslrOffset: "how far KASLR moved the image"
       case .selfTest: "a CPA self-test in a log"
       case .invertedFrames: "a release from 4.19 on, 64 bits or PAE"
@@ -59,12 +63,32 @@ package struct Rule: Sendable {
           : subject.facts.xen?.value == true ? "Xen owns the global bit" : nil
       case .imageSymbols:
         subject.symbols == nil ? "needs the kernel's symbols: give --symbols" : nil
+      case .settledImage:
+        subject.imageIsSettled
+          ? nil : "no page of the kernel image is read-only yet: taken before mark_rodata_ro()"
+      case .efiMemoryAttributes:
+        subject.log.map { $0.value.contains("MEMATTR=") } == true
+          ? nil : "no log that names EFI's memory attributes table (MEMATTR=)"
+      case .guardHole:
+        if subject.mode.addressBits == 32 {
+          "32-bit kernels have no guard hole"
+        } else if subject.facts.xen?.value == true
+          || subject.log?.value.contains("Hypervisor detected: Xen PV") == true
+        {
+          "Xen lives in the guard hole"
+        } else {
+          switch subject.facts.isAtLeast(2, 6, 27) {
+          case true: nil
+          case false: "kernels before 2.6.27 have their direct map there"
+          case nil: "not known whether the kernel is 2.6.27 or later: give --release"
+          }
+        }
       case .kaslrOffset:
         subject.facts.kaslrOffset == nil ? "not known how far KASLR moved the image" : nil
       case .invertedFrames:
         subject.mode.invertedFrame == 0
           ? "the paging mode has no inverted frames"
-          : subject.facts.isRelease(atLeast: 4, 19).map {
+          : subject.facts.isAtLeast(4, 19).map {
             $0 ? nil : "the kernel is older than 4.19"
           } ?? "not known whether the kernel is 4.19 or later: give --release"
       case .memoryMap:
@@ -92,8 +116,14 @@ package struct Rule: Sendable {
   package static let all: [Rule] = [
     writableExecutable,
     writableAliasOfReadonlyImage,
+    writableAliasOfModuleText,
     executableDirectMap,
+    executableKernelData,
+    initMemoryLeftMapped,
+    imageLeftoverMapping,
     writableKernelText,
+    executableOutsideKnownAreas,
+    efiWritableExecutable,
     userAccessibleKernel,
     kernelHalfOutOfSync,
     l1tfVulnerableEntry,
@@ -104,6 +134,9 @@ package struct Rule: Sendable {
     globalOnTable,
     globalNotPresent,
     cpaNotShattered,
+    largePageStraddlesSections,
+    overShattered,
+    staleAttribute,
     splitTableAttributes,
     reservedBits,
     tableOutsideRAM,
@@ -114,11 +147,18 @@ package struct Rule: Sendable {
     leafAtWrongLevel,
     emptyTable,
     directMapOffsetMismatch,
+    imageOffsetMismatch,
+    guardHolePopulated,
+    areasOverlap,
     kaslrOff,
+    cpuEntryAreaNotRandomised,
     sizeMismatch,
     textGapOrOverlap,
     truncatedDump,
     unreadableTable,
+    hiddenAttributeChange,
+    markerOutOfPlace,
+    earlyBootTables,
   ]
 
   /// The rule of that id or name.

@@ -111,19 +111,20 @@ struct Injection {
   let what: String
   /// Places where the change is a defect.
   let places: (Patient) -> [Site]
-  /// Makes the change; returns the range that the rule must name.
-  let change: (Patient, Site, inout SeededGenerator) throws -> ClosedRange<UInt64>
+  /// Makes the change; returns the range that the rule must name, or nil where it makes none.
+  let change: (Patient, Site, inout SeededGenerator) throws -> ClosedRange<UInt64>?
 
   /// A change of one entry, named by the range below it.
   init(
     _ rule: String, _ what: String, at places: @escaping (Patient) -> [Site],
-    entry: @escaping (Patient, Site, inout SeededGenerator) -> UInt64
+    entry: @escaping (Patient, Site, inout SeededGenerator) -> UInt64?
   ) {
     self.rule = rule
     self.what = what
     self.places = places
     change = { patient, site, generator in
-      try patient.write(entry(patient, site, &generator), site)
+      guard let entry = entry(patient, site, &generator) else { return nil }
+      try patient.write(entry, site)
       return patient.range(site)
     }
   }
@@ -222,7 +223,7 @@ extension Injection {
         "PT307", "RW, NX, PWT or PCD of a table pointer",
         at: { $0.sites.filter { $0.isTable && $0.area != .espfix } },
         entry: { _, site, generator in
-          site.entry ^ [2, 1 << 3, 1 << 4, noExecute].randomElement(using: &generator)!
+          [2, 1 << 3, 1 << 4, noExecute].randomElement(using: &generator).map { site.entry ^ $0 }
         }),
       Injection(
         "PT501", "a reserved bit of a large leaf",
@@ -245,17 +246,17 @@ extension Injection {
           }
         },
         entry: { patient, site, generator in
-          let other = patient.sites.filter {
+          let others = patient.sites.filter {
             $0.isTable && $0.level == site.level && $0.frame != site.frame && $0.area != .espfix
-          }.randomElement(using: &generator)!
-          return site.entry & ~frameMask | other.frame
+          }
+          return others.randomElement(using: &generator).map { site.entry & ~frameMask | $0.frame }
         }),
       Injection(
         "PT505", "a table pointer, to a table above it",
         at: { $0.sites.filter(\.isTable) },
         entry: { patient, site, generator in
           let above = site.above.map { $0 & frameMask } + [patient.image.root]
-          return site.entry & ~frameMask | above.randomElement(using: &generator)!
+          return above.randomElement(using: &generator).map { site.entry & ~frameMask | $0 }
         }),
       Injection(
         "PT506", "an empty entry, with a stray value",
@@ -282,7 +283,7 @@ extension Injection {
         "PT601", "the frame of a direct-map leaf",
         at: {
           $0.sites.filter {
-            $0.isLeaf && $0.area == .directMap && !$0.isGlobal || $0.isLeaf && $0.area == .directMap
+            $0.isLeaf && $0.area == .directMap
           }
         },
         entry: { patient, site, generator in

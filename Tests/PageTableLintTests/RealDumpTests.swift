@@ -26,4 +26,21 @@ import Testing
       #expect(report.status(failOn: nil, allowIncomplete: false) == 3)
     }
   }
+
+  /// What each is known to show, at any severity.
+  @Test(
+    .enabled(if: !dumps.isEmpty, "no ../shared/real-dumps beside the project"),
+    arguments: [
+      ("mail-x86-holes-2019", ["PT902", "PT903"]),
+      ("x86-5level-dump-broken-2017", ["PT902", "PT903", "PT906"]),
+      ("x86-efi-dmesg-2018-4.18rc7", ["PT903", "PT906"]),
+      ("x86-efi-dmesg-espfix", ["PT903"]),
+      ("x86-pti-user-global-entries-2018", ["PT902", "PT903"]),
+    ])
+  func excerptsGiveNotesOnly(_ name: String, _ rules: [String]) throws {
+    let bytes = [UInt8](try Data(contentsOf: Self.folder.appending(path: "\(name).txt")))
+    let report = Linter.run(try Subject(text: KernelText.parse(bytes.span), path: name))
+    #expect(report.findings.map(\.rule.id).sorted() == rules)
+    #expect(report.findings.allSatisfy { $0.severity == .note })
+  }
 }

@@ -54,6 +54,38 @@ import Testing
     #expect(skips(isolated, "PT201"))
   }
 
+  /// What looks for protections waits until the kernel has set them up.
+  @Test func earlyBootTablesAreNotJudged() throws {
+    let early = try Fixtures.subject("PT907", "fires")
+    for rule in ["PT001", "PT002", "PT004", "PT005", "PT006", "PT008", "PT302"] {
+      #expect(skips(early, rule), "\(rule)")
+    }
+    // A log that says that the protection was applied makes its absence a defect.
+    var late = early
+    late.log = Fact("Write protecting the kernel read-only data: 4096k", "a log")
+    #expect(fired(late) == ["PT001"])
+  }
+
+  @Test func initMemoryThatCanBeRun() throws {
+    var tables = try DeclaredTables(Fixtures.text("PT005", "silent.tables"))
+    #expect(fired(try Fixtures.subject(tables: tables)) == [])
+    tables = try DeclaredTables(
+      Fixtures.text("PT005", "silent.tables").replacing(
+        "4: 0x8000000000014163", with: "4: 0x14161"))
+    #expect(fired(try Fixtures.subject(tables: tables)) == ["PT006"])
+  }
+
+  @Test func guardHoleBelongsToXen() throws {
+    var subject = try Fixtures.subject("PT605", "fires")
+    subject.facts.xen = Fact(true, "assumed")
+    #expect(skips(subject, "PT605"))
+    subject.facts.xen = nil
+    subject.facts.release = Fact("2.6.26", "assumed")
+    #expect(skips(subject, "PT605"))
+    subject.facts.release = nil
+    #expect(skips(subject, "PT605"))
+  }
+
   @Test func directMapOffsetMismatchLeavesXenAlone() throws {
     var subject = try Fixtures.subject("PT601", "fires")
     subject.facts.xen = Fact(true, "assumed")

@@ -55,10 +55,13 @@ package struct DeclaredTables {
     case "table": tables.append((address: value, entries: [:]))
     case "missing": missing.append(value)
     default:
-      guard let index = Int(words[0].dropLast()), (0..<512).contains(index),
-        words[0].last == ":", !tables.isEmpty
+      let ends = words[0].dropLast().split(separator: "-").map { Int($0) ?? -1 }
+      guard let first = ends.first, let last = ends.last, ends.count <= 2, first <= last,
+        first >= 0, last < 512, words[0].last == ":", !tables.isEmpty
       else { return false }
-      tables[tables.count - 1].entries[index] = value
+      for index in first...last {
+        tables[tables.count - 1].entries[index] = value + UInt64(index - first) << 12
+      }
     }
     return true
   }
@@ -77,10 +80,13 @@ package struct DeclaredTables {
   }
 
   private static func set(_ name: String, _ value: String, in facts: inout KernelFacts) -> Bool {
+    let number = UInt64(hexText: value).map { Fact($0, "declared") }
     let isOn = ["on": true, "off": false][value].map { Fact($0, "declared") }
     switch name {
-    case "kaslrOffset" where UInt64(hexText: value) != nil:
-      facts.kaslrOffset = UInt64(hexText: value).map { Fact($0, "declared") }
+    case "kaslrOffset" where number != nil: facts.kaslrOffset = number
+    case "vmalloc" where number != nil: facts.vmalloc = number
+    case "vmemmap" where number != nil: facts.vmemmap = number
+    case "maxPfnMapped" where number != nil: facts.maxPfnMapped = number
     case "release": facts.release = Fact(value, "declared")
     case "pti" where isOn != nil: facts.pti = isOn
     case "nx" where isOn != nil: facts.nx = isOn

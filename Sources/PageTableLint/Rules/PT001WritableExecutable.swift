@@ -4,18 +4,19 @@ extension Rule {
   /// Kernel memory that is writable and executable at once.
   static let writableExecutable = Rule(
     id: "PT001", name: "writable-executable", severity: .error,
-    summary: "kernel memory is writable and executable", needs: [.noExecute],
+    summary: "kernel memory is writable and executable",
+    needs: [.noExecute, .settledImage],
     documentation: """
       What: a present leaf of the kernel half that is writable and executable after all levels.
-      The direct map is left to PT004, the kernel's text to PT008 where symbols tell it.
+      The direct map is left to PT004, the kernel's text to PT008 where symbols tell it, EFI's area
+      to PT011.
       Why: whoever can write there can run code in the kernel.
       How Linux should look: none from mark_rodata_ro() on: text is read-only and executable, all
       else NX. The kernel looks itself at the end of its start (CONFIG_DEBUG_WX) and logs "Checked
       W+X mappings: passed, no W+X pages found."
-      False alarm: a dump taken before mark_rodata_ro(); EFI's own table, whose runtime code may
-      be so until the firmware's memory attributes are applied; Xen PV, where an upper level
-      carries NX. A text dump shows the leaf's own bits, not what upper levels take away; an image
-      shows both. Without NX in use the rule stands back.
+      False alarm: Xen PV, where an upper level carries NX. A text dump shows the leaf's own bits,
+      not what upper levels take away; an image shows both. Without NX in use, and in a dump from
+      before mark_rodata_ro(), the rule stands back.
       Fix: find who mapped it: the area, and the owner of the table. Code is mapped by
       set_memory_rox(), data stays NX.
       References:
@@ -29,7 +30,7 @@ extension Rule {
       let bad = table.space.runs.filter {
         $0.isLeaf && $0.start >= mode.upperHalf && $0.effective & mode.write != 0
           && $0.effective & mode.noExecute == 0
-          && table.layout.area(of: $0.start).kind != .directMap
+          && ![.directMap, .efi].contains(table.layout.area(of: $0.start).kind)
           && subject.textAddresses?.contains($0.start) != true
       }
       return grouped(bad, table).map { area, runs in

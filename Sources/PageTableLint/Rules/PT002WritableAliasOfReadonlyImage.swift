@@ -6,7 +6,7 @@ extension Rule {
   static let writableAliasOfReadonlyImage = Rule(
     id: "PT002", name: "writable-alias-of-readonly-image", severity: .error,
     summary: "the kernel's text or rodata can be written through the direct map",
-    needs: [.physicalAddresses, .imageSymbols],
+    needs: [.physicalAddresses, .imageSymbols, .settledImage],
     documentation: """
       What: a page of the direct map that is writable and whose frame holds the kernel's text or
       read-only data, which the image's own mapping protects.
@@ -15,7 +15,7 @@ extension Rule {
       a page's alias too.
       False alarm: what lies between text and rodata, and behind rodata, is given back as memory
       and is writable: the rule leaves it out. A kernel without CONFIG_STRICT_KERNEL_RWX, or a dump
-      from before init ends: there no page of the image is read-only, and the rule is silent.
+      from before init ends: there no page of the image is read-only, and the rule stands back.
       Fix: see who changed one of the two mappings alone (set_memory_*_noalias, a direct write).
       References:
       - arch/x86/mm/init_64.c, Linux 6.12: mark_rodata_ro
@@ -25,6 +25,7 @@ extension Rule {
     let table = subject.kernel
     let mode = table.space.mode
     guard let image = subject.image, let base = subject.facts.directMap?.value,
+      let physBase = subject.facts.physBase?.value, let imageArea = table.layout.first(.image),
       let area = table.layout.first(.directMap), mode.addressBits > 32
     else { return [] }
     var bad: [Run] = []
@@ -34,8 +35,8 @@ extension Rule {
         $0.isLeaf && $0.effective & mode.write == 0
       }
       for run in protected {
-        guard let physical = run.physical else { continue }
-        let alias = base &+ physical
+        // Where a leaf leads elsewhere than the image is PT602's.
+        let alias = base &+ (run.start &- imageArea.start &+ physBase)
         bad += table.space.runs(from: alias, through: alias &+ (run.size &- 1)).filter {
           $0.isLeaf && $0.effective & mode.write != 0
         }

@@ -4,7 +4,7 @@ extension Rule {
   /// Memory that the direct map lets the kernel execute.
   static let executableDirectMap = Rule(
     id: "PT004", name: "executable-direct-map", severity: .error,
-    summary: "the direct map is executable", needs: [.noExecute],
+    summary: "the direct map is executable", needs: [.noExecute, .settledImage],
     documentation: """
       What: leaves of the direct map without NX, writable or not.
       Why: all of memory lies there at a known offset, so that any data in memory becomes code. A

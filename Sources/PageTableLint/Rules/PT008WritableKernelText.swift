@@ -5,14 +5,14 @@ extension Rule {
   /// Kernel text that can be written where it runs.
   static let writableKernelText = Rule(
     id: "PT008", name: "writable-kernel-text", severity: .error,
-    summary: "the kernel's text is writable", needs: [.imageSymbols],
+    summary: "the kernel's text is writable", needs: [.imageSymbols, .settledImage],
     documentation: """
       What: a leaf between _text and _etext that is writable after all levels, executable or not.
       Why: whoever can write there changes the code of the kernel.
       How Linux should look: text is read-only from mark_rodata_ro() on; ftrace and kprobes patch it
       through a mapping of their own.
       False alarm: a kernel without CONFIG_STRICT_KERNEL_RWX, or a dump from before init ends: there
-      no page of the image is read-only, and the rule is silent.
+      no page of the image is read-only, and the rule stands back.
       Fix: see who called set_memory_rw() on text, and its way back.
       References:
       - arch/x86/mm/init_64.c, Linux 6.12: mark_rodata_ro
@@ -22,8 +22,6 @@ extension Rule {
     let table = subject.kernel
     let mode = table.space.mode
     guard let text = subject.textAddresses else { return [] }
-    let leaves = table.layout.runs(.image, in: table.space).filter(\.isLeaf)
-    guard leaves.contains(where: { $0.effective & mode.write == 0 }) else { return [] }
     let bad = table.space.runs(from: text.lowerBound, through: text.upperBound).filter {
       $0.isLeaf && $0.effective & mode.write != 0
     }
