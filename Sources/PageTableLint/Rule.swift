@@ -7,7 +7,7 @@ package struct Rule: Sendable {
   package enum Need: Sendable, Equatable {
     case physicalAddresses, directMapBase, noExecute, ptiOff, ptiOn, globalPages, selfTest,
       processes, kaslrOffset, imageSymbols, settledImage, efiMemoryAttributes, guardHole,
-      invertedFrames, memoryMap
+      invertedFrames, memoryMap, directPages
 
     /// The need in words, for a rule's page.
     package var inWords: String {
@@ -26,6 +26,7 @@ package struct Rule: Sendable {
       case .kaslrOffset: "how far KASLR moved the image"
       case .selfTest: "a CPA self-test in a log"
       case .invertedFrames: "a release from 4.19 on, 64 bits or PAE"
+      case .directPages: "the kernel's own count of its direct map's pages"
       case .memoryMap: "the machine's memory map (/proc/iomem)"
       }
     }
@@ -91,6 +92,9 @@ package struct Rule: Sendable {
           : subject.facts.isAtLeast(4, 19).map {
             $0 ? nil : "the kernel is older than 4.19"
           } ?? "not known whether the kernel is 4.19 or later: give --release"
+      case .directPages:
+        subject.facts.directPages == nil
+          ? "needs the kernel's count (direct_pages_count): the image's symbols tell it" : nil
       case .memoryMap:
         subject.resources == nil
           ? "needs the machine's memory map (iomem_resource): the image's symbols tell it" : nil
@@ -135,9 +139,14 @@ package struct Rule: Sendable {
     globalNotPresent,
     cpaNotShattered,
     largePageStraddlesSections,
+    unshatteredAlias,
     overShattered,
     staleAttribute,
+    directMapCountersDiffer,
     splitTableAttributes,
+    memoryTypeAliasConflict,
+    unexpectedPATBit,
+    writeBackDevice,
     reservedBits,
     tableOutsideRAM,
     tableShared,
@@ -148,6 +157,8 @@ package struct Rule: Sendable {
     emptyTable,
     directMapOffsetMismatch,
     imageOffsetMismatch,
+    directMapOverHole,
+    memoryMissingFromDirectMap,
     guardHolePopulated,
     areasOverlap,
     kaslrOff,

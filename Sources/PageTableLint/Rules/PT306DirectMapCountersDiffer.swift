@@ -1,0 +1,69 @@
+internal import MemoryImages
+internal import PageTables
+
+extension Rule {
+  /// The kernel's count of the direct map's pages against the tables.
+  static let directMapCountersDiffer = Rule(
+    id: "PT306", name: "direct-map-counters-differ", severity: .note,
+    summary: "the kernel counts other pages in its direct map than the tables hold",
+    needs: [.physicalAddresses, .directPages],
+    documentation: """
+      What: direct_pages_count, which DirectMap4k and its kin in /proc/meminfo show, against the
+      leaves of the direct map.
+      Why: a page that was split, mapped or taken away behind change_page_attr()'s back, or a count
+      that was missed. Fragmentation is watched by these figures.
+      How Linux should look: equal, once the splits of the kernel image's own mapping are taken in,
+      which the kernel counts as if they were the direct map's, and pages that change_page_attr()
+      took away, which stay counted.
+      False alarm: memory that was removed. The kernel does not count below zero: where it counts no
+      large page any more it has missed splits, and the rule is silent. At boot it counts a large page
+      again that a second range covers: large pages that are missing are not reported.
+      Fix: none; trust the tables.
+      References:
+      - arch/x86/mm/pat/set_memory.c, Linux 6.12: update_page_count, split_page_count
+      """
+  ) { rule, subject in
+    let table = subject.kernel
+    let mode = table.space.mode
+    guard let counted = subject.facts.directPages?.value, counted[1] > 0,
+      let area = table.layout.first(.directMap)
+    else { return [] }
+    var held: [UInt64] = [0, 0, 0]
+    // On 32 bits the image lies in the direct map.
+    let kinds: [Area.Kind] = mode.addressBits == 32 ? [.directMap, .image] : [.directMap]
+    for run in kinds.flatMap({ table.layout.runs($0, in: table.space) }) {
+      let level = Int(run.level)
+      guard run.isLeaf || run.kind == .notPresent, level <= 3 else { continue }
+      // An area may start and end inside a large page: a page counts where it starts.
+      let span = mode.level(level).span
+      let first = (run.start &+ (span - 1)) & ~(span - 1)
+      if first >= run.start, first <= run.last { held[level - 1] += (run.last - first) / span + 1 }
+    }
+    let splits =
+      kinds.contains(.image)
+      ? 0
+      : table.space.pointers.count {
+        $0.level == 2 && table.layout.area(of: $0.address).kind == .image
+      }
+    let expected = [
+      held[0] + UInt64(splits * mode.level(1).entries), held[1] &- UInt64(splits), held[2],
+    ]
+    guard counted[0] != expected[0] || zip(counted, expected).contains(where: { $0 < $1 }) else {
+      return []
+    }
+    let names = mode.levels.prefix(3).map { $0.span.size }
+    func text(_ figures: [UInt64]) -> String {
+      zip(names, figures).map { "\($1) of \($0)" }.joined(separator: ", ")
+    }
+    return [
+      Finding(
+        rule, "the kernel counts other pages in its direct map than the tables hold", in: table,
+        runs: table.layout.runs(.directMap, in: table.space).filter(\.isLeaf), area: area,
+        evidence: [
+          "direct_pages_count: \(text(counted))", "the tables: \(text(held))",
+          splits > 0 ? "\(splits) of the kernel image's large pages were split, too" : nil,
+        ].compactMap { $0 },
+        help: "trust the tables; see which code maps or splits behind change_page_attr()")
+    ]
+  }
+}
