@@ -16,11 +16,14 @@ extension Subject {
 
   /// The addresses that only the image may use, on 64 bits; nil on 32.
   ///
-  /// Where KERNEL_IMAGE_SIZE is not known, as few as it may be. Source:
-  /// arch/x86/include/asm/page_64_types.h, 6.12.
+  /// KERNEL_IMAGE_SIZE is 512 MiB, or 1 GiB with KASLR. Where it is not known it is taken as the
+  /// lesser, unless the image lies behind it. Source: arch/x86/include/asm/page_64_types.h, 6.12.
   var imageSpace: ClosedRange<UInt64>? {
     guard mode.addressBits > 32, let area = kernel.layout.first(.image) else { return nil }
-    return area.start...(area.start &+ (facts.imageSize?.value ?? 512 << 20) &- 1)
+    let lesser: UInt64 = 512 << 20
+    let end = symbols?["_end"] ?? 0
+    let size = facts.imageSize?.value ?? (end > area.start &+ lesser ? 2 * lesser : lesser)
+    return area.start...(area.start &+ (size &- 1))
   }
 
   /// The whole pages of a section between two symbols, the last one rounded up; nil without them.

@@ -75,6 +75,15 @@ import Testing
     #expect(fired(try Fixtures.subject(tables: tables)) == ["PT006"])
   }
 
+  @Test func writableRodata() throws {
+    let tables = try DeclaredTables(
+      Fixtures.text("PT005", "silent.tables").replacing(
+        "2: 0x8000000000012161", with: "2: 0x8000000000012163"))
+    let findings = Linter.run(try Fixtures.subject(tables: tables)).findings
+    #expect(findings.map(\.rule.id) == ["PT008"])
+    #expect(findings.first?.message.contains("rodata") == true)
+  }
+
   @Test func guardHoleBelongsToXen() throws {
     var subject = try Fixtures.subject("PT605", "fires")
     subject.facts.xen = Fact(true, "assumed")
