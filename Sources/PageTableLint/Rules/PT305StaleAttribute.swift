@@ -19,13 +19,15 @@ extension Rule {
       False alarm: the real-mode trampoline, below 1 MiB, and the frames of the image, which the
       rule leaves out; the memory of a crash kernel, whose pages are read-only far and wide and so
       no exception in their surroundings. Uncached pages may belong to a graphics driver's pool,
-      which user programs map: therefore a note.
+      which user programs map, and iounmap() leaves memory that ioremap() had made uncached in the
+      direct map as it is: therefore a note.
       Fix: find who freed code without VM_FLUSH_RESET_PERMS, or called set_memory_ro() without its
       way back.
       References:
       - mm/vmalloc.c, Linux 6.12: vm_reset_perms
       - arch/x86/realmode/init.c, Linux 6.12: set_real_mode_permissions
       - arch/x86/kernel/machine_kexec_64.c, Linux 6.12: kexec_mark_crashkres
+      - arch/x86/mm/ioremap.c, Linux 6.12: __ioremap_caller, iounmap
       """
   ) { rule, subject in
     let table = subject.kernel

@@ -8,7 +8,7 @@ extension Rule {
     summary: "the tables are from before the kernel protects its image", needs: [],
     documentation: """
       What: no page of the kernel's text and rodata is read-only, and text is writable and
-      executable. PT001, PT002, PT004, PT005, PT006, PT008 and PT302 stand back.
+      executable. PT001, PT002, PT004 to PT008, PT011 and PT302 stand back.
       Why: what those rules look for is set up by the last steps of the boot. Before them their
       findings would be many and mean nothing.
       How Linux should look: mark_rodata_ro() runs just before the first program starts, after
