@@ -23,7 +23,8 @@ extension Subject {
     let lesser: UInt64 = 512 << 20
     let end = symbols?["_end"] ?? 0
     let size = facts.imageSize?.value ?? (end > area.start &+ lesser ? 2 * lesser : lesser)
-    return area.start...(area.start &+ (size &- 1))
+    let last = area.start &+ (size &- 1)
+    return area.start <= last ? area.start...last : nil
   }
 
   /// The whole pages of a section between two symbols, the last one rounded up; nil without them.
@@ -37,6 +38,7 @@ extension Subject {
   /// Whether mark_rodata_ro() has run, as far as the tables can tell: text or rodata is read-only.
   ///
   /// The IDT's page is read-only earlier. Where no writable text is seen, nothing speaks against.
+  /// An image's log is of the moment of its tables; a text's may go on for long after it.
   /// Source: `kernel_init`, init/main.c, and `idt_setup_apic_and_irq_gates`,
   /// arch/x86/kernel/idt.c, 6.12.
   var imageIsSettled: Bool {
@@ -49,7 +51,7 @@ extension Subject {
     let isProtected = leaves.contains { $0.effective & mode.write == 0 && !isIDT($0) }
     let hasWritableText = leaves.contains { Rule.isWritableExecutable($0, mode) }
     return isProtected || !hasWritableText
-      || log?.value.contains("Write protecting ") == true
+      || (image != nil && log?.value.contains("Write protecting ") == true)
   }
 }
 
@@ -60,7 +62,7 @@ extension KernelFacts {
     let numbers = release.value.split(separator: ".").prefix(version.count).map { part in
       Int(part.prefix { $0.isASCII && $0.isNumber }) ?? 0
     }
-    return numbers.isEmpty ? nil : !numbers.lexicographicallyPrecedes(version)
+    return numbers.first ?? 0 == 0 ? nil : !numbers.lexicographicallyPrecedes(version)
   }
 }
 
@@ -70,7 +72,7 @@ extension Table {
   /// - Parameter base: the direct map's start.
   func directMapAliases(of run: Run, base: UInt64) -> [Run] {
     guard run.isLeaf, let physical = run.physical, let area = layout.first(.directMap),
-      physical <= area.last - base
+      area.contains(base), physical <= area.last - base
     else { return [] }
     let span = space.mode.level(Int(run.level)).span
     let size = run.repeats ? min(run.size, span) : run.size

@@ -44,11 +44,21 @@ extension Rule {
     let readOnly = Frames(others.filter { $0.effective & mode.write == 0 }, mode)
     let frames = subject.image?.imageFrames
     var stale: (readOnly: [Run], uncached: [Run]) = ([], [])
+    // Runs come in order: the surroundings of the last one, and whether they are plain.
+    var last: (block: UInt64, isPlain: Bool)?
+    let span = mode.level(2).span
+    func isException(_ run: Run) -> Bool {
+      let block = run.start & ~(span - 1)
+      if let last, last.block == block { return last.isPlain }
+      let isPlain = isPlain(block, table, uncached: uncached)
+      last = (block, isPlain)
+      return isPlain
+    }
     for run in table.layout.runs(.directMap, in: table.space)
-    where run.isLeaf && run.level == 1 && run.size < mode.level(2).span {
+    where run.isLeaf && run.level == 1 && run.size < span {
       let isReadOnly = run.effective & mode.write == 0 && run.effective & mode.noExecute != 0
       let isUncached = run.effective & mode.write != 0 && run.flags & uncached != 0
-      guard isReadOnly || isUncached, isException(run, table, uncached: uncached) else { continue }
+      guard isReadOnly || isUncached, isException(run) else { continue }
       for start in stride(from: run.start, through: run.last, by: 4096) {
         guard let page = run.clipped(from: start, through: start + 4095, span: 4096),
           let frame = page.physical, frame >= mebibyte, frames?.contains(frame) != true,
@@ -79,11 +89,10 @@ extension Rule {
         help: "a graphics driver's pool looks so; else find who did not call set_memory_wb()")
   }
 
-  /// Whether most of the large page's worth around a run is plain writable memory.
-  private static func isException(_ run: Run, _ table: Table, uncached: UInt64) -> Bool {
+  /// Whether most of the large page's worth from `block` on is plain writable memory.
+  private static func isPlain(_ block: UInt64, _ table: Table, uncached: UInt64) -> Bool {
     let mode = table.space.mode
     let span = mode.level(2).span
-    let block = run.start & ~(span - 1)
     let plain = table.space.runs(from: block, through: block + (span - 1)).filter {
       $0.isLeaf && $0.effective & mode.write != 0 && $0.flags & uncached == 0
     }

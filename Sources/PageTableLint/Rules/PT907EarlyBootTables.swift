@@ -14,8 +14,8 @@ extension Rule {
       How Linux should look: mark_rodata_ro() runs just before the first program starts, after
       init's memory is freed. EFI's dump in the boot log is earlier than that.
       False alarm: a kernel without CONFIG_STRICT_KERNEL_RWX, or with rodata=off, never comes to
-      that step. Where a log holds "Write protecting the kernel" the protection was applied, and
-      its absence is a defect: the rule is silent and the others speak.
+      that step. Where a memory image's log holds "Write protecting the kernel" the protection was
+      applied, and its absence is a defect: the rule is silent and the others speak.
       Fix: take the dump again when the kernel is up.
       References:
       - init/main.c, Linux 6.12: kernel_init, mark_readonly
