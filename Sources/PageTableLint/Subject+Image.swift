@@ -16,11 +16,15 @@ extension Subject {
 
   /// The addresses that only the image may use, on 64 bits; nil on 32.
   ///
-  /// Where KERNEL_IMAGE_SIZE is not known, as few as it may be. Source:
-  /// arch/x86/include/asm/page_64_types.h, 6.12.
+  /// KERNEL_IMAGE_SIZE is 512 MiB, or 1 GiB with KASLR. Where it is not known it is taken as the
+  /// lesser, unless the image lies behind it. Source: arch/x86/include/asm/page_64_types.h, 6.12.
   var imageSpace: ClosedRange<UInt64>? {
     guard mode.addressBits > 32, let area = kernel.layout.first(.image) else { return nil }
-    return area.start...(area.start &+ (facts.imageSize?.value ?? 512 << 20) &- 1)
+    let lesser: UInt64 = 512 << 20
+    let end = symbols?["_end"] ?? 0
+    let size = facts.imageSize?.value ?? (end > area.start &+ lesser ? 2 * lesser : lesser)
+    let last = area.start &+ (size &- 1)
+    return area.start <= last ? area.start...last : nil
   }
 
   /// The whole pages of a section between two symbols, the last one rounded up; nil without them.
@@ -34,6 +38,7 @@ extension Subject {
   /// Whether mark_rodata_ro() has run, as far as the tables can tell: text or rodata is read-only.
   ///
   /// The IDT's page is read-only earlier. Where no writable text is seen, nothing speaks against.
+  /// An image's log is of the moment of its tables; a text's may go on for long after it.
   /// Source: `kernel_init`, init/main.c, and `idt_setup_apic_and_irq_gates`,
   /// arch/x86/kernel/idt.c, 6.12.
   var imageIsSettled: Bool {
@@ -46,7 +51,7 @@ extension Subject {
     let isProtected = leaves.contains { $0.effective & mode.write == 0 && !isIDT($0) }
     let hasWritableText = leaves.contains { Rule.isWritableExecutable($0, mode) }
     return isProtected || !hasWritableText
-      || log?.value.contains("Write protecting ") == true
+      || (image != nil && log?.value.contains("Write protecting ") == true)
   }
 }
 
@@ -57,7 +62,7 @@ extension KernelFacts {
     let numbers = release.value.split(separator: ".").prefix(version.count).map { part in
       Int(part.prefix { $0.isASCII && $0.isNumber }) ?? 0
     }
-    return numbers.isEmpty ? nil : !numbers.lexicographicallyPrecedes(version)
+    return numbers.first ?? 0 == 0 ? nil : !numbers.lexicographicallyPrecedes(version)
   }
 }
 
@@ -67,7 +72,7 @@ extension Table {
   /// - Parameter base: the direct map's start.
   func directMapAliases(of run: Run, base: UInt64) -> [Run] {
     guard run.isLeaf, let physical = run.physical, let area = layout.first(.directMap),
-      physical <= area.last - base
+      area.contains(base), physical <= area.last - base
     else { return [] }
     let span = space.mode.level(Int(run.level)).span
     let size = run.repeats ? min(run.size, span) : run.size

@@ -57,13 +57,21 @@ import Testing
   /// What looks for protections waits until the kernel has set them up.
   @Test func earlyBootTablesAreNotJudged() throws {
     let early = try Fixtures.subject("PT907", "fires")
-    for rule in ["PT001", "PT002", "PT004", "PT005", "PT006", "PT008", "PT302"] {
+    for rule in ["PT001", "PT002", "PT004", "PT005", "PT006", "PT007", "PT008", "PT302"] {
       #expect(skips(early, rule), "\(rule)")
     }
-    // A log that says that the protection was applied makes its absence a defect.
-    var late = early
-    late.log = Fact("Write protecting the kernel read-only data: 4096k", "a log")
-    #expect(fired(late) == ["PT001"])
+    // A log that goes on after the text was taken says nothing of it; an image's log does.
+    let log = Fact("Write protecting the kernel read-only data: 4096k", "a log")
+    var text = early
+    text.log = log
+    #expect(fired(text) == ["PT907"])
+    var image = try Fixtures.subject(
+      tables: DeclaredTables(
+        Fixtures.text("PT005", "silent.tables").replacing("0: 0x10161", with: "0: 0x10163")
+          .replacing("2: 0x8000000000012161", with: "2: 0x8000000000012163")))
+    #expect(fired(image) == ["PT907"])
+    image.log = log
+    #expect(fired(image) == ["PT008", "PT008"])
   }
 
   @Test func initMemoryThatCanBeRun() throws {
@@ -73,6 +81,15 @@ import Testing
       Fixtures.text("PT005", "silent.tables").replacing(
         "4: 0x8000000000014163", with: "4: 0x14161"))
     #expect(fired(try Fixtures.subject(tables: tables)) == ["PT006"])
+  }
+
+  @Test func writableRodata() throws {
+    let tables = try DeclaredTables(
+      Fixtures.text("PT005", "silent.tables").replacing(
+        "2: 0x8000000000012161", with: "2: 0x8000000000012163"))
+    let findings = Linter.run(try Fixtures.subject(tables: tables)).findings
+    #expect(findings.map(\.rule.id) == ["PT008"])
+    #expect(findings.first?.message.contains("rodata") == true)
   }
 
   @Test func guardHoleBelongsToXen() throws {

@@ -6,16 +6,16 @@ extension Rule {
   static let imageLeftoverMapping = Rule(
     id: "PT007", name: "image-leftover-mapping", severity: .warning,
     summary: "memory around the kernel image is mapped as if it belonged to it",
-    needs: [.imageSymbols],
+    needs: [.imageSymbols, .settledImage],
     documentation: """
       What: a leaf of the kernel image's area below _text, or behind the 2M page of _end; 64 bits.
       Why: it is a second mapping of memory that belongs to others, often reserved memory that a
       processor must not touch even by speculation: on UV machines that halted the machine.
       How Linux should look: the boot maps the whole area by 2M pages, and cleanup_highmap() clears
       all but the image.
-      False alarm: a dump from before cleanup_highmap(), where the rule is right about the tables
-      and wrong about the kernel; Xen PV (the rule is silent where Xen is known). What is writable
-      and executable is PT001's.
+      False alarm: Xen PV (the rule is silent where Xen is known). What is writable and executable
+      is PT001's. Before the image is protected the rule stands back: cleanup_highmap() runs earlier
+      than that, but a dump may be earlier still.
       Fix: clear the entries: see why cleanup_highmap() did not, or who made them later.
       References:
       - arch/x86/mm/init_64.c, Linux 6.12: cleanup_highmap

@@ -6,7 +6,7 @@ extension Rule {
   static let efiWritableExecutable = Rule(
     id: "PT011", name: "efi-writable-executable", severity: .warning,
     summary: "EFI's runtime services are writable and executable",
-    needs: [.noExecute, .efiMemoryAttributes],
+    needs: [.noExecute, .efiMemoryAttributes, .settledImage],
     documentation: """
       What: a leaf of EFI's own tables (`--table efi`) that is writable and executable, in EFI's
       area or where EFI's memory is mapped at its physical address.
@@ -16,13 +16,15 @@ extension Rule {
       the services' code read-only and their data NX. The log names that table, "MEMATTR=".
       False alarm: without such a table the firmware does not tell code from data, and the rule
       stands back. Memory of the boot services that the kernel could not free stays mapped as it
-      was: so does the first page below OVMF. The rule leaves out what lies below 1 MiB; a text
-      dump shows no frames, so there it judges what is mapped at its physical address only.
+      was; under OVMF that is the first page. The rule leaves out what lies below 1 MiB; a text
+      dump shows no frames, so there it judges what is mapped at its physical address only. In the
+      dump that the kernel prints at its boot all of the boot services' memory is still mapped: the
+      rule stands back where the image is not protected yet.
       Fix: look in the log for "efi: memattr:", which says which entries of the table the kernel
       did not accept.
       References:
       - arch/x86/platform/efi/efi_64.c, Linux 6.12: efi_runtime_update_mappings
-      - arch/x86/platform/efi/quirks.c, Linux 6.12: efi_reserve_boot_services
+      - arch/x86/platform/efi/quirks.c, Linux 6.12: efi_free_boot_services, can_free_region
       - drivers/firmware/efi/memattr.c, Linux 6.12: efi_memattr_apply_permissions
       """
   ) { rule, subject in

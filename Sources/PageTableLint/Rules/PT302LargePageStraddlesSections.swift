@@ -9,8 +9,8 @@ extension Rule {
     needs: [.imageSymbols, .settledImage],
     documentation: """
       What: a 2M or 1G leaf of the kernel image that holds both sides of _etext, __start_rodata or
-      __end_rodata, with a protection that is wrong for one side: rodata writable or executable,
-      text NX, data read-only.
+      __end_rodata, with a protection that is wrong for one side: text NX, what follows it
+      executable, rodata writable, data read-only.
       Why: the protection of one section was spread over another one, or was not applied at all.
       How Linux should look: change_page_attr splits such pages; on 64 bits most sections start at
       2M in any case.
@@ -51,7 +51,7 @@ extension Rule {
       let holdsText = addresses.overlaps(text)
       if isWritable, holdsText || (hasNX && !isNX) { return false }
       return (hasNX && isNX && holdsText)
-        || (hasNX && !isNX && leaf.last > text.upperBound)
+        || (hasNX && !isNX && holdsText && leaf.last > text.upperBound)
         || (isWritable && addresses.overlaps(rodata))
         || (!isWritable && data?.overlaps(addresses) == true)
     }

@@ -34,22 +34,27 @@ extension Rule {
     let frames = subject.image?.imageFrames
     var alike: [Run] = []
     for run in leaves where run.level == 1 && !run.repeats && run.size >= span {
-      let first = max((run.start + (span - 1)) & ~(span - 1), area.start &+ span)
+      let first = max((run.start &+ (span - 1)) & ~(span - 1), area.start &+ span)
       let end = run.end & ~(span - 1)
-      // Where frames are known they must be fit for a large page, too.
-      let isAligned = run.physical.map { ($0 &+ (first &- run.start)) & (span - 1) == 0 } ?? true
-      guard first < end, isAligned else { continue }
-      for start in stride(from: first, to: end, by: Int(span)) {
-        guard let block = run.clipped(from: start, through: start + (span - 1), span: 4096)
-        else { continue }
-        let isImage =
-          block.physical.map { frames?.overlaps($0...($0 &+ (span - 1))) == true } ?? false
-        if !isImage { alike.append(block) }
+      guard first < end else { continue }
+      var parts = [(first, end)]
+      if let physical = run.physical {
+        let offset = run.start &- physical
+        // Where frames are known they must be fit for a large page, too.
+        guard offset & (span - 1) == 0 else { continue }
+        if let frames {
+          let low = (frames.lowerBound &+ offset) & ~(span - 1)
+          let high = ((frames.upperBound &+ offset) | (span - 1)) &+ 1
+          parts = [(first, min(max(first, low), end)), (max(first, min(end, high)), end)]
+        }
+      }
+      alike += parts.compactMap { low, high in
+        low < high ? run.clipped(from: low, through: high - 1, span: 4096) : nil
       }
     }
     let mapped = leaves.reduce(UInt64(0)) { $0 &+ $1.size }
-    let blocks = UInt64(alike.count)
-    guard blocks >= 16, blocks * span > mapped / 8 else { return [] }
+    let blocks = alike.reduce(UInt64(0)) { $0 &+ $1.size / span }
+    guard blocks >= 16, blocks > mapped / span / 8 else { return [] }
     let entries = span >> 12
     return [
       Finding(

@@ -19,13 +19,15 @@ extension Rule {
       False alarm: the real-mode trampoline, below 1 MiB, and the frames of the image, which the
       rule leaves out; the memory of a crash kernel, whose pages are read-only far and wide and so
       no exception in their surroundings. Uncached pages may belong to a graphics driver's pool,
-      which user programs map: therefore a note.
+      which user programs map, and iounmap() leaves memory that ioremap() had made uncached in the
+      direct map as it is: therefore a note.
       Fix: find who freed code without VM_FLUSH_RESET_PERMS, or called set_memory_ro() without its
       way back.
       References:
       - mm/vmalloc.c, Linux 6.12: vm_reset_perms
       - arch/x86/realmode/init.c, Linux 6.12: set_real_mode_permissions
       - arch/x86/kernel/machine_kexec_64.c, Linux 6.12: kexec_mark_crashkres
+      - arch/x86/mm/ioremap.c, Linux 6.12: __ioremap_caller, iounmap
       """
   ) { rule, subject in
     let table = subject.kernel
@@ -42,11 +44,21 @@ extension Rule {
     let readOnly = Frames(others.filter { $0.effective & mode.write == 0 }, mode)
     let frames = subject.image?.imageFrames
     var stale: (readOnly: [Run], uncached: [Run]) = ([], [])
+    // Runs come in order: the surroundings of the last one, and whether they are plain.
+    var last: (block: UInt64, isPlain: Bool)?
+    let span = mode.level(2).span
+    func isException(_ run: Run) -> Bool {
+      let block = run.start & ~(span - 1)
+      if let last, last.block == block { return last.isPlain }
+      let isPlain = isPlain(block, table, uncached: uncached)
+      last = (block, isPlain)
+      return isPlain
+    }
     for run in table.layout.runs(.directMap, in: table.space)
-    where run.isLeaf && run.level == 1 && run.size < mode.level(2).span {
+    where run.isLeaf && run.level == 1 && run.size < span {
       let isReadOnly = run.effective & mode.write == 0 && run.effective & mode.noExecute != 0
       let isUncached = run.effective & mode.write != 0 && run.flags & uncached != 0
-      guard isReadOnly || isUncached, isException(run, table, uncached: uncached) else { continue }
+      guard isReadOnly || isUncached, isException(run) else { continue }
       for start in stride(from: run.start, through: run.last, by: 4096) {
         guard let page = run.clipped(from: start, through: start + 4095, span: 4096),
           let frame = page.physical, frame >= mebibyte, frames?.contains(frame) != true,
@@ -77,11 +89,10 @@ extension Rule {
         help: "a graphics driver's pool looks so; else find who did not call set_memory_wb()")
   }
 
-  /// Whether most of the large page's worth around a run is plain writable memory.
-  private static func isException(_ run: Run, _ table: Table, uncached: UInt64) -> Bool {
+  /// Whether most of the large page's worth from `block` on is plain writable memory.
+  private static func isPlain(_ block: UInt64, _ table: Table, uncached: UInt64) -> Bool {
     let mode = table.space.mode
     let span = mode.level(2).span
-    let block = run.start & ~(span - 1)
     let plain = table.space.runs(from: block, through: block + (span - 1)).filter {
       $0.isLeaf && $0.effective & mode.write != 0 && $0.flags & uncached == 0
     }

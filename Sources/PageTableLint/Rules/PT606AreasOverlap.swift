@@ -10,14 +10,15 @@ extension Rule {
       What: page_offset_base, vmalloc_base and vmemmap_base out of this order, or memory in the
       direct map (up to max_pfn_mapped) beyond the start of vmalloc; 64 bits.
       Why: one address stands for two things: a vmalloc mapping replaces memory, or the other way
-      round. In 2024 hot-added memory was found to reach beyond what KASLR had left for it.
+      round. In 2024 the kernel was found to give out addresses beyond what KASLR had left for
+      memory.
       How Linux should look: KASLR draws the three bases in their order, and each behind the end of
       the area before it.
       False alarm: none known. A base that is not known is not judged.
       Fix: see kernel_randomize_memory(), and who added the memory behind its end.
       References:
       - arch/x86/mm/kaslr.c, Linux 6.12: kernel_randomize_memory
-      - ea72ce5da228 (6.11): keeps hot-added memory below the end that KASLR leaves
+      - ea72ce5da228 (6.11): the end of the address space that KASLR leaves for memory
       """
   ) { rule, subject in
     let table = subject.kernel
