@@ -7,7 +7,7 @@ package struct Rule: Sendable {
   package enum Need: Sendable, Equatable {
     case physicalAddresses, directMapBase, noExecute, ptiOff, ptiOn, globalPages, selfTest,
       processes, kaslrOffset, imageSymbols, settledImage, efiMemoryAttributes, guardHole,
-      invertedFrames, memoryMap, directPages
+      invertedFrames, memoryMap, directPages, userHalf, structPage, log
 
     /// The need in words, for a rule's page.
     package var inWords: String {
@@ -26,6 +26,9 @@ package struct Rule: Sendable {
       case .kaslrOffset: "how far KASLR moved the image"
       case .selfTest: "a CPA self-test in a log"
       case .invertedFrames: "a release from 4.19 on, 64 bits or PAE"
+      case .structPage: "the kernel's struct page (a whole image with VMCOREINFO, 64 bits)"
+      case .log: "a kernel log"
+      case .userHalf: "tables with a user's half: a process's"
       case .directPages: "the kernel's own count of its direct map's pages"
       case .memoryMap: "the machine's memory map (/proc/iomem)"
       }
@@ -92,6 +95,16 @@ package struct Rule: Sendable {
           : subject.facts.isAtLeast(4, 19).map {
             $0 ? nil : "the kernel is older than 4.19"
           } ?? "not known whether the kernel is 4.19 or later: give --release"
+      case .log: subject.log == nil ? "needs a kernel log: give --log" : nil
+      case .structPage:
+        subject.image?.memory.extract != nil
+          ? "needs struct page: an extract does not hold it"
+          : subject.image?.frameUse == nil
+            ? "needs struct page: VMCOREINFO of a 64-bit kernel tells where it lies" : nil
+      case .userHalf:
+        subject.tables.contains { table in
+          table.space.runs.contains { $0.start < table.space.mode.upperHalf && $0.isLeaf }
+        } ? nil : "no table with a user's half was read: give --table all"
       case .directPages:
         subject.facts.directPages == nil
           ? "needs the kernel's count (direct_pages_count): the image's symbols tell it" : nil
@@ -129,14 +142,19 @@ package struct Rule: Sendable {
     executableOutsideKnownAreas,
     efiWritableExecutable,
     userAccessibleKernel,
+    userMapsKernelMemory,
+    ptiUserHalfExecutable,
+    ptiOvermapped,
     kernelHalfOutOfSync,
     l1tfVulnerableEntry,
+    tablePageUserMapped,
     globalMixed,
     globalMissing,
     globalUnderPTI,
     globalUserPage,
     globalOnTable,
     globalNotPresent,
+    globalDiffersBetweenTables,
     cpaNotShattered,
     largePageStraddlesSections,
     unshatteredAlias,
@@ -144,11 +162,13 @@ package struct Rule: Sendable {
     staleAttribute,
     directMapCountersDiffer,
     splitTableAttributes,
+    poisonedPageStillMapped,
     memoryTypeAliasConflict,
     unexpectedPATBit,
     writeBackDevice,
     reservedBits,
     tableOutsideRAM,
+    tableInFreeMemory,
     tableShared,
     tableSelfReference,
     notPresentRemnant,

@@ -22,9 +22,10 @@ extension Rule {
       """
   ) { rule, subject in
     guard let base = subject.facts.directMap?.value else { return [] }
-    // Processes' tables hold the user's half only, PTI's twin little of the kernel's.
     let table = subject.kernel
-    guard let area = table.layout.first(.directMap), area.start == base else { return [] }
+    // The user's twin, given by its address, maps little of the kernel's half.
+    let isTwin = subject.facts.pti?.value == true && table.root.map { $0 & 0x1000 != 0 } == true
+    guard !isTwin, let area = table.layout.first(.directMap), area.start == base else { return [] }
     // On 32 bits VMALLOC_OFFSET, a guard of 8 MiB, lies between low memory and vmalloc.
     let guardSize: UInt64 = table.space.mode.addressBits == 32 ? 8 << 20 : 0
     let highest = area.last - base - min(guardSize, area.last - base)

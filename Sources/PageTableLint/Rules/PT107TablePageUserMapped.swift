@@ -1,0 +1,59 @@
+internal import MemoryImages
+internal import PageTables
+
+extension Rule {
+  /// Page tables that a program can reach.
+  static let tablePageUserMapped = Rule(
+    id: "PT107", name: "table-page-user-mapped", severity: .error,
+    summary: "a program has a page table mapped", needs: [.physicalAddresses, .userHalf],
+    documentation: """
+      What: a leaf that is open to user mode and whose frame is a page table of the trees that were
+      read.
+      Why: the program can read where all memory lies; where the leaf is writable it owns the
+      machine. Exploits that use a freed page as a table ("dirty page table") look so.
+      How Linux should look: none.
+      False alarm: a table page that was freed and given to the program after the image's tables were
+      read (live machines): it is looked at twice there.
+      Fix: see who freed the table page while it was in use, or which driver mapped it.
+      References:
+      - Documentation/mm/page_tables.rst, Linux 6.12
+      """
+  ) { rule, subject in
+    var frames = Set(subject.tables.compactMap { $0.root.map { $0 & ~4095 } })
+    for table in subject.tables {
+      for pointer in table.space.pointers {
+        frames.insert(pointer.entry & table.space.mode.tableAddress)
+      }
+    }
+    let sorted = frames.sorted()
+    return subject.tables.flatMap { table -> [Finding] in
+      let mode = table.space.mode
+      var bad: [Run] = []
+      for run in table.space.runs where run.isLeaf && run.effective & mode.user != 0 {
+        guard let physical = run.physical else { continue }
+        let span = mode.level(Int(run.level)).span
+        let size = run.repeats ? min(run.size, span) : run.size
+        var index = sorted.partitioningIndex { $0 >= physical }
+        while index < sorted.count, sorted[index] - physical < size {
+          let address = run.start &+ (sorted[index] - physical)
+          if let page = run.clipped(from: address, through: address &+ 4095, span: span) {
+            Run.append(page, to: &bad, mode: mode)
+          }
+          index += 1
+        }
+      }
+      guard let first = bad.first, let frame = first.physical else { return [] }
+      let isWritable = bad.contains { $0.effective & mode.write != 0 }
+      let owner = subject.image?.owner(ofTable: frame).map { " (\($0))" } ?? ""
+      return [
+        Finding(
+          rule,
+          "\(total(bad)) of page tables open to user mode" + (isWritable ? ", writable" : ""),
+          in: table, runs: bad,
+          evidence: ["frame \(frame.entry) is a page table\(owner)"]
+            + evidence(bad, subject, table),
+          help: "see who freed the table page while it was in use")
+      ]
+    }
+  }
+}

@@ -1,0 +1,83 @@
+internal import MemoryImages
+internal import PageTables
+
+extension Rule {
+  /// Pages of bad memory that the direct map still has.
+  static let poisonedPageStillMapped = Rule(
+    id: "PT308", name: "poisoned-page-still-mapped", severity: .warning,
+    summary: "a page that the log calls poisoned is mapped in the direct map",
+    needs: [.directMapBase, .log],
+    documentation: """
+      What: a page whose memory failed, by the log, and which the direct map still maps.
+      Why: the processor may read ahead through it, and stops with a machine check again.
+      How Linux should look: after a machine check the page is taken out of the direct map
+      (set_mce_nospec()); where that fails the log says so.
+      False alarm: memory-failure reports without a machine check (madvise, hwpoison-inject) take
+      nothing out: those are reported as a note. Pages that were unpoisoned later are left out.
+      Fix: see why set_mce_nospec() failed: out of memory for the split of a large page.
+      References:
+      - arch/x86/kernel/cpu/mce/core.c, Linux 6.12: kill_me_maybe
+      - mm/memory-failure.c, Linux 6.12
+      """
+  ) { rule, subject in
+    guard let base = subject.facts.directMap?.value, let log = subject.log?.value else { return [] }
+    let table = subject.kernel
+    guard let area = table.layout.first(.directMap) else { return [] }
+    return PoisonLog.read(log).sorted { $0.key < $1.key }.compactMap { frame, line in
+      let address = base &+ frame << 12
+      guard frame < 1 << 40, address <= area.last, let run = table.space.run(at: address),
+        run.isLeaf
+      else { return nil }
+      let page = Run(
+        start: address, last: address &+ 4095, kind: .leaf, level: Int(run.level),
+        flags: run.flags, effective: run.effective, physical: frame << 12)
+      return Finding(
+        rule, severity: line.isMachineCheck ? nil : .note,
+        "the poisoned page \((frame << 12).entry) is mapped in the direct map", in: table,
+        runs: [page], area: area,
+        evidence: ["log line \(line.number): \(line.text)"] + evidence([page], subject, table),
+        help: line.isMachineCheck
+          ? "see why the kernel could not take it out of the direct map"
+          : "nothing, where no machine check was reported: only those are taken out")
+    }
+  }
+}
+
+/// What a kernel log says of pages whose memory failed.
+enum PoisonLog {
+  struct Line {
+    let number: Int
+    let text: String
+    let isMachineCheck: Bool
+  }
+
+  /// The pages by frame number; those that were given back are left out.
+  static func read(_ log: String) -> [UInt64: Line] {
+    var found: [UInt64: Line] = [:]
+    for (index, text) in log.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
+      func number(after mark: String) -> UInt64? {
+        guard let range = text.firstRange(of: mark) else { return nil }
+        let rest = text[range.upperBound...]
+        let digits = (rest.hasPrefix("0x") ? rest.dropFirst(2) : rest).prefix(while: \.isHexDigit)
+        return UInt64(digits, radix: 16)
+      }
+      func take(_ frame: UInt64, isMachineCheck: Bool) {
+        let before = found[frame]
+        found[frame] = Line(
+          number: index + 1, text: String(text.drop { $0 == "[" }.prefix(100)),
+          isMachineCheck: isMachineCheck || before?.isMachineCheck == true)
+      }
+      if let frame = number(after: "Could not invalidate pfn=") {
+        take(frame, isMachineCheck: true)
+      } else if let address = number(after: "Uncorrected hardware memory error in user-access at ")
+      {
+        take(address >> 12, isMachineCheck: true)
+      } else if let frame = number(after: "Memory failure: ") {
+        take(frame, isMachineCheck: false)
+      } else if let frame = number(after: "Unpoison: Software-unpoisoned page ") {
+        found[frame] = nil
+      }
+    }
+    return found
+  }
+}
