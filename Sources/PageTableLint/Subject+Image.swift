@@ -35,6 +35,17 @@ extension Subject {
     return first < last ? first...(last &- 1) : nil
   }
 
+  /// The frames of the image's text and rodata; none without symbols, and in text dumps.
+  var readOnlyImageFrames: [ClosedRange<UInt64>] {
+    guard let image, let first = image.imageFrames?.lowerBound, let text = symbols?["_text"] else {
+      return []
+    }
+    return image.readOnlyParts.map { part in
+      let start = first &+ (part.lowerBound &- text)
+      return start...(start &+ (part.upperBound &- part.lowerBound))
+    }
+  }
+
   /// Whether mark_rodata_ro() has run, as far as the tables can tell: text or rodata is read-only.
   ///
   /// The IDT's page is read-only earlier. Where no writable text is seen, nothing speaks against.

@@ -16,9 +16,11 @@ extension Rule {
       How Linux should look: vfree() makes the direct map writable again where the caller asked for
       it (VM_FLUSH_RESET_PERMS). Read-only are the frames of the image's text and rodata, of the
       IDT, of modules and BPF programs, each of which is mapped read-only elsewhere too.
-      False alarm: the real-mode trampoline, below 1 MiB, and the frames of the image, which the
-      rule leaves out; the memory of a crash kernel, whose pages are read-only far and wide and so
-      no exception in their surroundings. Uncached pages may belong to a graphics driver's pool,
+      False alarm: the real-mode trampoline, below 1 MiB, and the image's text and rodata, which the
+      rule leaves out (if their own mapping is wrong, that is another defect); the memory of a
+      crash kernel, whose pages are read-only far and wide and so no exception in their
+      surroundings. On 32 bits the rule is silent without symbols, which tell where in the direct
+      map the image lies. Uncached pages may belong to a graphics driver's pool,
       which user programs map, and iounmap() leaves memory that ioremap() had made uncached in the
       direct map as it is: therefore a note.
       Fix: find who freed code without VM_FLUSH_RESET_PERMS, or called set_memory_ro() without its
@@ -32,7 +34,10 @@ extension Rule {
   ) { rule, subject in
     let table = subject.kernel
     let mode = table.space.mode
-    guard let area = table.layout.first(.directMap) else { return [] }
+    // On 32 bits the image lies inside the direct map: without symbols nothing tells where.
+    guard let area = table.layout.first(.directMap),
+      mode.addressBits > 32 || table.layout.first(.image) != nil
+    else { return [] }
     // PWT, PCD, and PAT of a 4K leaf.
     let uncached: UInt64 = 1 << 3 | 1 << 4 | 1 << 7
     let mebibyte: UInt64 = 1 << 20
@@ -42,7 +47,7 @@ extension Rule {
     }
     let anywhere = Frames(others, mode)
     let readOnly = Frames(others.filter { $0.effective & mode.write == 0 }, mode)
-    let frames = subject.image?.imageFrames
+    let protected = subject.readOnlyImageFrames
     var stale: (readOnly: [Run], uncached: [Run]) = ([], [])
     // Runs come in order: the surroundings of the last one, and whether they are plain.
     var last: (block: UInt64, isPlain: Bool)?
@@ -61,7 +66,8 @@ extension Rule {
       guard isReadOnly || isUncached, isException(run) else { continue }
       for start in stride(from: run.start, through: run.last, by: 4096) {
         guard let page = run.clipped(from: start, through: start + 4095, span: 4096),
-          let frame = page.physical, frame >= mebibyte, frames?.contains(frame) != true,
+          let frame = page.physical, frame >= mebibyte,
+          !protected.contains(where: { $0.contains(frame) }),
           !(isReadOnly ? readOnly : anywhere).contains(frame)
         else { continue }
         if isReadOnly {
