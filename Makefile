@@ -2,16 +2,21 @@ PREFIX ?= /usr/local
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 SAMPLE := samples/cpa-2008/memory.elf
 
-.PHONY: demo test build install packages test-packages
+.PHONY: demo test test-live build install packages test-packages live-packages
 
 # The main job on a real memory image: the false alarm of 2008.
 demo: build
 	@.build/release/ptdump-lint cpa $(SAMPLE)
 
 # Format lint and all tests; the damage test runs the release build in processes of its own.
-test: build test-packages
+test: build test-packages live-packages
 	swift format lint --strict --recursive Sources Tests Package.swift
 	swift test
+	Tests/Live/live
+
+# The release build inside booted kernels, against their memory images.
+test-live: build live-packages
+	Tests/Live/live
 
 build: packages
 	swift build -c release --product ptdump-lint
@@ -36,5 +41,10 @@ test-packages: .build/witnesses
 .build/witnesses:
 	@/usr/bin/python3 -c 'import ensurepip' 2> /dev/null || $(call install,python3-venv)
 	@/usr/bin/python3 -m venv $@ && $@/bin/pip install --quiet drgn || echo "no drgn: its test will be skipped"
+
+# QEMU, and what the machines inside it are made of; Tests/Live/live gets their kernel itself.
+live-packages:
+	@command -v qemu-system-x86_64 > /dev/null && test -x /bin/busybox \
+	  || $(call install,qemu-system-x86 busybox-static)
 
 install = { $(SUDO) apt-get update -q && $(SUDO) apt-get install -qy --no-install-recommends $(1); }

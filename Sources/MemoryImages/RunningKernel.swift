@@ -42,12 +42,10 @@ package enum RunningKernel {
         name, "only root may read its page tables",
         advice: "run sudo ptdump-lint, or give a dump or a memory image")
     }
-    let noFile = unsafe access(KcoreImage.file, F_OK) != 0
-    if !noFile, let level = lockdown {
+    guard unsafe access(mounts, F_OK) == 0 else {
       return ImageError(
-        name,
-        "it is locked down (\(level)), so that neither debugfs nor \(KcoreImage.file) can be read",
-        advice: "boot with lockdown=none, or give a memory image that is taken from outside")
+        name, "/proc is not mounted",
+        advice: "mount -t proc none /proc, or give a dump or a memory image")
     }
     var problems: [String] = []
     var advice: [String] = []
@@ -59,15 +57,20 @@ package enum RunningKernel {
         problems.append(
           dumps.contains { unsafe access($0, F_OK) == 0 }
             ? "its page tables in debugfs cannot be read"
-              + (lockdown.map { ": it is locked down (\($0))" } ?? "")
             : "it has no page tables in debugfs (CONFIG_PTDUMP_DEBUGFS is off)")
       }
     }
-    if !noFile {
-      problems.append(kcore.description)
-    } else if !isMounted("proc", on: "/proc") {
-      problems.append("/proc is not mounted")
-      advice.append("mount -t proc none /proc")
+    if unsafe access(KcoreImage.file, F_OK) == 0 {
+      if let level = lockdown {
+        problems.append("\(KcoreImage.file) is locked down (\(level))")
+        advice.append("boot with lockdown=integrity")
+      } else {
+        problems.append("\(KcoreImage.file): \(kcore.problem)")
+        if kcore.problem.hasSuffix(unsafe String(cString: strerror(EPERM))) {
+          advice.append(
+            "run it with CAP_SYS_RAWIO, outside of a container, without lockdown=confidentiality")
+        }
+      }
     } else {
       problems.append("it has no \(KcoreImage.file) (CONFIG_PROC_KCORE is off)")
     }
@@ -76,8 +79,10 @@ package enum RunningKernel {
       name, problems.joined(separator: ", and "), advice: advice.joined(separator: ", or "))
   }
 
+  private static let mounts = "/proc/self/mounts"
+
   private static func isMounted(_ type: String, on place: String) -> Bool {
-    let mounts = (try? MappedFile(path: "/proc/self/mounts").contentToEnd(limit: 1 << 24)) ?? []
+    let mounts = (try? MappedFile(path: mounts).contentToEnd(limit: 1 << 24)) ?? []
     return mounts.split(separator: 10).contains { line in
       let words = line.split(separator: 32).map { String(decoding: $0, as: UTF8.self) }
       return words.count > 2 && words[1] == place && words[2] == type
@@ -90,13 +95,15 @@ package enum RunningKernel {
     return String(decoding: bytes.prefix { $0 != 10 }, as: UTF8.self)
   }
 
-  /// The lockdown in force: `integrity` closes debugfs, `confidentiality` /proc/kcore too.
+  /// The lockdown in force, if it is one that closes /proc/kcore: `confidentiality`.
   ///
-  /// Source: enum lockdown_reason, include/linux/security.h, 6.12.
+  /// None closes debugfs page_tables, a file that only its owner can read and nobody can write.
+  /// Source: enum lockdown_reason, include/linux/security.h; debugfs_locked_down,
+  /// fs/debugfs/file.c, 6.12.
   private static var lockdown: String? {
     guard let text = line("/sys/kernel/security/lockdown"),
-      let level = text.split(separator: "[").last?.prefix(while: { $0 != "]" }), level != "none",
-      text.contains("[")
+      let level = text.split(separator: "[").last?.prefix(while: { $0 != "]" }),
+      level == "confidentiality"
     else { return nil }
     return String(level)
   }
