@@ -26,6 +26,8 @@ package struct Subject: Sendable {
   /// The kernel's own log, where the input brings one.
   package var log: Fact<String>?
   package var selfTests: [SelfTestJudge.Judgement] = []
+  /// Whether a log was looked through: what it lacks did not happen.
+  package internal(set) var logWasTaken = false
   /// What the log reports of single addresses, judged by these tables.
   package internal(set) var faults: [FaultJudgement] = []
   /// What the input lacks, a line each; any makes the analysis incomplete.

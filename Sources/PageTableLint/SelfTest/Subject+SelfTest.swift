@@ -44,6 +44,7 @@ extension Subject {
     let runs = SelfTestLog.parse(log)
     let reported = FaultLog(log)
     if let reason = refuses(runs) ?? refuses(reported) { return reason }
+    logWasTaken = true
     faults = reported.faults.map { judge($0) }
     selfTests = SelfTestJudge.judge(runs, evidence: evidence(userRelease: userRelease))
     return nil
