@@ -28,6 +28,12 @@ package struct Subject: Sendable {
   /// The kernel's own log, where the input brings one.
   package var log: Fact<String>?
   package var selfTests: [SelfTestJudge.Judgement] = []
+  /// The processes that those reports may be of.
+  var tasks: [KernelProcess] = []
+  /// Reports of the log beyond those that are kept.
+  package internal(set) var faultsLeftOut = 0
+  /// Why the kernel panicked, as its log says.
+  package internal(set) var panic: String?
   /// What the log reports of single addresses, judged by these tables.
   package internal(set) var faults: [FaultJudgement] = []
   /// What the input lacks, a line each; any makes the analysis incomplete.

@@ -60,14 +60,19 @@ struct Walk: ParsableCommand {
     try options.takeLog(&subject)
     let faults = subject.faults.map(\.fault).filter { !$0.kind.isOfMapping }
     if faults.isEmpty {
-      complain("ptdump-lint: no fault in the log of \(subject.path)")
+      complain(
+        "ptdump-lint: no fault in the log of \(subject.path)"
+          + (subject.panic.map { "; it says: \($0)" } ?? ""))
       if addresses.isEmpty { throw ExitCode(2) }
     }
     for fault in faults {
       let judged = subject.judge(fault, in: table)
       print(TextReport.fault(judged, mode: image.mode).joined(separator: "\n"))
-      if let address = judged.address { printWalk(address, image, root) }
+      if let address = judged.address {
+        printWalk(address, image, judged.process?.root ?? root)
+      }
     }
+    if subject.faultsLeftOut > 0 { print("and \(subject.faultsLeftOut) more reports in the log") }
   }
 
   private func printWalk(_ address: UInt64, _ image: KernelImage, _ root: UInt64) {

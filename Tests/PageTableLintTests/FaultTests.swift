@@ -368,6 +368,53 @@ import Testing
     #expect(faults.suffix(2).map(\.cause) == [.userPage, .userPage])
   }
 
+  /// A process' own address, by the tables of the process that the report names.
+  @Test func theProcessOfTheReport() throws {
+    let tables = """
+      root 0x2000
+      process 7 sleep 0x6000
+      table 0x2000
+        273: 0x4063
+      table 0x4000
+        0: 0x80000000000001e3
+      table 0x6000
+        0: 0x7067
+      table 0x7000
+        1: 0x8067
+      table 0x8000
+      """
+    func judged(pid: Int) throws -> FaultJudgement {
+      var subject = try Fixtures.subject(tables: DeclaredTables(tables))
+      let log = """
+        BUG: unable to handle page fault for address: 0000000040001000
+        #PF: error_code(0x0002) - not-present page
+        PGD 7067 P4D 7067 PUD 8067 PMD 0
+        Oops: 0002 [#1] SMP
+        CPU: 1 UID: 0 PID: \(pid) Comm: sleep Not tainted
+        Kernel panic - not syncing: Fatal exception
+        """
+      #expect(subject.take(log: log, userRelease: nil) == nil)
+      #expect(subject.panic == "Kernel panic - not syncing: Fatal exception")
+      return try #require(subject.faults.first)
+    }
+    let own = try judged(pid: 7)
+    #expect(own.process?.label == "pid 7 (sleep)")
+    #expect(own.cause == .notPresent && own.level == "pmd")
+    #expect(own.agreement == .agrees && own.entries == .same)
+    let unknown = try judged(pid: 8)
+    #expect(unknown.process == nil && unknown.cause == .unknown)
+  }
+
+  @Test func reportsThatAreNotKeptAreCounted() throws {
+    let line = "BUG: unable to handle page fault for address: ffffffff81e01230\n"
+    var subject = try subject()
+    #expect(subject.take(log: String(repeating: line, count: 1003), userRelease: nil) == nil)
+    #expect(subject.faultsLeftOut == 3)
+    let text = TextReport.check(
+      [Linter.run(subject)], detail: .normal, style: TextStyle(color: false))
+    #expect(text.contains("and 987 more reports in the log"))
+  }
+
   @Test func aMappingIsTiedToItsFinding() throws {
     var subject = Subject(image: try Samples.image("writable-executable"))
     let log = try #require(subject.image?.log?.value)
@@ -394,6 +441,31 @@ import Testing
       log: "Linux version 5.10.0-1 (x@y)\n\(Self.today)", userRelease: nil)
     #expect(reason?.contains("5.10.0-1") == true)
     #expect(subject.faults.isEmpty)
+  }
+
+  /// Two boots of one release, without KASLR: only the times differ.
+  @Test func aLogOfAnotherBootIsRefused() throws {
+    var subject = Subject(image: try Samples.image("faults"))
+    let own = try #require(subject.log?.value)
+    let other = own.split(separator: "\n").map { line in
+      // A third of a second later.
+      let time = line.dropFirst().prefix { $0 != "]" }.drop { $0 == " " }
+      let moved = (Double(String(time)) ?? 0) + 0.333_333
+      return "[\(String(format: "%12.6f", moved))\(line.drop { $0 != "]" })"
+    }.joined(separator: "\n")
+    let reason = subject.take(log: other, userRelease: nil)
+    #expect(reason?.contains("own log has") == true)
+    #expect(subject.faults.isEmpty)
+    // The end of the same log, as syslog has it, and one that carries no times.
+    let end = own.split(separator: "\n").suffix(200)
+    for log in [
+      end.map { "Jun 30 11:11:51 host kernel: \($0)" },
+      end.map { String($0.drop { $0 != "]" }.dropFirst(2)) },
+    ] {
+      var subject = subject
+      #expect(subject.take(log: log.joined(separator: "\n"), userRelease: nil) == nil)
+      #expect(!subject.faults.isEmpty)
+    }
   }
 
   @Test func reportIsShort() throws {

@@ -200,16 +200,48 @@ import Testing
   }
 
   @Test(arguments: [
-    ("QEVM", "dump-guest-memory"), ("LibvirtQemudSave", "--memory-only"),
-    ("LibvirtQemudPart", "--memory-only"),
+    (0, Array("QEVM".utf8), "dump-guest-memory"),
+    (0, Array("LibvirtQemudSave".utf8), "--memory-only"),
+    (0, Array("LibvirtQemudPart".utf8), "--memory-only"),
+    (0, Array("DISKDUMP".utf8), "makedumpfile -d 0"),
+    (0, [0xed, 0x23, 0x8f, 0x61, 0x73, 0x01, 0x19, 0xa8], "crash"),
+    (4086, Array("S1SUSPEND".utf8), "LiME"),
   ])
-  func refusals(_ magic: String, _ advice: String) throws {
-    let bytes = Array(magic.utf8) + [UInt8](repeating: 0, count: 5000)
+  func refusals(_ offset: Int, _ magic: [UInt8], _ advice: String) throws {
+    var bytes = [UInt8](repeating: 0, count: 8192)
+    bytes.replaceSubrange(offset..<(offset + magic.count), with: magic)
     try Self.withFiles([bytes]) { paths in
       let error = #expect(throws: ImageError.self) {
         try ImageFile.open(paths: paths, base: 0)
       }
       #expect(error?.advice.contains(advice) == true)
+    }
+  }
+
+  /// `xl dump-core` writes sections and no program headers.
+  @Test func xenIsRefused() throws {
+    let names = Array("\0.shstrtab\0.xen_pages\0".utf8)
+    var file: [UInt8] = [0x7f, 0x45, 0x4c, 0x46, 2, 1, 1] + [UInt8](repeating: 0, count: 9)
+    // e_type to e_shstrndx: a core of x86-64 with three section headers behind the names.
+    for (value, size) in [
+      (4, 2), (62, 2), (1, 4), (0, 8), (0, 8), (96, 8), (0, 4), (64, 2), (56, 2), (0, 2), (64, 2),
+      (3, 2), (1, 2),
+    ] as [(UInt64, Int)] {
+      file.append(value, size: size)
+    }
+    file += names + [UInt8](repeating: 0, count: 32 - names.count)
+    func section(_ name: UInt64, type: UInt64, at offset: UInt64, size: UInt64) {
+      file.append(name, size: 4)
+      file.append(type, size: 4)
+      for value in [0, 0, offset, size, 0, 1, 0] { file.append(value, size: 8) }
+    }
+    section(0, type: 0, at: 0, size: 0)
+    section(1, type: 3, at: 64, size: UInt64(names.count))
+    section(11, type: 1, at: 0, size: 0)
+    try Self.withFiles([file]) { paths in
+      let error = #expect(throws: ImageError.self) { try ImageFile.open(paths: paths) }
+      #expect(error?.description.contains("xl dump-core") == true)
+      #expect(error?.advice.contains("kdump") == true)
     }
   }
 }

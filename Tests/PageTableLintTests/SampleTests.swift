@@ -73,6 +73,26 @@ import Testing
     #expect(test.failures.allSatisfy { $0.verdict == .falseAlarm })
   }
 
+  /// Tables alone do not tell the test's residue from a kernel that does not mask G.
+  @Test func residueWithoutALogIsNoAccusation() throws {
+    let image = Subject(image: try Samples.image("cpa-pti"))
+    let text = try textSubject("cpa-pti")
+    for subject in [image, text] {
+      let report = Linter.run(subject)
+      #expect(ids(report, from: .note) == ["PT203"])
+      let finding = try #require(report.findings.first)
+      #expect(finding.severity == .note)
+      #expect(finding.message.contains("self-test's revert, or a kernel"))
+      #expect(finding.help.contains("--log"))
+      // A log of the same boot without a test that clears G decides.
+      var other = subject
+      #expect(other.take(log: "Linux version 6.12.117 (made)\n", userRelease: nil) == nil)
+      let accused = Linter.run(other)
+      #expect(ids(accused) == ["PT203"])
+      #expect(accused.count(.error) == 1)
+    }
+  }
+
   @Test func realFailure() throws {
     let report = try imageReport("real-failure")
     #expect(ids(report) == ["PT301"])

@@ -69,6 +69,8 @@ package struct Fault: Sendable, Equatable {
   package var hint: String?
   /// Where the instruction pointer was, as logged.
   package var instruction: String?
+  /// The thread that ran, as logged; that of a process' first thread is the process' number.
+  package var pid: Int?
   /// The line of the log that begins the report, counted from 1, and its text.
   package let line: Int
   package let quote: String

@@ -1,3 +1,4 @@
+package import MemoryImages
 internal import PageTables
 
 /// What tables say of a reported fault.
@@ -31,6 +32,8 @@ package struct FaultJudgement: Sendable, Equatable {
   package var agreement = Agreement.unknown
   package var entries = Entries.unknown
   package var explanation = ""
+  /// Whose tables it was judged by; nil for the chosen root's.
+  package var process: KernelProcess?
   package var area: String?
   /// What lies there in the kernel image.
   package var symbol: String?

@@ -9,6 +9,8 @@ package struct FaultLog: Sendable, Equatable {
   package private(set) var faults: [Fault] = []
   /// The release that the log itself names.
   package private(set) var release: String?
+  /// Why the kernel panicked, as logged; nil where it did not.
+  package private(set) var panic: String?
   /// Reports that were counted and not kept.
   package private(set) var leftOut = 0
 
@@ -49,7 +51,7 @@ package struct FaultLog: Sendable, Equatable {
   private static let marks = [
     "BUG:", "nable to ", "#PF:", "PGD ", "*pd", "Oops", "NX-prot", "Corrupted page", " bad p",
     "Bad page", "eneral prot", "RIP:", "IP:", "W+X map", "CPA ", "Linux version", "[#", "addr:",
-    "NULL pointer", "end trace",
+    "NULL pointer", "end trace", "PID:", "Pid:", "Kernel panic",
   ].map { Array($0.utf8) }
   private static let initials: [Bool] = {
     var initials = [Bool](repeating: false, count: 256)
@@ -75,10 +77,12 @@ package struct FaultLog: Sendable, Equatable {
     guard let first = words.first else { return }
     if first == "Linux", words.count > 2, words[1] == "version" {
       faults = []
-      (isOpen, hint, leftOut) = (false, nil, 0)
+      (isOpen, hint, leftOut, panic) = (false, nil, 0, nil)
       release = words[2]
     } else if text.contains("NX-protected page") || text.contains("to execute userspace code") {
       hint = Self.printable(text)
+    } else if text.hasPrefix("Kernel panic - not syncing") {
+      panic = panic ?? Self.printable(text)
     } else if text.contains("end trace") {
       isOpen = false
     } else if let fault = Self.header(text, words, number) {
@@ -228,6 +232,11 @@ package struct FaultLog: Sendable, Equatable {
       }
     } else if first.hasPrefix("addr:"), fault.kind == .badPageMap {
       fault.address = fault.address ?? UInt64(hexText: first.dropFirst(5))
+    } else if let mark = words.firstIndex(where: { $0 == "PID:" || $0 == "Pid:" }),
+      mark + 1 < words.count
+    {
+      // `CPU: 0 PID: 1 Comm: init`; until 3.10 `Pid: 1, comm: init`.
+      fault.pid = fault.pid ?? Int(words[mark + 1].prefix { $0 != "," })
     } else if let count = words.firstIndex(where: { $0.hasPrefix("[#") }), count > 0,
       words[count - 1].count == 4
     {

@@ -10,7 +10,15 @@ extension Subject {
     return "the log is of release \(release), the tables of \(mine)"
   }
 
-  /// Judges a report by the tables below one root.
+  /// The processes of the image where a report is of one's own address; else none.
+  func tasks(for log: FaultLog) -> [KernelProcess] {
+    let isWanted = log.faults.contains { fault in
+      fault.pid != nil && fault.address.map { $0 < mode.upperHalf } == true
+    }
+    return isWanted ? (try? image?.processes(nil)) ?? processes : []
+  }
+
+  /// Judges a report by the tables below one root, or its process' own.
   package func judge(_ fault: Fault, in table: Table? = nil) -> FaultJudgement {
     let table = table ?? kernel
     let mode = table.space.mode
@@ -36,13 +44,15 @@ extension Subject {
       judgeBadEntry(&judgement, address, image, root)
       return judgement
     }
-    let walk = image.walk(address, root: root)
     let isProcess =
       mode.isCanonical(address) && address < mode.upperHalf && table.name == "kernel"
-    if !isProcess {
+    if isProcess { judgement.process = fault.pid.flatMap { pid in tasks.first { $0.pid == pid } } }
+    let isUnknown = isProcess && judgement.process == nil
+    let walk = image.walk(address, root: judgement.process?.root ?? root)
+    if !isUnknown {
       judgement.tableOwner = walk.steps.last.flatMap { image.owner(ofTable: $0.table) }
     }
-    FaultJudge.judge(&judgement, walk, mode, isProcess: isProcess)
+    FaultJudge.judge(&judgement, walk, mode, isProcess: isUnknown)
     return judgement
   }
 

@@ -23,7 +23,7 @@ package enum JSONReport {
     let cause: String?
     let level: String?
     let agreement, entries, explanation: String
-    let area, symbol, tableOwner: String?
+    let area, symbol, process, tableOwner: String?
   }
   struct Tool: Encodable {
     let name = "ptdump-lint"
@@ -100,7 +100,7 @@ package enum JSONReport {
           cause: fault.kind.isOfMapping ? nil : judged.cause.rawValue, level: judged.level,
           agreement: judged.agreement.rawValue, entries: judged.entries.rawValue,
           explanation: judged.explanation, area: judged.area, symbol: judged.symbol,
-          tableOwner: judged.tableOwner)
+          process: judged.process?.label, tableOwner: judged.tableOwner)
       }
     }
     return records.isEmpty ? nil : records

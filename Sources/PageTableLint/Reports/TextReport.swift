@@ -73,9 +73,9 @@ package enum TextReport {
     if detail != .quiet {
       lines += report.subject.selfTests.map { "CPA self-test: \(summary($0))" }
       lines += report.faults.prefix(faultsSaid).flatMap { fault($0, mode: mode) }
-      if report.faults.count > faultsSaid {
-        lines.append("and \(report.faults.count - faultsSaid) more reports in the log")
-      }
+      let unsaid =
+        max(0, report.faults.count - faultsSaid) + report.subject.faultsLeftOut
+      if unsaid > 0 { lines.append("and \(unsaid) more reports in the log") }
     }
     return lines
   }
@@ -96,7 +96,8 @@ package enum TextReport {
       lines.append("    \(facts.joined(separator: ", "))")
     }
     if let hint = fault.hint { lines.append("    \(hint)") }
-    let place = [judged.area, judged.symbol].compactMap { $0 }.joined(separator: ", ")
+    let process = judged.process.map { "in the tables of \($0.label)" }
+    let place = [judged.area, judged.symbol, process].compactMap { $0 }.joined(separator: ", ")
     lines.append(
       "    \(fault.kind.isOfMapping ? "" : "why: ")\(judged.explanation)"
         + (place.isEmpty ? "" : " (\(place))"))

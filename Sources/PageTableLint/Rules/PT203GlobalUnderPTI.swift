@@ -18,6 +18,8 @@ extension Rule {
       the image lies inside the direct map; a text dump does not tell where, so there the rule
       leaves the direct map out. After a CPA self-test that clears G and sets it again, the 4K
       pages that it tested keep it: reported as a note, since the test did it and not the kernel.
+      Without a log nothing tells whether such a test ran: scattered 4K pages of the direct map are
+      then a note that names both causes. Larger pages are an error with and without a log.
       Fix: mask the protection with __default_kernel_pte_mask, as PAGE_KERNEL does.
       References:
       - arch/x86/mm/pti.c, Linux 6.12: pti_init
@@ -37,18 +39,46 @@ extension Rule {
           && !(kind == .directMap && $0.effective & mode.write == 0 && aliases($0))
       }
       guard !bad.isEmpty else { return nil }
-      let residue = kind == .directMap && subject.globalTestRan && bad.allSatisfy { $0.level == 1 }
+      let cause = cause(of: bad, in: area, subject)
       return Finding(
-        rule, severity: residue ? .note : nil,
-        residue
-          ? "\(total(bad)) global in the direct map: what the self-test's revert left behind"
-          : "\(total(bad)) of \(area.name) global under PTI",
-        in: table, runs: bad, area: area,
+        rule, severity: cause == .kernel ? nil : .note,
+        total(bad) + " " + message(cause, area), in: table, runs: bad, area: area,
         evidence: ["PTI is on (\(subject.facts.pti?.source ?? ""))"]
           + evidence(bad, subject, table),
-        help: residue
-          ? "nothing: the test set the bit, not the kernel"
-          : "mask the protection with __default_kernel_pte_mask")
+        help: help(cause))
+    }
+  }
+
+  /// Who set G in leaves that should not have it.
+  private enum Cause { case kernel, selfTest, unknown }
+
+  /// The self-test changes single 4K pages of the direct map, at random places.
+  ///
+  /// Source: `pageattr_test`, arch/x86/mm/pat/cpa-test.c, 6.12.
+  private static func cause(of bad: [Run], in area: Area, _ subject: Subject) -> Cause {
+    guard area.kind == .directMap, bad.allSatisfy({ $0.level == 1 }) else { return .kernel }
+    if subject.globalTestRan { return .selfTest }
+    let isScattered = bad.count > 1 && bad.allSatisfy { $0.pages < 512 }
+    return isScattered && subject.log == nil ? .unknown : .kernel
+  }
+
+  private static func message(_ cause: Cause, _ area: Area) -> String {
+    switch cause {
+    case .kernel: "of \(area.name) global under PTI"
+    case .selfTest: "global in the direct map: what the self-test's revert left behind"
+    case .unknown:
+      "global in scattered 4K pages of the direct map: a CPA self-test's revert, or a kernel that "
+        + "does not mask G; without a log nothing tells"
+    }
+  }
+
+  private static func help(_ cause: Cause) -> String {
+    switch cause {
+    case .kernel: "mask the protection with __default_kernel_pte_mask"
+    case .selfTest: "nothing: the test set the bit, not the kernel"
+    case .unknown:
+      "give the kernel log with --log: a CPA self-test in it that changes G left them; if none ran, "
+        + "mask the protection with __default_kernel_pte_mask"
     }
   }
 
