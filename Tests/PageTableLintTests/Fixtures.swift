@@ -30,8 +30,10 @@ enum Fixtures {
     try Samples.withTemporaryFile { path in
       try tables.image.write(to: path)
       var subject = Subject(
-        image: try KernelImage(ImageFile.open(path: path), symbols: tables.symbols))
+        image: try KernelImage(ImageFile.open(path: path), symbols: tables.symbols),
+        roots: tables.roots)
       tables.state(in: &subject.facts)
+      if !tables.resources.isEmpty { subject.resources = Fact(tables.resources, "declared") }
       subject.add(tables.processes)
       return subject
     }

@@ -21,6 +21,16 @@ package struct DeclaredTables {
   }
   /// The processes that are declared, beside the kernel.
   package private(set) var processes: [KernelProcess] = []
+  /// The machine's memory map, where it is declared.
+  package private(set) var resources: [Resource] = []
+  private var noteLines: [String] = []
+  /// PTI's two roots, where it is declared to be on and the page behind the root is declared.
+  package var roots: [(name: String, address: UInt64)]? {
+    guard let root, facts.contains(where: { $0 == ("pti", "on") }),
+      tables.contains(where: { $0.address == root | 0x1000 })
+    else { return nil }
+    return [(name: "kernel", address: root), (name: "user", address: root | 0x1000)]
+  }
 
   package init(_ text: String) throws(Failure) {
     for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated()
@@ -38,6 +48,20 @@ package struct DeclaredTables {
       facts.append((name: words[1], value: words[2]))
       var scratch = KernelFacts()
       return Self.set(words[1], words[2], in: &scratch)
+    }
+    if words[0] == "resource", words.count > 2 {
+      let parsed = Resource.parse("\(words[1]) : \(words.dropFirst(2).joined(separator: " "))")
+      resources += parsed ?? []
+      return parsed != nil
+    }
+    if words[0] == "vmcoreinfo", words.count == 2 {
+      noteLines.append(words[1])
+      return true
+    }
+    if words[0] == "directPages", words.count == 4 {
+      facts.append((name: words[0], value: words.dropFirst().joined(separator: " ")))
+      var scratch = KernelFacts()
+      return Self.set(words[0], facts[facts.count - 1].value, in: &scratch)
     }
     if words[0] == "symbol", words.count == 3, let address = UInt64(hexText: words[2]) {
       symbolList.append((name: words[1], address: address))
@@ -71,6 +95,7 @@ package struct DeclaredTables {
     var writer = ImageWriter(root: root ?? 0)
     for table in tables { writer.table(table.address, table.entries) }
     for address in missing { writer.missing(address) }
+    if !noteLines.isEmpty { writer.note(vmcoreinfo: noteLines.joined(separator: "\n") + "\n") }
     return writer
   }
 
@@ -87,6 +112,10 @@ package struct DeclaredTables {
     case "vmalloc" where number != nil: facts.vmalloc = number
     case "vmemmap" where number != nil: facts.vmemmap = number
     case "maxPfnMapped" where number != nil: facts.maxPfnMapped = number
+    case "directPages":
+      let counts = value.split(separator: " ").compactMap { UInt64($0) }
+      guard counts.count == 3 else { return false }
+      facts.directPages = Fact(counts, "declared")
     case "release": facts.release = Fact(value, "declared")
     case "pti" where isOn != nil: facts.pti = isOn
     case "nx" where isOn != nil: facts.nx = isOn

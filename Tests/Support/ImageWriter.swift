@@ -37,6 +37,11 @@ package struct ImageWriter {
     pages[address] = []
   }
 
+  /// Adds the kernel's own note.
+  package mutating func note(vmcoreinfo text: String) {
+    notes.append((name: "VMCOREINFO", bytes: Array(text.utf8)))
+  }
+
   /// Writes the image; each page is a segment of its own.
   package func write(to path: String) throws {
     var core = ELFCore()
