@@ -10,14 +10,19 @@ import Testing
   private static let program = Samples.root.appending(path: ".build/release/ptdump-lint").path
 
   private func check(_ path: String) throws -> (status: Int32, signalled: Bool, text: String) {
-    // 10 seconds and 2 GB of address space: a hang or a blow-up ends as a failure here.
-    let result = try Samples.run([
-      "sh", "-c", "ulimit -v 2000000; exec timeout 10 \"$0\" check -v \"$1\"", Self.program, path,
-    ])
+    // 10 seconds and 2 GB of address space: a hang or a blow-up ends as a failure here. PT304 counts
+    // entries that are alike in all bits, so that a bit that means nothing changes its figures.
+    let command = "ulimit -v 2000000; exec timeout 10 \"$0\" check -v --skip PT304 \"$1\""
+    let result = try Samples.run(["sh", "-c", command, Self.program, path])
     return (result.status, result.signalled, String(decoding: result.output, as: UTF8.self))
   }
 
-  /// - Parameter mayBeHarmless: whether status 0 is right where the report stays as it was.
+  /// What a report says, without its summary, which counts the notes.
+  private func lines(_ report: String) -> Set<Substring> {
+    Set(report.split(separator: "\n").filter { !$0.hasPrefix("ptdump-lint: ") })
+  }
+
+  /// - Parameter mayBeHarmless: whether status 0 is right where the report says no less.
   private func damaged(
     _ original: [UInt8], cases: Int, seed: UInt64, mayBeHarmless: Bool,
     _ change: (inout [UInt8], inout SeededGenerator) -> String
@@ -39,7 +44,9 @@ import Testing
       let what = change(&bytes, &random)
       try Data(bytes).write(to: URL(filePath: path))
       let result = try check(path)
-      let isHarmless = mayBeHarmless && result.status == 0 && result.text == before.text
+      // A changed attribute may add a note; what was said of the whole image stays.
+      let isHarmless =
+        mayBeHarmless && result.status == 0 && lines(before.text).isSubset(of: lines(result.text))
       guard !result.signalled, isHarmless || (1...3).contains(result.status), !result.text.isEmpty
       else {
         Issue.record(
