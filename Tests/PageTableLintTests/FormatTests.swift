@@ -133,6 +133,29 @@ import Testing
     #expect(throws: UnreadableMemory.outsideMemory) { try zero.memory.read(at: 1 << 50, count: 8) }
   }
 
+  /// User halves are read several at a time, through one reader of the file.
+  @Test func manyProcesses() throws {
+    let sample = try Samples.image("healthy")
+    let own = try #require(sample.cpus.first).cr3 & ~0xfff
+    let core = try core("healthy")
+    for bytes in [core.encoded(), Container.kdump(core)] {
+      try Self.withFiles([bytes]) { paths in
+        let image = try KernelImage(ImageFile.open(paths: paths))
+        let processes = (0..<150).map {
+          KernelProcess(pid: $0, name: "x", root: $0 % 2 == 0 ? own : image.root)
+        }
+        var subject = Subject(image: image, roots: [(name: "kernel", address: image.root)])
+        subject.add(processes)
+        #expect(subject.tables.dropFirst().map(\.name) == processes.map(\.label))
+        let expected = [own, image.root].map { image.space(root: $0, userHalfOnly: true).runs }
+        #expect(expected[0].count > 10 && expected[0] != expected[1])
+        for (index, table) in subject.tables.dropFirst().enumerated() {
+          #expect(table.space.runs == expected[index % 2])
+        }
+      }
+    }
+  }
+
   @Test func flattenedWithoutItsEnd() throws {
     let core = try core("healthy")
     let stream = Container.flattened(Container.kdump(core), ends: false)
