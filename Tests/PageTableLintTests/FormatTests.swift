@@ -129,7 +129,10 @@ import Testing
     #expect(zero.problems == [])
     #expect(!report.isIncomplete)
     #expect(zero.memory.tablesTakenForZero == 1)
-    #expect(TextReport.info(report.subject).contains("tables taken for zero: 1"))
+    let text = TextReport.info(report.subject)
+    #expect(text.contains("tables taken for zero: 1") && text.contains("dump level: 31"))
+    let json = try JSONReport.info(report.subject)
+    #expect(json.contains("\"tablesTakenForZero\" : 1") && json.contains("\"dumpLevel\" : 31"))
     #expect(throws: UnreadableMemory.outsideMemory) { try zero.memory.read(at: 1 << 50, count: 8) }
   }
 
