@@ -18,6 +18,8 @@ package protocol MemoryImage: PhysicalMemory {
   var extract: Extract.Contents? { get }
   /// Whether the machine had no memory but `ranges`; a writer may have left out more (AVML's zeros).
   var tellsAllMemory: Bool { get }
+  /// What makedumpfile was told to leave out (its -d), where the format tells.
+  var dumpLevel: UInt32? { get }
   /// How many tables the image leaves out that were read as zeros, for it leaves out zero pages.
   var tablesTakenForZero: Int { get }
 
@@ -33,6 +35,7 @@ extension MemoryImage {
   package var textOffset: UInt64? { nil }
   package var extract: Extract.Contents? { nil }
   package var tellsAllMemory: Bool { true }
+  package var dumpLevel: UInt32? { nil }
   package var tablesTakenForZero: Int { 0 }
 
   package func forEachPage(_ body: (_ address: UInt64, _ startsWith: ([UInt8]) -> Bool) -> Void) {

@@ -68,7 +68,7 @@ struct Root {
         ?? memory.textOffset).map { [$0] } ?? []
     return modes.flatMap { mode in
       offsets.map { offset in
-        var mode = mode
+        var mode = info.encryptionMask.flatMap(mode.encrypted) ?? mode
         if memory.is32Bit == true { mode.upperHalf = offset }
         let address = swapper &- offset
         return Root(

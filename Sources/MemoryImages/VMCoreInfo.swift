@@ -39,6 +39,9 @@ package struct VMCoreInfo: Sendable {
   func offset(_ field: String) -> UInt64? { values["OFFSET(\(field))"].flatMap { UInt64($0) } }
   func size(_ type: String) -> Int? { values["SIZE(\(type))"].flatMap { Int($0) } }
 
+  /// The bit of an entry that says that the memory is encrypted (AMD's SME); nil without.
+  var encryptionMask: UInt64? { number("sme_mask").flatMap { $0 == 0 ? nil : $0 } }
+
   /// Whether some key speaks of `text`.
   func mentions(_ text: String) -> Bool { values.keys.contains { $0.contains(text) } }
 
@@ -53,6 +56,9 @@ package struct VMCoreInfo: Sendable {
     }
     if let size = number("KERNEL_IMAGE_SIZE"), size != 1 << 29, size != 1 << 30 {
       found.append("VMCOREINFO's KERNEL_IMAGE_SIZE \(size.entry) is neither 512 MiB nor 1 GiB")
+    }
+    if let mask = encryptionMask, PagingMode.x86_64.encrypted(by: mask) == nil {
+      found.append("VMCOREINFO's sme_mask \(mask.entry) is no bit of an entry's address")
     }
     return found
   }

@@ -1,5 +1,7 @@
+internal import Dispatch
 package import MemoryImages
 package import PageTables
+internal import Synchronization
 
 /// One root's tables, read.
 package struct Table: Sendable {
@@ -66,18 +68,33 @@ package struct Subject: Sendable {
     }
   }
 
-  /// Reads the user halves of processes beside the tables that were read.
+  /// Reads the user halves of processes beside the tables that were read, several at a time.
+  ///
+  /// - Parameter progress: called now and then with the number of tables read.
   package mutating func add(_ processes: [KernelProcess], progress: ((Int) -> Void)? = nil) {
     guard let image else { return }
     self.processes += processes
-    for process in processes {
-      tables.append(
-        Table(
-          name: process.label,
-          space: image.space(root: process.root, userHalfOnly: true, progress: progress),
-          layout: kernel.layout, root: process.root))
+    let layout = kernel.layout
+    var tablesRead = 0
+    for start in stride(from: 0, to: processes.count, by: Self.walkedTogether) {
+      let part = processes[start...].prefix(Self.walkedTogether)
+      let spaces = Mutex([Int: AddressSpace]())
+      DispatchQueue.concurrentPerform(iterations: part.count) { index in
+        let space = image.space(root: part[start + index].root, userHalfOnly: true)
+        spaces.withLock { $0[start + index] = space }
+      }
+      for (index, space) in spaces.withLock({ $0 }).sorted(by: { $0.key < $1.key }) {
+        let process = processes[index]
+        tables.append(
+          Table(name: process.label, space: space, layout: layout, root: process.root))
+        tablesRead += space.tablesRead
+      }
+      progress?(tablesRead)
     }
   }
+
+  /// Processes between two calls of `progress`.
+  private static let walkedTogether = 64
 
   /// Takes a text dump.
   ///

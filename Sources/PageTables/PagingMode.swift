@@ -107,6 +107,29 @@ package struct PagingMode: Sendable, Equatable {
     anyLevel = mask(.any)
   }
 
+  /// The same mode where an address bit of the entries says that the memory is encrypted.
+  ///
+  /// Source: `sme_me_mask` and `__PHYSICAL_MASK`, arch/x86/include/asm/page_types.h, 6.12.
+  ///
+  /// - Parameter mask: that bit; nil is answered where it is none of an entry's upper address bits.
+  package func encrypted(by mask: UInt64) -> PagingMode? {
+    guard mask.nonzeroBitCount == 1, mask >= 1 << 32, tableAddress & mask != 0 else { return nil }
+    let levels = levels.map { level in
+      Level(
+        number: level.number, name: level.name, holeName: level.holeName, shift: level.shift,
+        entries: level.entries, mayBeLeaf: level.mayBeLeaf, reservedInTable: level.reservedInTable,
+        reservedInLeaf: level.reservedInLeaf, leafAddress: level.leafAddress & ~mask,
+        grants: level.grants)
+    }
+    let flag = Flag(
+      mask: mask, set: "ENC", clear: "", combination: .leafOnly, levels: 1...5, printed: false)
+    return PagingMode(
+      name: name, levels: levels, flags: flags + [flag], present: present, large: large,
+      write: write, user: user, global: global, noExecute: noExecute,
+      tableAddress: tableAddress & ~mask, entrySize: entrySize, upperHalf: upperHalf,
+      noneMask: noneMask, dumpedEffective: dumpedEffective)
+  }
+
   /// The top level, the one that the root holds.
   package var root: Level { levels[levels.count - 1] }
 

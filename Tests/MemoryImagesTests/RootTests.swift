@@ -86,6 +86,53 @@ import Testing
     #expect(edited.facts.pti?.value == true)
   }
 
+  /// A machine whose entries carry SME's bit; the direct map's second page does not.
+  @Test(arguments: [47, 51] as [UInt64]) func encryptedMemory(_ bit: UInt64) throws {
+    let mask: UInt64 = 1 << bit
+    func image(_ noted: UInt64) throws -> KernelImage {
+      var core = ELFCore()
+      let note = """
+        OSRELEASE=6.12.0
+        SYMBOL(swapper_pg_dir)=ffffffff80002000
+        SYMBOL(_stext)=ffffffff80001000
+        NUMBER(phys_base)=0
+        NUMBER(sme_mask)=\(Int64(bitPattern: noted))
+
+        """
+      core.notes = [ELFCore.Note(name: "VMCOREINFO", bytes: Array(note.utf8))]
+      let tables: [(address: UInt64, entries: [Int: UInt64])] = [
+        (0x2000, [273: 0x3063 | mask, 511: 0x5063 | mask]), (0x3000, [0: 0x4063 | mask]),
+        (0x4000, [0: 0x8000_0000_0000_01e3 | mask, 1: 0x8000_0000_0020_01e3]),
+        (0x5000, [510: 0x6063 | mask]), (0x6000, [0: 0x1e1 | mask]),
+      ]
+      for table in tables {
+        let page = (0..<512).flatMap { index in
+          (0..<8).map { UInt8(truncatingIfNeeded: (table.entries[index] ?? 0) >> (8 * $0)) }
+        }
+        core.add(page: page, at: table.address)
+      }
+      return try Samples.withTemporaryFile { path in
+        try Data(core.encoded()).write(to: URL(filePath: path))
+        return try KernelImage(ImageFile.open(path: path))
+      }
+    }
+    let read = try image(mask)
+    #expect(read.problems == [])
+    #expect(read.root == 0x2000)
+    #expect(read.facts.smeMask?.value == mask)
+    #expect(read.facts.directMap?.value == 0xffff_8880_0000_0000)
+    let leaves = read.space().runs.filter { $0.isLeaf }
+    #expect(leaves.map(\.physical) == [0, 0x20_0000, 0])
+    #expect(
+      leaves.map { read.mode.names($0.flags, level: 2).contains("ENC") } == [true, false, true])
+    #expect(read.walk(0xffff_ffff_8000_2000).physical == 0x2000)
+    // Without the bit every table seems to lie outside memory; a mask of several is none.
+    for wrong in [0, mask | mask >> 1] {
+      #expect(try image(wrong).problems.contains { $0.hasPrefix("nothing confirms") })
+    }
+    #expect(try image(mask | 1).problems.contains { $0.contains("sme_mask") })
+  }
+
   @Test func aWrongNoteIsSaid() throws {
     let (_, edited) = try image("healthy") { core in
       for index in core.notes.indices where core.notes[index].name == "VMCOREINFO" {

@@ -129,8 +129,34 @@ import Testing
     #expect(zero.problems == [])
     #expect(!report.isIncomplete)
     #expect(zero.memory.tablesTakenForZero == 1)
-    #expect(TextReport.info(report.subject).contains("tables taken for zero: 1"))
+    let text = TextReport.info(report.subject)
+    #expect(text.contains("tables taken for zero: 1") && text.contains("dump level: 31"))
+    let json = try JSONReport.info(report.subject)
+    #expect(json.contains("\"tablesTakenForZero\" : 1") && json.contains("\"dumpLevel\" : 31"))
     #expect(throws: UnreadableMemory.outsideMemory) { try zero.memory.read(at: 1 << 50, count: 8) }
+  }
+
+  /// User halves are read several at a time, through one reader of the file.
+  @Test func manyProcesses() throws {
+    let sample = try Samples.image("healthy")
+    let own = try #require(sample.cpus.first).cr3 & ~0xfff
+    let core = try core("healthy")
+    for bytes in [core.encoded(), Container.kdump(core)] {
+      try Self.withFiles([bytes]) { paths in
+        let image = try KernelImage(ImageFile.open(paths: paths))
+        let processes = (0..<150).map {
+          KernelProcess(pid: $0, name: "x", root: $0 % 2 == 0 ? own : image.root)
+        }
+        var subject = Subject(image: image, roots: [(name: "kernel", address: image.root)])
+        subject.add(processes)
+        #expect(subject.tables.dropFirst().map(\.name) == processes.map(\.label))
+        let expected = [own, image.root].map { image.space(root: $0, userHalfOnly: true).runs }
+        #expect(expected[0].count > 10 && expected[0] != expected[1])
+        for (index, table) in subject.tables.dropFirst().enumerated() {
+          #expect(table.space.runs == expected[index % 2])
+        }
+      }
+    }
   }
 
   @Test func flattenedWithoutItsEnd() throws {

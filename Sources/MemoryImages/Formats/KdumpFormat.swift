@@ -54,6 +54,7 @@ enum KdumpFormat {
   private nonisolated(unsafe) let context: OpaquePointer
   private let zeroTables = Mutex(Set<UInt64>())
 
+  var dumpLevel: UInt32? { header.dumpLevel }
   var tablesTakenForZero: Int { zeroTables.withLock { $0.count } }
 
   init(_ parts: [Part]) throws(ImageError) {

@@ -34,6 +34,8 @@ package enum JSONReport {
     let release: String?
     let tables: [String]
     let complete: Bool
+    let dumpLevel: UInt32?
+    let tablesTakenForZero: Int?
     let facts: [String: FactRecord]
   }
   struct FactRecord: Encodable { let value, source: String }
@@ -133,6 +135,10 @@ package enum JSONReport {
       architecture: subject.mode.addressBits == 32 ? "i386" : "x86-64",
       pagingMode: subject.mode.name, release: subject.facts.release?.value,
       tables: subject.tables.map(\.name), complete: subject.isComplete,
+      dumpLevel: subject.image?.memory.dumpLevel,
+      tablesTakenForZero: subject.image.flatMap {
+        $0.memory.tablesTakenForZero == 0 ? nil : $0.memory.tablesTakenForZero
+      },
       facts: Dictionary(
         subject.facts.listed.map { ($0.name, FactRecord(value: $0.value, source: $0.source)) },
         uniquingKeysWith: { first, _ in first }))

@@ -176,6 +176,7 @@ package enum TextReport {
       return "  table: \(table.name)" + (table.root.map { " at \($0.entry)" } ?? "")
         + ", \(mapped.readableSize) mapped"
     }
+    if let level = subject.image?.memory.dumpLevel { lines.append("  dump level: \(level)") }
     if let count = subject.image?.memory.tablesTakenForZero, count > 0 {
       lines.append("  tables taken for zero: \(count) (the dump leaves zero pages out)")
     }
