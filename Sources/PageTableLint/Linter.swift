@@ -39,28 +39,30 @@ package struct Linter {
       subject: subject, findings: findings, skipped: skipped, rulesRun: rules.count - skipped.count)
   }
 
-  /// One finding a cause: what lies wholly inside a place where a table or a pointer is wrong goes
-  /// into that finding's evidence.
+  /// One finding a cause: what lies wholly inside a place where a table or a pointer is wrong, and
+  /// what another rule's finding in its area explains, goes into that finding's evidence.
   private static func withoutConsequences(_ findings: [Finding]) -> [Finding] {
-    var causes = findings.filter(\.rule.explainsWhatLiesBelow)
-    guard !causes.isEmpty else { return findings }
-    var others: [Finding] = []
-    for finding in findings where !finding.rule.explainsWhatLiesBelow {
-      let index = causes.firstIndex { cause in
-        !finding.extents.isEmpty
-          && finding.extents.allSatisfy { part in
-            cause.extents.contains {
-              $0.lowerBound <= part.lowerBound && part.upperBound <= $0.upperBound
-            }
+    func explains(_ cause: Finding, _ finding: Finding) -> Bool {
+      if cause.rule.id == finding.rule.id || finding.rule.explainsWhatLiesBelow { return false }
+      if finding.rule.givesWayTo.contains(cause.rule.id) {
+        // A sum over an area speaks of all of it.
+        return finding.extents.contains { part in cause.extents.contains(where: part.overlaps) }
+      }
+      return cause.rule.explainsWhatLiesBelow && !finding.extents.isEmpty
+        && finding.extents.allSatisfy { part in
+          cause.extents.contains {
+            $0.lowerBound <= part.lowerBound && part.upperBound <= $0.upperBound
           }
-      }
-      if let index {
-        causes[index].evidence.append("below it \(finding.rule.id): \(finding.message)")
-      } else {
-        others.append(finding)
-      }
+        }
     }
-    return causes + others
+    var causes = findings
+    var isConsequence = [Bool](repeating: false, count: findings.count)
+    for (index, finding) in findings.enumerated() {
+      guard let cause = findings.firstIndex(where: { explains($0, finding) }) else { continue }
+      isConsequence[index] = true
+      causes[cause].evidence.append("so \(finding.rule.id), too: \(finding.message)")
+    }
+    return causes.indices.filter { !isConsequence[$0] }.map { causes[$0] }
   }
 
   /// Looks at tables that may move while they are read, until two looks agree.

@@ -128,6 +128,8 @@ package struct Rule: Sendable {
   package let documentation: String
   /// Whether the defect is a table's or a pointer's, so that anything may be wrong below it.
   package var explainsWhatLiesBelow = false
+  /// The rules whose findings in the same place explain this one's.
+  package var givesWayTo: Set<String> = []
   package let check: @Sendable (Rule, Subject) -> [Finding]
 
   package static let all: [Rule] = [

@@ -38,14 +38,22 @@ final class Patient {
   /// The same of the user's twin, under PTI: what is not shared.
   private(set) var twin: [Site] = []
   let base: UInt64
+  /// The process whose tables the processor uses.
+  private(set) var process: KernelProcess?
+  /// The entries of its user half, and the top entries of its kernel half.
+  private(set) var processSites: [Site] = []
 
   init(_ name: String) throws {
     self.name = name
     memory = PatchedImage(try Samples.image(name).memory)
     image = try KernelImage(memory)
-    let subject = Subject(image: image)
-    healthy = Linter.run(subject)
     base = image.facts.directMap?.value ?? 0
+    let isIsolated = image.facts.pti?.value == true
+    process = image.cpus.first.map {
+      let root = $0.cr3 & Self.frameMask
+      return KernelProcess(pid: 1, name: "init", root: isIsolated ? root & ~0x1000 : root)
+    }
+    healthy = Linter.run(Self.subject(image, process))
     var shared: Set<UInt64> = []
     if let user = image.userRoot {
       let own = try enumerate(user, shared: [])
@@ -56,9 +64,25 @@ final class Patient {
     } else {
       sites = try enumerate(image.root, shared: [])
     }
+    if let process {
+      processSites = try enumerate(process.root, shared: [], isProcess: true)
+    }
   }
 
-  private func enumerate(_ root: UInt64, shared: Set<UInt64>) throws -> [Site] {
+  private static let frameMask: UInt64 = 0x000f_ffff_ffff_f000
+
+  private static func subject(_ image: KernelImage, _ process: KernelProcess?) -> Subject {
+    var subject = Subject(image: image)
+    subject.add([process].compactMap { $0 })
+    return subject
+  }
+
+  /// What the rules see now.
+  var subject: Subject { Self.subject(image, process) }
+
+  private func enumerate(_ root: UInt64, shared: Set<UInt64>, isProcess: Bool = false) throws
+    -> [Site]
+  {
     var found: [Site] = []
     var seen: Set<UInt64> = []
     let mode = image.mode
@@ -67,12 +91,15 @@ final class Patient {
       guard seen.insert(table).inserted else { return }
       for (index, entry) in try memory.table(at: table).enumerated() {
         let address = mode.canonical(start &+ UInt64(index) &* mode.level(level).span)
-        if level == mode.levels.count, address < mode.upperHalf { continue }
+        let isUser = address < mode.upperHalf
+        if level == mode.levels.count, isUser, !isProcess { continue }
         let site = Site(
           address: address, level: level, table: table, index: index, entry: entry, above: above,
           area: layout.area(of: address).kind, isShared: shared.contains(table))
         found.append(site)
-        if site.isTable { try visit(site.frame, level - 1, address, above + [entry]) }
+        if site.isTable, isUser == isProcess {
+          try visit(site.frame, level - 1, address, above + [entry])
+        }
       }
     }
     try visit(root, mode.levels.count, 0, [])
@@ -102,6 +129,62 @@ final class Patient {
   func isOfImage(_ site: Site) -> Bool { image.imageFrames?.contains(site.frame) == true }
 
   func isMemory(_ frame: UInt64) -> Bool { image.isMemory(frame) }
+
+  func isDevice(_ frame: UInt64) -> Bool {
+    resources(at: frame).contains { $0.name.hasPrefix("PCI") || $0.name.hasPrefix("IOAPIC") }
+      && !isMemory(frame)
+  }
+
+  /// Whether the machine's memory map has nothing but devices there, or nothing at all.
+  func isNothing(_ frame: UInt64) -> Bool {
+    resources(at: frame).allSatisfy { $0.name.hasPrefix("PCI") }
+      && resources(at: frame | 0x1f_ffff).allSatisfy { $0.name.hasPrefix("PCI") }
+  }
+
+  private func resources(at frame: UInt64) -> [Resource] {
+    (image.resources?.value ?? []).filter { $0.start <= frame && frame <= $0.last }
+  }
+
+  /// P, RW, A, D, and G where this kernel's leaves have it.
+  var kernelFlags: UInt64 { isIsolated ? 0x63 : 0x163 }
+
+  /// The frame that belongs to an address of the image's area.
+  func imageFrame(_ address: UInt64) -> UInt64? {
+    guard let first = image.walk(symbol("_text")).physical else { return nil }
+    let below = symbol("_text") &- address
+    if address < symbol("_text"), below > first { return nil }
+    return first &- below
+  }
+
+  /// Frames of the image that have an owner and are no program's.
+  private(set) lazy var imageFrames: [UInt64] = {
+    guard let first = image.walk(symbol("_text")).physical else { return [] }
+    let last = first &+ (symbol("__bss_start") &- symbol("_text"))
+    return stride(from: first, to: last, by: 4096).filter { image.owner(ofTable: $0) != nil }
+  }()
+
+  /// Frames of page tables outside the image.
+  private(set) lazy var tableFrames: [UInt64] = Set(sites.map(\.table)).filter {
+    image.imageFrames?.contains($0) != true
+  }.sorted()
+
+  /// What the kernel's table has at a place of the user's.
+  func kernelEntry(_ site: Site) -> UInt64? {
+    image.walk(site.address).steps.first { $0.level == site.level }.flatMap {
+      $0.entry & 1 != 0 ? $0.entry : nil
+    }
+  }
+
+  /// Write-back leaves of memory outside the direct map, by the size of the direct map's leaf.
+  func aliases(large: Bool) -> [Site] {
+    sites.filter { site in
+      guard site.isLeaf, site.level == 1, site.area != .directMap, site.entry & 0x18 == 0,
+        site.frame >= 1 << 20, isMemory(site.frame), !isOfImage(site),
+        let direct = image.walk(base &+ site.frame).steps.last, direct.entry & 0x18 == 0
+      else { return false }
+      return (direct.level > 1) == large
+    }
+  }
 }
 
 /// A way of breaking one thing, which one rule must name.
@@ -113,6 +196,17 @@ struct Injection {
   let places: (Patient) -> [Site]
   /// Makes the change; returns the range that the rule must name, or nil where it makes none.
   let change: (Patient, Site, inout SeededGenerator) throws -> ClosedRange<UInt64>?
+
+  /// A change of several entries.
+  init(
+    _ rule: String, _ what: String, at places: @escaping (Patient) -> [Site],
+    change: @escaping (Patient, Site, inout SeededGenerator) throws -> ClosedRange<UInt64>?
+  ) {
+    self.rule = rule
+    self.what = what
+    self.places = places
+    self.change = change
+  }
 
   /// A change of one entry, named by the range below it.
   init(
@@ -287,12 +381,192 @@ extension Injection {
           }
         },
         entry: { patient, site, generator in
-          let span = patient.image.mode.level(site.level).span
-          let other = patient.sites.filter {
+          let others = patient.sites.filter {
             $0.isLeaf && $0.area == .directMap && $0.level == site.level && $0.frame != site.frame
-          }.randomElement(using: &generator)
-          return site.entry & ~frameMask | (other?.frame ?? site.frame ^ span)
-            | (site.level > 1 ? site.entry & 0x1000 : 0)
+          }
+          return others.randomElement(using: &generator).map { site.entry ^ site.frame | $0.frame }
+        }),
+      Injection(
+        "PT005", "NX of a leaf of rodata",
+        at: { patient in
+          patient.sites.filter {
+            $0.isLeaf && $0.area == .image && $0.isNoExecute && !$0.isWritable
+              && patient.holds($0, from: "__start_rodata", to: "__end_rodata")
+          }
+        }, entry: { _, site, _ in site.entry & ~noExecute }),
+      Injection(
+        "PT006", "init memory: present again (PTI), or executable",
+        at: { patient in
+          let first = patient.symbol("__init_begin")
+          let last = patient.symbol("__init_end")
+          return patient.sites.filter {
+            $0.area == .image && $0.level == 1 && $0.address >= first && $0.address < last
+              && $0.entry != 0
+          }
+        },
+        entry: { _, site, _ in
+          site.isPresent ? site.entry & ~(noExecute | 2) : site.entry ^ frameMask | 1
+        }),
+      Injection(
+        "PT007", "an empty entry of the image's area, with a leaf",
+        at: { patient in
+          patient.sites.filter { site in
+            guard site.area == .image, site.level == 2, site.entry == 0 else { return false }
+            return patient.imageFrame(site.address).map(patient.isMemory) == true
+              && site.address < 0xffff_ffff_a000_0000
+          }
+        },
+        entry: { patient, site, _ in
+          patient.imageFrame(site.address).map { $0 | noExecute | patient.kernelFlags | 0x80 }
+        }),
+      Injection(
+        "PT009", "a leaf of vmalloc, vmemmap or the cpu entry area: read-only and executable",
+        at: { patient in
+          patient.sites.filter { site in
+            site.isLeaf && site.isNoExecute
+              && [.vmalloc, .vmemmap, .cpuEntryArea].contains(site.area)
+          }
+        }, entry: { _, site, _ in site.entry & ~(noExecute | 2) }),
+      Injection(
+        "PT102", "a user leaf, to a frame of the kernel image",
+        at: { patient in
+          patient.processSites.filter { $0.isLeaf && $0.level == 1 && $0.isWritable }
+        },
+        entry: { patient, site, generator in
+          patient.imageFrames.randomElement(using: &generator).map {
+            site.entry & ~frameMask | $0
+          }
+        }),
+      Injection(
+        "PT103", "NX of a user entry of the top table under PTI",
+        at: { patient in
+          !patient.isIsolated
+            ? []
+            : patient.processSites.filter { site in
+              site.isTable && site.level == patient.image.mode.levels.count && site.isNoExecute
+            }
+        }, entry: { _, site, _ in site.entry & ~noExecute }),
+      Injection(
+        "PT104", "an empty entry of the user's table under PTI, with the kernel's",
+        at: { patient in
+          patient.twin.filter { site in
+            guard site.entry == 0 else { return false }
+            if site.area == .directMap, site.level == 1 {
+              return patient.isMemory(site.address - patient.base)
+            }
+            return site.area == .image && site.level == 2 && patient.kernelEntry(site) != nil
+          }
+        },
+        entry: { patient, site, _ in patient.kernelEntry(site) }),
+      Injection(
+        "PT105", "a kernel entry of a process's top table",
+        at: { patient in
+          patient.processSites.filter { site in
+            site.level == patient.image.mode.levels.count && site.isTable
+              && site.address >= patient.image.mode.upperHalf && site.area != .ldtRemap
+          }
+        },
+        entry: { _, site, generator in
+          Bool.random(using: &generator) ? 0 : site.entry ^ 0x10_0000
+        }),
+      Injection(
+        "PT107", "a user leaf, to the frame of a page table",
+        at: { patient in patient.processSites.filter { $0.isLeaf && $0.level == 1 } },
+        entry: { patient, site, generator in
+          patient.tableFrames.randomElement(using: &generator).map {
+            site.entry & ~frameMask | $0
+          }
+        }),
+      Injection(
+        "PT202", "G of all leaves of vmalloc or vmemmap",
+        at: { patient in
+          patient.isIsolated
+            ? []
+            : [Area.Kind.vmalloc, .vmemmap].compactMap { kind in
+              patient.sites.first { $0.isLeaf && $0.area == kind }
+            }
+        },
+        change: { patient, site, _ in
+          for other in patient.sites where other.isLeaf && other.area == site.area {
+            try patient.write(other.entry & ~0x100, other)
+          }
+          return patient.range(site)
+        }),
+      Injection(
+        "PT204", "G of a user leaf",
+        at: { patient in patient.processSites.filter { $0.isLeaf && $0.entry & 4 != 0 } },
+        entry: { _, site, _ in site.entry | 0x100 }),
+      Injection(
+        "PT207", "G of a leaf of the user's table alone under PTI",
+        at: { patient in patient.twin.filter { $0.isLeaf && $0.isGlobal } },
+        entry: { _, site, _ in site.entry & ~0x100 }),
+      Injection(
+        "PT303", "PCD of a leaf of memory that a large page of the direct map covers",
+        at: { $0.aliases(large: true) }, entry: { _, site, _ in site.entry | 1 << 4 }),
+      Injection(
+        "PT305", "RW of a 4K leaf of the direct map",
+        at: { patient in
+          let aliased = Set(
+            patient.sites.filter { $0.isLeaf && $0.area != .directMap }.map(\.frame))
+          return patient.sites.filter {
+            $0.isLeaf && $0.area == .directMap && $0.level == 1 && $0.isWritable
+              && $0.frame >= 1 << 20 && !patient.isOfImage($0) && !aliased.contains($0.frame)
+          }
+        }, entry: { _, site, _ in site.entry & ~2 }),
+      Injection(
+        "PT401", "PCD of a leaf of memory that a 4K page of the direct map covers",
+        at: { $0.aliases(large: false) }, entry: { _, site, _ in site.entry | 1 << 4 }),
+      Injection(
+        "PT402", "PAT of a write-back leaf",
+        at: { $0.sites.filter { $0.isLeaf && $0.entry & 0x18 == 0 && $0.level <= 2 } },
+        entry: { _, site, _ in site.entry | (site.level == 1 ? 0x80 : 0x1000) }),
+      Injection(
+        "PT403", "PCD and PWT of a device's leaf",
+        at: { patient in
+          patient.sites.filter { $0.isLeaf && $0.entry & 0x18 != 0 && patient.isDevice($0.frame) }
+        }, entry: { _, site, _ in site.entry & ~0x18 }),
+      Injection(
+        "PT602", "the frame of a leaf of the kernel image",
+        at: { $0.sites.filter { $0.isLeaf && $0.area == .image } },
+        entry: { patient, site, generator in
+          let others = patient.sites.filter {
+            $0.isLeaf && $0.area == .image && $0.level == site.level && $0.frame != site.frame
+          }
+          return others.randomElement(using: &generator).map { site.entry ^ site.frame | $0.frame }
+        }),
+      Injection(
+        "PT603", "an empty entry of the direct map over no memory, with a leaf",
+        at: { patient in
+          patient.sites.filter { site in
+            guard site.area == .directMap, site.entry == 0, site.level <= 2 else { return false }
+            let frame = site.address - patient.base
+            return frame >= 1 << 20 && patient.isNothing(frame)
+          }
+        },
+        entry: { patient, site, _ in
+          (site.address - patient.base) | noExecute | patient.kernelFlags
+            | (site.level > 1 ? 0x80 : 0)
+        }),
+      Injection(
+        "PT604", "a leaf of the direct map, emptied",
+        at: { patient in
+          patient.sites.filter { $0.isLeaf && $0.area == .directMap && patient.isMemory($0.frame) }
+        }, entry: { _, _, _ in 0 }),
+      Injection(
+        "PT605", "an entry of the guard hole, with a table",
+        at: { patient in patient.sites.filter { $0.area == .guardHole && $0.entry == 0 } },
+        change: { patient, site, generator in
+          var address: UInt64 = 0x10000
+          try patient.write(address | 0x63, site)
+          for level in stride(from: site.level - 1, through: 1, by: -1) {
+            var page = [UInt64](repeating: 0, count: 512)
+            let index = Int.random(in: 0..<512, using: &generator)
+            page[index] =
+              level == 1 ? patient.kernelFlags | noExecute | 0x20_0000 : (address + 0x1000) | 0x63
+            patient.memory.set(page: page, at: address)
+            address += 0x1000
+          }
+          return patient.range(site)
         }),
     ]
   }

@@ -22,16 +22,52 @@ import Testing
   @Test func eachDefectHasItsRule() throws {
     let patients = try Self.samples.map { try Patient($0) }
     var rows: [String] = []
-    for injection in Injection.all {
+    for injection in Injection.all.sorted(by: { $0.rule < $1.rule }) {
       let outcome = try Self.inject(injection, patients)
       #expect(outcome.injections == Self.wanted, "\(injection.rule): \(outcome.injections)")
       #expect(outcome.missed == [], "\(injection.rule)")
       #expect(outcome.others == [:], "\(injection.rule)")
+      let rule = try #require(Rule.named(injection.rule))
       rows.append(
-        "| \(injection.rule) | \(injection.what) | \(outcome.injections) | \(outcome.found) "
+        "| \(rule.id) \(rule.name) | \(injection.what) | \(outcome.injections) | \(outcome.found) "
           + "| \(outcome.missed.count) | \(outcome.others.values.reduce(0, +)) |")
     }
-    print(rows.joined(separator: "\n"))
+    try Self.compare(Self.page(rows))
+  }
+
+  /// docs/injection.md, written again where RECORD is set.
+  private static func compare(_ page: String) throws {
+    let file = Samples.root.appending(path: "docs/injection.md")
+    if ProcessInfo.processInfo.environment["RECORD"] != nil {
+      try page.write(to: file, atomically: true, encoding: .utf8)
+    }
+    #expect(try String(contentsOf: file, encoding: .utf8) == page, "RECORD=1 writes it again")
+  }
+
+  private static func page(_ rows: [String]) -> String {
+    let injected = Set(Injection.all.map(\.rule))
+    let others = Rule.all.filter { !injected.contains($0.id) }.map { "- \($0.id) \($0.name)" }
+    return """
+      # Faults injected into real images
+
+      `swift test --filter InjectionTests` breaks one thing at a time in four real images (samples
+      \(samples.map { "`\($0)`" }.joined(separator: ", "))): a random place, from a fixed seed, among
+      those where the change is a defect, \(wanted) times for each rule. The rule that owns the defect
+      must name the place, and no other rule may speak. "Others" counts what other rules said at
+      whatever severity, the notes left out that the healthy image has too. What is wrong below a table
+      or a pointer that a rule names is that finding's evidence, and no finding of its own.
+
+      | rule | what is changed | injections | found | missed | others |
+      |---|---|---|---|---|---|
+      \(rows.joined(separator: "\n"))
+
+      The other rules are about texts, logs, counters, configurations or things that these captures do not
+      have (modules, EFI's attributes table, struct page). Each is proven by its two inputs in
+      [samples/rules](../samples/rules):
+
+      \(others.joined(separator: "\n"))
+
+      """
   }
 
   private static func inject(_ injection: Injection, _ patients: [Patient]) throws -> Outcome {
@@ -46,7 +82,7 @@ import Testing
       guard let site = sites.randomElement(using: &generator),
         let place = try injection.change(patient, site, &generator)
       else { continue }
-      let report = Linter.run(Subject(image: patient.image))
+      let report = Linter.run(patient.subject)
       patient.memory.reset()
       outcome.injections += 1
       // A note of the healthy image counts other things then, but it is the same note.

@@ -7,7 +7,7 @@ extension Rule {
     id: "PT107", name: "table-page-user-mapped", severity: .error,
     summary: "a program has a page table mapped", needs: [.physicalAddresses, .userHalf],
     documentation: """
-      What: a leaf that is open to user mode and whose frame is a page table of the trees that were
+      What: a leaf of a process's half that is open to user mode and whose frame is a page table of the trees that were
       read.
       Why: the program can read where all memory lies; where the leaf is writable it owns the
       machine. Exploits that use a freed page as a table ("dirty page table") look so.
@@ -29,8 +29,8 @@ extension Rule {
     return subject.tables.flatMap { table -> [Finding] in
       let mode = table.space.mode
       var bad: [Run] = []
-      for run in table.space.runs where run.isLeaf && run.effective & mode.user != 0 {
-        guard let physical = run.physical else { continue }
+      for run in table.space.runs where run.isLeaf && run.start < mode.upperHalf {
+        guard run.effective & mode.user != 0, let physical = run.physical else { continue }
         let span = mode.level(Int(run.level)).span
         let size = run.repeats ? min(run.size, span) : run.size
         var index = sorted.partitioningIndex { $0 >= physical }

@@ -38,8 +38,10 @@ extension Rule {
     guard let area = table.layout.first(.directMap),
       mode.addressBits > 32 || table.layout.first(.image) != nil
     else { return [] }
-    // PWT, PCD, and PAT of a 4K leaf.
-    let uncached: UInt64 = 1 << 3 | 1 << 4 | 1 << 7
+    // What cannot be read may hold the mapping that wants the attribute.
+    if table.space.runs.contains(where: { $0.kind == .unreadable && $0.start >= mode.upperHalf }) {
+      return []
+    }
     let mebibyte: UInt64 = 1 << 20
     let others = table.space.runs.filter {
       $0.isLeaf && $0.start >= mode.upperHalf
@@ -55,14 +57,14 @@ extension Rule {
     func isException(_ run: Run) -> Bool {
       let block = run.start & ~(span - 1)
       if let last, last.block == block { return last.isPlain }
-      let isPlain = isPlain(block, table, uncached: uncached)
+      let isPlain = isPlain(block, table)
       last = (block, isPlain)
       return isPlain
     }
     for run in table.layout.runs(.directMap, in: table.space)
     where run.isLeaf && run.level == 1 && run.size < span {
       let isReadOnly = run.effective & mode.write == 0 && run.effective & mode.noExecute != 0
-      let isUncached = run.effective & mode.write != 0 && run.flags & uncached != 0
+      let isUncached = run.effective & mode.write != 0 && MemoryType(run) != .writeBack
       guard isReadOnly || isUncached, isException(run) else { continue }
       for start in stride(from: run.start, through: run.last, by: 4096) {
         guard let page = run.clipped(from: start, through: start + 4095, span: 4096),
@@ -96,11 +98,11 @@ extension Rule {
   }
 
   /// Whether most of the large page's worth from `block` on is plain writable memory.
-  private static func isPlain(_ block: UInt64, _ table: Table, uncached: UInt64) -> Bool {
+  private static func isPlain(_ block: UInt64, _ table: Table) -> Bool {
     let mode = table.space.mode
     let span = mode.level(2).span
     let plain = table.space.runs(from: block, through: block + (span - 1)).filter {
-      $0.isLeaf && $0.effective & mode.write != 0 && $0.flags & uncached == 0
+      $0.isLeaf && $0.effective & mode.write != 0 && MemoryType($0) == .writeBack
     }
     return plain.reduce(UInt64(0)) { $0 &+ $1.size } > span / 2
   }

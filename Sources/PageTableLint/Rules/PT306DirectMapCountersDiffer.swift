@@ -21,7 +21,11 @@ extension Rule {
       Fix: none; trust the tables.
       References:
       - arch/x86/mm/pat/set_memory.c, Linux 6.12: update_page_count, split_page_count
-      """
+      """,
+    givesWayTo: [
+      "PT106", "PT206", "PT501", "PT502", "PT503", "PT504", "PT505", "PT506", "PT507", "PT508",
+      "PT601", "PT603", "PT604",
+    ]
   ) { rule, subject in
     let table = subject.kernel
     let mode = table.space.mode
@@ -58,7 +62,9 @@ extension Rule {
     return [
       Finding(
         rule, "the kernel counts other pages in its direct map than the tables hold", in: table,
-        runs: table.layout.runs(.directMap, in: table.space).filter(\.isLeaf), area: area,
+        runs: [area, table.layout.first(.image)].compactMap { $0 }.map {
+          Run(start: $0.start, last: $0.last, kind: .hole, level: 0)
+        }, area: area,
         evidence: [
           "direct_pages_count: \(text(counted))", "the tables: \(text(held))",
           splits > 0 ? "\(splits) of the kernel image's large pages were split, too" : nil,
