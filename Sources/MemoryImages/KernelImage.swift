@@ -17,6 +17,8 @@ package struct KernelImage: Sendable {
   package let values: [String: UInt64]
   /// The names that the kernel's own dumper prints, and where.
   package let markers: Fact<[AddressMarker]>?
+  /// The top tables of other kernels in the same memory: that of a crash kernel that was running.
+  package let otherRoots: [UInt64]
   /// What the kernel image's virtual addresses lie above its physical ones.
   private let imageOffset: UInt64
 
@@ -58,6 +60,7 @@ package struct KernelImage: Sendable {
           + "paging mode, or a damaged image; --table and --mode override")
     }
     self.info = info
+    otherRoots = found.others.map(\.address)
 
     let kallsyms = info.flatMap { Kallsyms.read($0, VirtualReader(root, memory)) }
     if kallsyms == nil, info?.mentions("kallsyms_") == true {
