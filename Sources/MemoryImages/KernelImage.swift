@@ -19,6 +19,8 @@ package struct KernelImage: Sendable {
   package let markers: Fact<[AddressMarker]>?
   /// What lies where in the physical address space: /proc/iomem.
   package let resources: Fact<[Resource]>?
+  /// The top tables of other kernels in the same memory: that of a crash kernel that was running.
+  package let otherRoots: [UInt64]
   /// What the kernel image's virtual addresses lie above its physical ones.
   private let imageOffset: UInt64
 
@@ -60,6 +62,7 @@ package struct KernelImage: Sendable {
           + "paging mode, or a damaged image; --table and --mode override")
     }
     self.info = info
+    otherRoots = found.others.map(\.address)
 
     let kallsyms = info.flatMap { Kallsyms.read($0, VirtualReader(root, memory)) }
     if kallsyms == nil, info?.mentions("kallsyms_") == true {

@@ -34,7 +34,7 @@ internal import PageTables
     guard status.st_mode & S_IFMT == S_IFREG else {
       close(descriptor)
       throw ImageError(
-        path, "is not a regular file", advice: "give a file, or - for text on standard input")
+        path, "is not a regular file", advice: "give a file, or - for standard input")
     }
     size = Int(status.st_size)
     self.descriptor = descriptor
@@ -119,8 +119,7 @@ extension [UInt8] {
 /// Reads a descriptor to its end: standard input, or a file without a size.
 ///
 /// - Throws: `ImageError` where more than `limit` bytes come, or reading fails.
-package func readToEnd(_ descriptor: Int32, name: String, limit: Int) throws(ImageError) -> [UInt8]
-{
+func readToEnd(_ descriptor: Int32, name: String, limit: Int) throws(ImageError) -> [UInt8] {
   var bytes: [UInt8] = []
   var buffer = [UInt8](repeating: 0, count: 1 << 16)
   while true {

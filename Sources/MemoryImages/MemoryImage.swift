@@ -54,13 +54,20 @@ extension MemoryImage {
 package enum ImageFile {
   /// A file's content, out of what packs or flattens it.
   ///
+  /// - Parameter path: `-` for standard input, which goes into a temporary file.
   /// - Throws: `ImageError` where it cannot be opened, unpacked or rearranged.
   package static func content(path: String) throws(ImageError) -> MappedFile {
-    var file = try MappedFile(path: path)
+    var file = try path == "-" ? standardInput() : MappedFile(path: path)
     if let program = PackedFormat.program(for: file) {
       file = try PackedFormat.unpack(file, with: program)
     }
     return FlattenedFormat.matches(file) ? try FlattenedFormat.rearrange(file) : file
+  }
+
+  private static func standardInput() throws(ImageError) -> MappedFile {
+    let file = try TemporaryFile(for: "standard input")
+    try file.take(from: 0)
+    return try file.mapped(damage: [])
   }
 
   /// Opens what `content` gave.

@@ -28,19 +28,47 @@ struct Root {
   static func find(
     in memory: any MemoryImage, cpu: KernelImage.CPUState?, mode forced: PagingMode?,
     address: UInt64?
-  ) -> (root: Root, info: VMCoreInfo?)? {
+  ) -> (root: Root, info: VMCoreInfo?, others: [Root])? {
     let note = VMCoreInfo.note(in: memory)
-    // Without a note, the copy in memory whose tables lead to themselves.
+    // Without a note, the copies in memory whose tables lead to themselves.
+    var verified: [(root: Root, info: VMCoreInfo)] = []
     for info in note.map({ [$0] }) ?? VMCoreInfo.copies(in: memory) {
       let roots = candidates(info, memory: memory, cpu: cpu, mode: forced)
-      if let root = roots.first(where: \.isVerified) { return (root, info) }
-      if address == nil, note != nil, let root = roots.first { return (root, info) }
+      if let root = roots.first(where: \.isVerified) {
+        if !verified.contains(where: { $0.root.address == root.address }) {
+          verified.append((root, info))
+        }
+      } else if address == nil, note != nil, let root = roots.first {
+        return (root, info, [])
+      }
+    }
+    if let chosen = verified.count > 1 ? crashed(of: verified, memory) : verified.first {
+      let others = verified.map(\.root).filter { $0.address != chosen.root.address }
+      return (chosen.root, chosen.info, others)
     }
     if let address {
       let mode = forced ?? cpu.map { modes(memory, cpu: $0)[0] } ?? modes(memory, cpu: nil)[0]
-      return (Root(mode, at: address, source: "--table", memory: memory), note)
+      return (Root(mode, at: address, source: "--table", memory: memory), note, [])
     }
-    return cpu.map { (Root($0, mode: forced, memory: memory), note) }
+    return cpu.map { (Root($0, mode: forced, memory: memory), note, []) }
+  }
+
+  /// Of several kernels in one memory the first that lies in no other's reservation for a crash
+  /// kernel.
+  ///
+  /// Source: `crashk_res`, kernel/crash_core.c, and `struct resource`, include/linux/ioport.h, 6.12.
+  private static func crashed(
+    of kernels: [(root: Root, info: VMCoreInfo)], _ memory: any MemoryImage
+  ) -> (root: Root, info: VMCoreInfo)? {
+    let reserved = kernels.compactMap { root, info -> ClosedRange<UInt64>? in
+      let reader = VirtualReader(root, memory)
+      guard reader.wordSize == 8, let place = Kallsyms.read(info, reader)?["crashk_res"],
+        let start = reader.word(at: place), let last = reader.word(at: place &+ 8), start < last
+      else { return nil }
+      return start...last
+    }
+    return kernels.first { kernel in !reserved.contains { $0.contains(kernel.root.address) } }
+      ?? kernels.first
   }
 
   private static func modes(_ memory: any MemoryImage, cpu: KernelImage.CPUState?) -> [PagingMode] {

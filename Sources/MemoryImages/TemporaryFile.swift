@@ -44,8 +44,29 @@ final class TemporaryFile {
     size = max(size, offset + UInt64(done))
   }
 
-  /// Moves the end by `count` bytes of zeros.
-  func skip(_ count: Int) { size += UInt64(count) }
+  /// Content that is longer is no memory image that this is the way to read.
+  private static let limit: UInt64 = 64 << 30
+
+  /// Writes what `descriptor` gives, to its end, behind what is there.
+  func take(from descriptor: Int32) throws(ImageError) {
+    var buffer = [UInt8](repeating: 0, count: 1 << 16)
+    while true {
+      let count = unsafe buffer.withUnsafeMutableBytes {
+        unsafe read(descriptor, $0.baseAddress, $0.count)
+      }
+      if count < 0, errno == EINTR { continue }
+      guard count > 0 else { return }
+      guard size + UInt64(count) <= Self.limit else {
+        throw ImageError(
+          source, "more than \(Self.limit.readableSize)", advice: "give the unpacked file")
+      }
+      if buffer[..<count].allSatisfy({ $0 == 0 }) {
+        size += UInt64(count)
+      } else {
+        try write(buffer.span.extracting(..<count), at: size)
+      }
+    }
+  }
 
   /// The content, under the name of the file that it came from.
   func mapped(damage: [String]) throws(ImageError) -> MappedFile {

@@ -96,7 +96,7 @@ struct InputOptions: ParsableArguments {
 
   /// What one subject is read from.
   enum Input {
-    case runningKernel, kcore, standardInput
+    case runningKernel, kcore
     /// One file, or the parts of a split dump.
     case files([MappedFile])
 
@@ -104,7 +104,7 @@ struct InputOptions: ParsableArguments {
     var isLive: Bool {
       switch self {
       case .runningKernel, .kcore: true
-      case .standardInput, .files: false
+      case .files: false
       }
     }
   }
@@ -112,9 +112,9 @@ struct InputOptions: ParsableArguments {
   /// What the arguments name: the parts of a split dump are one, and nothing is the running kernel.
   func inputs(_ paths: [String]) throws -> [Input] {
     guard !paths.isEmpty else { return [.runningKernel] }
-    let special: [String: Input] = ["-": .standardInput, KcoreImage.file: .kcore]
-    let files = try paths.filter { special[$0] == nil }.map(ImageFile.content)
-    return ImageFile.grouped(files).map { .files($0) } + paths.compactMap { special[$0] }
+    let files = try paths.filter { $0 != KcoreImage.file }.map(ImageFile.content)
+    return ImageFile.grouped(files).map { .files($0) }
+      + paths.filter { $0 == KcoreImage.file }.map { _ in .kcore }
   }
 
   /// Reads an input of any kind; the kind is found from the content.
@@ -141,9 +141,6 @@ struct InputOptions: ParsableArguments {
     switch input {
     case .runningKernel: return try readRunningKernel(mode: mode)
     case .kcore: return try read(try KcoreImage(), mode: mode)
-    case .standardInput:
-      let bytes = try readToEnd(0, name: "standard input", limit: textLimit)
-      return try dump(bytes.span, path: "standard input", mode: mode)
     case .files(let files):
       if let memory = try ImageFile.open(files, base: try baseAddress()) {
         return try read(memory, mode: mode)
@@ -310,9 +307,6 @@ struct InputOptions: ParsableArguments {
 let textLimit = 1 << 30
 
 func readText(_ path: String) throws -> String {
-  let bytes =
-    path == "-"
-    ? try readToEnd(0, name: "standard input", limit: textLimit)
-    : try ImageFile.content(path: path).wholeContent(limit: textLimit)
+  let bytes = try ImageFile.content(path: path).wholeContent(limit: textLimit)
   return String(decoding: bytes, as: UTF8.self)
 }

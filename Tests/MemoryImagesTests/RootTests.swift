@@ -133,6 +133,40 @@ import Testing
     #expect(try image(mask | 1).problems.contains { $0.contains("sme_mask") })
   }
 
+  /// Two kernels 2 MiB apart, each with its note in memory.
+  @Test func twoKernelsInOneMemory() throws {
+    func page(_ entries: [Int: UInt64]) -> [UInt8] {
+      (0..<512).flatMap { index in
+        (0..<8).map { UInt8(truncatingIfNeeded: (entries[index] ?? 0) >> (8 * $0)) }
+      }
+    }
+    var core = ELFCore()
+    for base in [0, 0x20_0000] as [UInt64] {
+      let note = """
+        OSRELEASE=6.12.\(base >> 21)
+        SYMBOL(swapper_pg_dir)=ffffffff80002000
+        SYMBOL(_stext)=ffffffff80001000
+        NUMBER(phys_base)=\(base)
+
+        """
+      core.add(page: self.page(Array(note.utf8)), at: base + 0x1000)
+      core.add(page: page([273: base + 0x3063, 511: base + 0x5063]), at: base + 0x2000)
+      core.add(page: page([0: base + 0x4063]), at: base + 0x3000)
+      let leaf: UInt64 = 0x8000_0000_0000_01e3
+      core.add(page: page([0: leaf, 1: leaf + 0x20_0000]), at: base + 0x4000)
+      core.add(page: page([510: base + 0x6063]), at: base + 0x5000)
+      core.add(page: page([0: base + 0x1e1]), at: base + 0x6000)
+    }
+    let image = try Samples.withTemporaryFile { path in
+      try Data(core.encoded()).write(to: URL(filePath: path))
+      return try KernelImage(ImageFile.open(path: path))
+    }
+    #expect(image.problems == [])
+    #expect(image.root == 0x2000)
+    #expect(image.otherRoots == [0x20_2000])
+    #expect(image.facts.release?.value == "6.12.0")
+  }
+
   @Test func aWrongNoteIsSaid() throws {
     let (_, edited) = try image("healthy") { core in
       for index in core.notes.indices where core.notes[index].name == "VMCOREINFO" {

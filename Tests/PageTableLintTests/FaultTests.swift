@@ -456,6 +456,15 @@ import Testing
     let reason = subject.take(log: other, userRelease: nil)
     #expect(reason?.contains("own log has") == true)
     #expect(subject.faults.isEmpty)
+    // Followed by the crash kernel's boot, as a console has it.
+    // Its lines end with a carriage return.
+    let both =
+      own.replacing("\n", with: "\r\n") + "[    0.000000] Linux version 6.12.117 (x@y)\n" + other
+    var crashed = subject
+    #expect(crashed.take(log: both, userRelease: nil) == nil)
+    #expect(!crashed.faults.isEmpty)
+    #expect(crashed.faults.allSatisfy { $0.fault.line <= own.split(separator: "\n").count })
+    #expect(crashed.faults.allSatisfy { own.contains($0.fault.quote) })
     // The end of the same log, as syslog has it, and one that carries no times.
     let end = own.split(separator: "\n").suffix(200)
     for log in [

@@ -62,6 +62,26 @@ import Testing
     #expect(try validate([output(arguments)], schema) == ["valid"], "\(arguments)")
   }
 
+  /// A filtered dump tells its level; standard input may be packed, and an image.
+  @Test func aPackedImageOnStandardInput() throws {
+    var options = Container.KdumpOptions()
+    options.dumpLevel = 31
+    let core = try RawImage.core(Samples.image("healthy"), .qemu)
+    let program = URL(filePath: CommandLine.arguments[0]).deletingLastPathComponent()
+      .appending(path: "ptdump-lint").path
+    try FormatTests.withFiles([Container.kdump(core, options)]) { paths in
+      try expectValid("info", ["info", "--format", "json", paths[0]])
+      for command in ["cat", "gzip -c"] {
+        let result = try Samples.run([
+          "sh", "-c", "\(command) \(paths[0]) | \(program) info --format json -",
+        ])
+        let text = String(decoding: result.output, as: UTF8.self)
+        #expect(text.contains("\"dumpLevel\" : 31") && text.contains("standard input"))
+        #expect(result.status == 0)
+      }
+    }
+  }
+
   @Test(arguments: Samples.all)
   func samplesAreValid(_ sample: String) throws {
     let image = Samples.path(sample, "memory.elf")

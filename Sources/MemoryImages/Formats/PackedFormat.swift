@@ -7,8 +7,6 @@ enum PackedFormat {
     ([0x1f, 0x8b], "gzip"), ([0xfd, 0x37, 0x7a, 0x58, 0x5a, 0], "xz"),
     ([0x28, 0xb5, 0x2f, 0xfd], "zstd"),
   ]
-  /// Content that is longer is no memory image that this is the way to read.
-  private static let limit: UInt64 = 64 << 30
 
   /// The program that unpacks a file; nil where it is not packed.
   static func program(for file: MappedFile) -> String? {
@@ -42,23 +40,7 @@ enum PackedFormat {
       }
     }
     let target = try TemporaryFile(for: file.path)
-    var buffer = [UInt8](repeating: 0, count: 1 << 16)
-    while true {
-      let count = unsafe buffer.withUnsafeMutableBytes {
-        unsafe read(ends[0], $0.baseAddress, $0.count)
-      }
-      guard count > 0 else { break }
-      guard target.size + UInt64(count) <= limit else {
-        throw ImageError(
-          file.path, "unpacks to more than \(limit.readableSize)",
-          advice: "unpack it, and give the unpacked file")
-      }
-      if buffer[..<count].allSatisfy({ $0 == 0 }) {
-        target.skip(count)
-      } else {
-        try target.write(buffer.span.extracting(..<count), at: target.size)
-      }
-    }
+    try target.take(from: ends[0])
     var status: Int32 = 0
     let isWhole = unsafe waitpid(child, &status, 0) == child && status == 0
     isAtWork = false

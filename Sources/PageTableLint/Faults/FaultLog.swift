@@ -35,7 +35,9 @@ package struct FaultLog: Sendable, Equatable {
       while end < bytes.count, bytes[end] != UInt8(ascii: "\n") { end += 1 }
       number += 1
       if end - start <= Self.longestLine {
-        let line = LogLine(bytes, start, end)
+        // A serial console's lines end with a carriage return.
+        let hasReturn = end > start && bytes[end - 1] == UInt8(ascii: "\r")
+        let line = LogLine(bytes, start, hasReturn ? end - 1 : end)
         if Self.mayMatter(bytes, line.start, line.end) {
           var copy: [UInt8] = []
           for index in line.start..<line.end { copy.append(bytes[index]) }

@@ -176,6 +176,9 @@ package enum TextReport {
       return "  table: \(table.name)" + (table.root.map { " at \($0.entry)" } ?? "")
         + ", \(mapped.readableSize) mapped"
     }
+    lines += (subject.image?.otherRoots ?? []).map {
+      "  not read: another kernel's tables at \($0.entry), a crash kernel's or an earlier one's"
+    }
     if let level = subject.image?.memory.dumpLevel { lines.append("  dump level: \(level)") }
     if let count = subject.image?.memory.tablesTakenForZero, count > 0 {
       lines.append("  tables taken for zero: \(count) (the dump leaves zero pages out)")

@@ -37,19 +37,19 @@ extension Subject {
     return nil
   }
 
-  /// Why a log is of another boot than the input's own; nil where it has none.
-  private func refuses(times log: String) -> String? {
-    guard let own = self.log?.value, own != log else { return nil }
-    return LogTimes(log).contradiction(of: LogTimes(own))
-  }
-
   /// Judges the self-tests and the faults of a log against these tables, unless it is of another boot.
   ///
   /// - Returns: why the log was refused; nil where it was taken.
   package mutating func take(log: String, userRelease: String?) -> String? {
+    var log = log
+    if let own = self.log?.value, own != log {
+      let part = LogTimes(log).part(ofBootOf: LogTimes(own))
+      if let reason = part.contradiction { return reason }
+      log = part.text
+    }
     let runs = SelfTestLog.parse(log)
     let reported = FaultLog(log)
-    if let reason = refuses(runs) ?? refuses(reported) ?? refuses(times: log) { return reason }
+    if let reason = refuses(runs) ?? refuses(reported) { return reason }
     if self.log?.value != log { self.log = Fact(log, "--log") }
     panic = reported.panic
     faultsLeftOut = reported.leftOut
