@@ -53,7 +53,7 @@ package struct Finding: Sendable {
     self.area = (area ?? first.map { table.layout.area(of: $0.start) })?.name ?? "input"
     start = first?.start ?? 0
     end = runs.last?.end ?? 0
-    extents = runs.map { $0.start...$0.last }
+    extents = runs.map { $0.start...max($0.start, $0.last) }
     pages = runs.reduce(0) { $0 &+ $1.pages }
     let levels = Set(runs.map(\.level))
     level =

@@ -26,8 +26,9 @@ extension Rule {
     else { return [] }
     // Often the first of .bss, so that another symbol names its page.
     let zeroPage = subject.symbols?["empty_zero_page"].map { $0 &- start &+ all.lowerBound }
-    let size = subject.symbols?["__brk_base"].map { $0 &- start } ?? .max
-    let frames = all.lowerBound...min(all.upperBound, all.lowerBound &+ (size &- 1))
+    let size = subject.symbols?["__brk_base"].map { $0 &- start } ?? 0
+    let isPart = size > 0 && size <= all.upperBound - all.lowerBound
+    let frames = isPart ? all.lowerBound...(all.lowerBound + size - 1) : all
     return subject.tables.flatMap { table -> [Finding] in
       let mode = table.space.mode
       var bad: [Run] = []

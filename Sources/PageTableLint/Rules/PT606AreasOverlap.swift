@@ -40,9 +40,11 @@ extension Rule {
     guard let vmalloc, let pages = subject.facts.maxPfnMapped,
       pages.value > (vmalloc.value - directMap.value) >> 12
     else { return [] }
+    // A damaged variable may say anything.
+    let last = directMap.value &+ (min(pages.value, 1 << 40) << 12) &- 1
     return [
       finding(
-        vmalloc.value, directMap.value &+ (pages.value << 12) &- 1,
+        vmalloc.value, max(vmalloc.value, last),
         "the direct map reaches beyond the start of vmalloc",
         ["max_pfn_mapped is \(pages.value) (\(pages.source))"])
     ]
