@@ -7,7 +7,7 @@ package struct Rule: Sendable {
   package enum Need: Sendable, Equatable {
     case physicalAddresses, directMapBase, noExecute, ptiOff, ptiOn, globalPages, selfTest,
       processes, kaslrOffset, imageSymbols, settledImage, efiMemoryAttributes, guardHole,
-      invertedFrames, memoryMap, directPages, userHalf, structPage, log
+      invertedFrames, memoryMap, directPages, userHalf, structPage, log, encryption
 
     /// The need in words, for a rule's page.
     package var inWords: String {
@@ -28,6 +28,7 @@ package struct Rule: Sendable {
       case .invertedFrames: "a release from 4.19 on, 64 bits or PAE"
       case .structPage: "the kernel's struct page (a whole image with VMCOREINFO, 64 bits)"
       case .log: "a kernel log"
+      case .encryption: "memory encryption known to be in use (AMD's SME)"
       case .userHalf: "tables with a user's half: a process's"
       case .directPages: "the kernel's own count of its direct map's pages"
       case .memoryMap: "the machine's memory map (/proc/iomem)"
@@ -95,6 +96,8 @@ package struct Rule: Sendable {
           : subject.facts.isAtLeast(4, 19).map {
             $0 ? nil : "the kernel is older than 4.19"
           } ?? "not known whether the kernel is 4.19 or later: give --release"
+      case .encryption:
+        subject.mode.encryption == 0 ? "memory encryption is not known to be in use" : nil
       case .log: subject.log == nil ? "needs a kernel log: give --log" : nil
       case .structPage:
         subject.image?.memory.extract != nil
@@ -185,6 +188,8 @@ package struct Rule: Sendable {
     areasOverlap,
     kaslrOff,
     cpuEntryAreaNotRandomised,
+    encryptionBitMissing,
+    tablePointerNotEncrypted,
     sizeMismatch,
     textGapOrOverlap,
     truncatedDump,

@@ -122,7 +122,8 @@ package struct PagingMode: Sendable, Equatable {
         grants: level.grants)
     }
     let flag = Flag(
-      mask: mask, set: "ENC", clear: "", combination: .leafOnly, levels: 1...5, printed: false)
+      mask: mask, set: Self.encrypted, clear: "", combination: .leafOnly, levels: 1...5,
+      printed: false)
     return PagingMode(
       name: name, levels: levels, flags: flags + [flag], present: present, large: large,
       write: write, user: user, global: global, noExecute: noExecute,
@@ -175,7 +176,13 @@ package struct PagingMode: Sendable, Equatable {
   /// inverted, so that no processor reads memory through it (L1TF); zero where Linux never does.
   ///
   /// Source: `__pte_needs_invert`, arch/x86/include/asm/pgtable-invert.h, 4.19 and later.
-  package var invertedFrame: UInt64 { entrySize == 8 ? tableAddress & ~(tableAddress >> 1) : 0 }
+  package var invertedFrame: UInt64 {
+    entrySize == 8 ? 1 << UInt64(63 - tableAddress.leadingZeroBitCount) : 0
+  }
+
+  /// The bit by which an entry says that the memory is encrypted; zero without.
+  package var encryption: UInt64 { flags.first { $0.set == Self.encrypted }?.mask ?? 0 }
+  private static let encrypted = "ENC"
 
   /// The names of the flags set in `flags`, at a level, in the kernel's spelling.
   package func names(_ flags: UInt64, level: Int) -> [String] {
