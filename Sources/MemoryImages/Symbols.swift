@@ -54,7 +54,7 @@ package struct Symbols: Sendable {
   /// Source: include/asm-generic/vmlinux.lds.h, 6.12.
   private static let sectionMarks: Set = [
     "_text", "_etext", "__start_rodata", "__end_rodata", "_sdata", "_edata", "__init_begin",
-    "__init_end", "__bss_start", "__bss_stop", "_end",
+    "__init_end", "__bss_start", "__bss_stop", "__brk_base", "_end",
   ]
 
   /// The symbol that `address` lies behind, with the distance in bytes.

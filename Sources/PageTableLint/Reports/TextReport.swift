@@ -71,7 +71,10 @@ package enum TextReport {
       lines += report.skipped.map { "skipped: \($0.rule.id) \($0.rule.name): \($0.reason)" }
     }
     if detail != .quiet {
-      lines += report.subject.selfTests.map { "CPA self-test: \(summary($0))" }
+      for test in report.subject.selfTests {
+        lines.append("CPA self-test: \(summary(test))")
+        lines += story(test, report.findings)
+      }
       lines += report.faults.prefix(faultsSaid).flatMap { fault($0, mode: mode) }
       let unsaid =
         max(0, report.faults.count - faultsSaid) + report.subject.faultsLeftOut
@@ -187,6 +190,24 @@ package enum TextReport {
     return lines.joined(separator: "\n") + "\n"
   }
 
+  /// Why a self-test failed, once for each cause, and which findings belong to it.
+  private static func story(_ test: SelfTestJudge.Judgement, _ findings: [Finding]) -> [String] {
+    var causes: [SelfTestJudge.Cause] = []
+    var lines: [String] = []
+    for failure in test.failures where !causes.contains(failure.cause) {
+      causes.append(failure.cause)
+      lines.append("    " + failure.explanation.replacing("\n", with: " "))
+    }
+    guard test.verdict == .falseAlarm else { return lines }
+    for finding in findings where ["PT201", "PT203"].contains(finding.rule.id) {
+      lines.append(
+        finding.severity == .note
+          ? "    \(finding.rule.id) is what the test left behind, no defect"
+          : "    the cause is \(finding.rule.id): \(finding.help)")
+    }
+    return lines
+  }
+
   package static func summary(_ test: SelfTestJudge.Judgement) -> String {
     let count = test.failures.count
     return "\(test.verdict.rawValue)"
@@ -223,7 +244,8 @@ package enum TextReport {
       lines += test.notes.map { "  note: \($0)" }
     }
     for finding in cause {
-      lines.append("cause in the tables: \(finding.message)")
+      let what = finding.severity == .note ? "left in the tables" : "cause in the tables"
+      lines.append("\(what): \(finding.message)")
       lines.append(
         "  \(finding.start.address)-\(finding.end.address), \(finding.pages) pages, \(finding.area)"
       )
