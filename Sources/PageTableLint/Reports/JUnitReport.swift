@@ -31,16 +31,16 @@ enum JUnitReport {
         }.joined(separator: "\n\n")
       }
       let parts = [
-        one.skipped.map { "<skipped message=\"\($0.xml)\"/>" },
+        one.skipped.map { "<skipped message=\"\($0.attribute)\"/>" },
         one.failures.first.map {
-          "<failure type=\"\($0.severity.rawValue)\" message=\"\($0.message.xml)\">"
+          "<failure type=\"\($0.severity.rawValue)\" message=\"\($0.message.attribute)\">"
             + "\(text(one.failures).xml)</failure>"
         },
         one.remarks.isEmpty ? nil : "<system-out>\(text(one.remarks).xml)</system-out>",
       ]
       return testCase(title, parts.compactMap { $0 })
     }
-    let incomplete = report.incompleteness?.xml
+    let incomplete = report.incompleteness?.attribute
     let whole = incomplete.map {
       result.allowIncomplete
         ? "<skipped message=\"\($0)\"/>" : "<error type=\"incomplete\" message=\"\($0)\"/>"
@@ -52,9 +52,9 @@ enum JUnitReport {
     let properties = [
       ("version", result.version), ("exitStatus", "\(result.status)"),
       ("complete", "\(!report.isIncomplete)"), ("summary", result.summary),
-    ].map { "      <property name=\"\($0)\" value=\"\($1.xml)\"/>" }
+    ].map { "      <property name=\"\($0)\" value=\"\($1.attribute)\"/>" }
     return """
-        <testsuite name="\(report.subject.path.xml)" tests="\(cases.count)" \
+        <testsuite name="\(report.subject.path.attribute)" tests="\(cases.count)" \
       failures="\(results.count { !$0.failures.isEmpty })" errors="\(errors)" skipped="\(skipped)">
           <properties>
       \(properties.joined(separator: "\n"))
@@ -65,16 +65,21 @@ enum JUnitReport {
   }
 
   private static func testCase(_ name: String, _ parts: [String]) -> String {
-    let start = "    <testcase classname=\"ptdump-lint\" name=\"\(name.xml)\""
+    let start = "    <testcase classname=\"ptdump-lint\" name=\"\(name.attribute)\""
     return parts.isEmpty ? start + "/>" : start + ">" + parts.joined() + "</testcase>"
   }
 }
 
 extension String {
-  /// As text or an attribute's value of XML.
+  /// As text of XML.
   fileprivate var xml: String {
-    printable.replacing("&", with: "&amp;").replacing("<", with: "&lt;").replacing(
-      ">", with: "&gt;"
-    ).replacing("\"", with: "&quot;")
+    printable.replacing("&", with: "&amp;").replacing("<", with: "&lt;")
+      .replacing(">", with: "&gt;")
+  }
+
+  /// As an attribute's value.
+  fileprivate var attribute: String {
+    xml.replacing("\"", with: "&quot;").replacing("\n", with: "&#10;")
+      .replacing("\t", with: "&#9;")
   }
 }
