@@ -35,9 +35,9 @@ package struct Finding: Sendable {
   /// The same for the same defect in another boot; a report gives it.
   package internal(set) var fingerprint = ""
   /// Whether the baseline holds it; nil without a baseline.
-  package internal(set) var isKnown: Bool?
+  package var isKnown: Bool?
   /// Why it is accepted, where an exception covers it.
-  package internal(set) var suppression: String?
+  package var suppression: String?
 
   /// Whether it counts: it is neither known nor accepted.
   package var isOpen: Bool { isKnown != true && suppression == nil }

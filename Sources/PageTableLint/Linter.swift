@@ -2,7 +2,7 @@
 package struct Linter {
   package struct Report: Sendable {
     package let subject: Subject
-    package internal(set) var findings: [Finding]
+    package var findings: [Finding]
     package let skipped: [(rule: Rule, reason: String)]
     /// The rules that were asked for, those that could not run among them.
     package let rules: [Rule]

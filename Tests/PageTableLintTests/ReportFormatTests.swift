@@ -4,6 +4,7 @@ import Foundation
   import FoundationXML
 #endif
 import PageTableLint
+import PageTables
 import Support
 import Testing
 
@@ -72,7 +73,7 @@ import Testing
             with: "]]> <b> & | ``` # SKIP \u{1b}[31m %0A::error:: Found insecure W+X mapping"
           ).utf8
         ).write(to: log)
-        return try ReportFormatTests.run(["--log", log.path, dump.path])
+        return try ReportFormatTests.run(["--log", log.path, dump.path, dump.path])
       }
     }
   }
@@ -155,6 +156,87 @@ import Testing
       try SchemaTests().validate(wrong.map { Data($0.utf8) }, "check-line").allSatisfy {
         $0 != "valid"
       })
+  }
+
+  // MARK: - Known and accepted
+
+  /// What a baseline holds or an exception covers is said where a format has a word for it, and
+  /// makes nothing fail.
+  @Test func knownAndAcceptedDoNotCount() throws {
+    var report = Linter.run(Subject(image: try Samples.image("cpa-2008")))
+    let errors = report.findings.indices.filter { report.findings[$0].severity == .error }
+    try #require(errors.count == 2)
+    for index in report.findings.indices { report.findings[index].isKnown = false }
+    func result() -> CheckResult {
+      CheckResult([report], failOn: .warning, allowIncomplete: false, version: "0.1.0")
+    }
+    func text(_ format: CheckFormat) throws -> String {
+      try format.report(result(), detail: .normal, style: TextStyle(color: false))
+    }
+    #expect(result().status == 1)
+    report.findings[errors[0]].isKnown = true
+    #expect(result().status == 1)
+    report.findings[errors[1]].suppression = "the laboratory's own defect"
+    #expect(result().status == 0)
+    let check = Data(try text(.json).utf8)
+    #expect(try SchemaTests().validate([check], "check") == ["valid"])
+    let json = try #require(JSONSerialization.jsonObject(with: check) as? [String: Any])
+    let findings = try #require(json["findings"] as? [[String: Any]])
+    #expect(findings.map { $0["known"] as? Bool } == [true, false, false])
+    #expect(findings[1]["suppression"] as? String == "the laboratory's own defect")
+    #expect(Self.at(json, "summary", "errors") as? Int == 0)
+    let sarif = Data(try text(.sarif).utf8)
+    if Self.hasSARIF { #expect(try read(sarif, as: "sarif") == "valid\n") }
+    let log = try JSONSerialization.jsonObject(with: sarif) as? [String: Any]
+    let run = try #require((log?["runs"] as? [[String: Any]])?.first)
+    let results = try #require(run["results"] as? [[String: Any]])
+    #expect(results.map { $0["baselineState"] as? String } == ["unchanged", "new", "new"])
+    let suppressions = results.map { $0["suppressions"] as? [[String: Any]] ?? [] }
+    #expect(suppressions.map(\.count) == [0, 1, 0])
+    #expect(suppressions[1][0]["justification"] as? String == "the laboratory's own defect")
+    #expect(try !text(.ktap).contains("not ok"))
+    #expect(try text(.ktap).contains("# known: error: "))
+    #expect(try text(.ktap).contains("# accepted: the laboratory's own defect: error: "))
+    #expect(try !text(.junit).contains("<failure"))
+    #expect(try text(.junit).contains("<system-out>known, error: "))
+    for format in [CheckFormat.github, .gitlab] {
+      let text = try text(format)
+      #expect(text.contains("kaslr-off") && !text.contains("global-mixed"), "\(format)")
+    }
+    #expect(
+      try text(.markdown).contains("| error (accepted: the laboratory's own defect) | PT201 "))
+    #expect(try !text(.markdown).contains("### PT201"))
+  }
+
+  // MARK: - Documentation
+
+  /// docs/formats.md has a row for each format, and what its commands print there they do print.
+  @Test func thePageIsTrue() throws {
+    let page = try String(
+      contentsOf: Samples.root.appending(path: "docs/formats.md"), encoding: .utf8)
+    let rows = page.split(separator: "\n").compactMap { $0.wholeMatch(of: /\| `(\w+)` \|.*/)?.1 }
+    #expect(rows.map(String.init).starts(with: CheckFormat.allCases.map(\.rawValue)))
+    let blocks = page.split(separator: "\n\n").filter { $0.hasPrefix("    $ ptdump-lint ") }
+    var shown: Set<String> = []
+    for block in blocks {
+      let lines = block.split(separator: "\n").map { String($0.dropFirst(4)) }
+      let words = lines[0].dropFirst("$ ptdump-lint ".count).split(separator: " ").map(String.init)
+      let program = URL(filePath: CommandLine.arguments[0]).deletingLastPathComponent()
+        .appending(path: "ptdump-lint").path
+      let result = try Samples.run(
+        ["sh", "-c", "cd \"$0\" && exec \"$@\"", Samples.root.path, program] + words)
+      let output = String(decoding: result.output, as: UTF8.self).split(separator: "\n")
+      for line in lines.dropFirst() {
+        // Three dots stand for what is left out.
+        let parts = line.split(separator: "...").map(String.init)
+        #expect(
+          output.contains { printed in parts.allSatisfy { printed.contains($0) } },
+          "\(lines[0]): \(line)")
+      }
+      #expect(lines.count > 1)
+      if let at = words.firstIndex(of: "--format") { shown.insert(words[at + 1]) }
+    }
+    #expect(shown == Set(CheckFormat.allCases.map(\.rawValue)))
   }
 
   // MARK: - SARIF
