@@ -29,18 +29,20 @@ packages:
 	@command -v pkg-config > /dev/null && pkg-config --exists libelf libdw libbpf libkdumpfile \
 	  || $(call install,libelf-dev libdw-dev libbpf-dev libkdumpfile-dev pkg-config)
 
-# What the tests need beside it: a validator of JSON Schema 2020-12, the packers, makedumpfile, and other
-# programs that walk page tables (libkdumpfile by Debian's package, drgn by PyPI's; where that is out of
-# reach its test is skipped).
-test-packages: .build/witnesses
+# What the tests need beside it: a validator of JSON Schema 2020-12, the packers, makedumpfile, xmllint, other
+# programs that walk page tables (libkdumpfile by Debian's package, drgn by PyPI's), and what report formats
+# are held against (Tests/Witnesses/get-formats). Where PyPI is out of reach its tests are skipped.
+test-packages: .build/witnesses/requirements.txt
 	@/usr/bin/python3 -c 'from jsonschema import Draft202012Validator' 2> /dev/null \
 	  && command -v xz > /dev/null && command -v zstd > /dev/null && command -v makedumpfile > /dev/null \
-	  && pkg-config --exists libaddrxlat \
-	  || $(call install,python3-jsonschema xz-utils zstd makedumpfile libkdumpfile-dev gcc libc6-dev)
+	  && command -v xmllint > /dev/null && pkg-config --exists libaddrxlat \
+	  || $(call install,python3-jsonschema xz-utils zstd makedumpfile libxml2-utils libkdumpfile-dev gcc libc6-dev)
+	@Tests/Witnesses/get-formats .build/formats .build/witnesses/bin/pip
 
-.build/witnesses:
+.build/witnesses/requirements.txt: Tests/Witnesses/requirements.txt
 	@/usr/bin/python3 -c 'import ensurepip' 2> /dev/null || $(call install,python3-venv)
-	@/usr/bin/python3 -m venv $@ && $@/bin/pip install --quiet drgn || echo "no drgn: its test will be skipped"
+	@/usr/bin/python3 -m venv .build/witnesses
+	@.build/witnesses/bin/pip install --quiet -r $< && cp $< $@ || echo "no PyPI: its tests will be skipped"
 
 # QEMU, and what the machines inside it are made of; Tests/Live/live gets their kernel itself.
 live-packages:

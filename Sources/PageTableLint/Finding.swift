@@ -1,4 +1,3 @@
-internal import MemoryImages
 package import PageTables
 
 /// How bad a finding is.
@@ -27,10 +26,29 @@ package struct Finding: Sendable {
   package let level: String?
   package let entry: UInt64?
   package let physical: UInt64?
+  /// The flags that all its leaves have, in the kernel's spelling: those that dumps print, but PSE.
+  package let attributes: [String]
   package var evidence: [String]
   package let help: String
   /// Whether one look at tables that move saw it, and the next did not.
   package internal(set) var isPassing = false
+  /// The same for the same defect in another boot; a report gives it.
+  package internal(set) var fingerprint = ""
+  /// Whether the baseline holds it; nil without a baseline.
+  package var isKnown: Bool?
+  /// Why it is accepted, where an exception covers it.
+  package var suppression: String?
+
+  /// Whether it counts: it is neither known nor accepted.
+  package var isOpen: Bool { isKnown != true && suppression == nil }
+
+  /// Whether it makes the exit status 1; nil fails on nothing.
+  package func fails(_ failOn: Severity?) -> Bool {
+    isOpen && failOn.map { severity >= $0 } ?? false
+  }
+
+  /// Whether it is of addresses, not of the input as such.
+  var hasRange: Bool { start != end || start != 0 }
 
   /// What tells it from others when the same tables are looked at again.
   struct Place: Hashable {
@@ -60,6 +78,12 @@ package struct Finding: Sendable {
       levels.count == 1 && first.map { $0.level > 0 } == true
       ? first.map { table.space.mode.level(Int($0.level)).name } : nil
     physical = first?.physical
+    let leaves = runs.filter(\.isLeaf)
+    let common = leaves.reduce(leaves.isEmpty ? 0 : ~0) { $0 & $1.flags }
+    attributes = table.space.mode.flags.filter { flag in
+      flag.printed && flag.set != "PSE" && common & flag.mask != 0
+        && leaves.allSatisfy { flag.levels.contains(Int($0.level)) }
+    }.map(\.set)
     self.entry =
       entry
       ?? first.flatMap { run in
@@ -67,15 +91,5 @@ package struct Finding: Sendable {
       }
     self.evidence = evidence
     self.help = help
-  }
-
-  /// A hash that holds across KASLR: rule, area, offset in the area, level and pages.
-  package func fingerprint(in layout: Layout) -> String {
-    let base = layout.area(of: start).start
-    var sum = Checksum()
-    sum.add(
-      "\(rule.id)|\(table)|\(area)|\((start &- base).hex())|\((end &- start).hex())|\(level ?? "")"
-        .utf8)
-    return sum.value.hex(digits: 16)
   }
 }

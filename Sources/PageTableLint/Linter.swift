@@ -2,12 +2,25 @@
 package struct Linter {
   package struct Report: Sendable {
     package let subject: Subject
-    package let findings: [Finding]
+    package var findings: [Finding]
     package let skipped: [(rule: Rule, reason: String)]
-    package let rulesRun: Int
+    /// The rules that were asked for, those that could not run among them.
+    package let rules: [Rule]
 
+    init(
+      subject: Subject, findings: [Finding], skipped: [(rule: Rule, reason: String)], rules: [Rule]
+    ) {
+      self.subject = subject
+      self.findings = findings.fingerprinted(in: subject)
+      self.skipped = skipped
+      self.rules = rules
+    }
+
+    package var rulesRun: Int { rules.count - skipped.count }
+
+    /// The findings of a severity that count.
     package func count(_ severity: Severity) -> Int {
-      findings.count { $0.severity == severity }
+      findings.count { $0.isOpen && $0.severity == severity }
     }
 
     /// Whether a part of the input was not seen, whichever rules ran.
@@ -15,7 +28,7 @@ package struct Linter {
 
     /// The exit status of the contract.
     package func status(failOn: Severity?, allowIncomplete: Bool) -> Int32 {
-      if let failOn, findings.contains(where: { $0.severity >= failOn }) { return 1 }
+      if findings.contains(where: { $0.fails(failOn) }) { return 1 }
       return isIncomplete && !allowIncomplete ? 3 : 0
     }
   }
@@ -36,7 +49,7 @@ package struct Linter {
     }
     findings.sort { ($0.severity, $1.rule.id, $1.start) > ($1.severity, $0.rule.id, $0.start) }
     return Report(
-      subject: subject, findings: findings, skipped: skipped, rulesRun: rules.count - skipped.count)
+      subject: subject, findings: findings, skipped: skipped, rules: rules)
   }
 
   /// One finding a cause: what lies wholly inside a place where a table or a pointer is wrong, and
@@ -106,6 +119,6 @@ package struct Linter {
     let notes = passing.filter { !stands.contains($0.place) && noted.insert($0.place).inserted }
     return Report(
       subject: last.subject, findings: confirmed + notes, skipped: last.skipped,
-      rulesRun: last.rulesRun)
+      rules: last.rules)
   }
 }

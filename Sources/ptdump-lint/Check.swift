@@ -10,7 +10,7 @@ struct Check: ParsableCommand {
   @Argument(help: "Debugfs text dumps or memory images.")
   var inputs: [String] = []
   @OptionGroup var options: InputOptions
-  @OptionGroup var report: ReportOptions
+  @OptionGroup var report: ReportOptions<CheckFormat>
   @Option(help: "The severity from which exit status 1 is given.")
   var failOn = FailOn.warning
   @Flag(help: "Status 3 becomes 0.")
@@ -25,20 +25,13 @@ struct Check: ParsableCommand {
   func run() throws {
     let rules = try rules()
     let reports = try options.inputs(inputs).map { try look(at: $0, rules: rules) }
+    let result = CheckResult(
+      reports, failOn: failOn.severity, allowIncomplete: allowIncomplete, version: version)
     try report.write { format, style in
-      switch format {
-      case .text: TextReport.check(reports, detail: options.detail, style: style)
-      case .json: try JSONReport.check(reports, version: version)
-      }
+      try format.report(result, detail: options.detail, style: style)
     }
     if let watch { try keepWatching(every: watch, rules: rules, from: reports) }
-    let statuses = reports.map {
-      $0.status(failOn: failOn.severity, allowIncomplete: allowIncomplete)
-    }
-    // A finding in one input outweighs that another was read in part.
-    if let status = statuses.contains(1) ? 1 : statuses.max(), status != 0 {
-      throw ExitCode(status)
-    }
+    if result.status != 0 { throw ExitCode(result.status) }
   }
 
   func validate() throws {
@@ -108,7 +101,7 @@ struct CPA: ParsableCommand {
   @Argument(help: "A dump or image of the same boot.")
   var input: String?
   @OptionGroup var options: InputOptions
-  @OptionGroup var report: ReportOptions
+  @OptionGroup var report: ReportOptions<PlainFormat>
 
   func run() throws {
     var causes: [Finding] = []

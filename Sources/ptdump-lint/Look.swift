@@ -137,7 +137,7 @@ struct Info: ParsableCommand {
 
   @Argument(help: "A dump or an image.") var input: String?
   @OptionGroup var options: InputOptions
-  @OptionGroup var report: ReportOptions
+  @OptionGroup var report: ReportOptions<PlainFormat>
 
   func run() throws {
     let subject = try options.subject(input)

@@ -3,10 +3,11 @@ import Glibc
 import MemoryImages
 import PageTableLint
 
-/// Where a report goes and in which format: `NAME`, or `NAME=PATH`.
-struct ReportTarget: ExpressibleByArgument {
-  enum Format: String, CaseIterable { case text, json }
+/// The formats of a report that has few.
+enum PlainFormat: String, CaseIterable { case text, json }
 
+/// Where a report goes and in which format: `NAME`, or `NAME=PATH`.
+struct ReportTarget<Format: CaseIterable & RawRepresentable<String>>: ExpressibleByArgument {
   let format: Format
   /// Nil for standard output.
   let path: String?
@@ -19,21 +20,26 @@ struct ReportTarget: ExpressibleByArgument {
     self.format = format
     path = parts.count == 2 ? parts[1] : nil
   }
+
+  static var allValueStrings: [String] { Format.allCases.map(\.rawValue) }
 }
 
-/// What the commands that report share.
-struct ReportOptions: ParsableArguments {
-  enum Color: String, ExpressibleByArgument, CaseIterable { case auto, always, never }
+enum Color: String, ExpressibleByArgument, CaseIterable { case auto, always, never }
 
-  @Option(help: "The report's format, text or json, and =PATH for a file; repeatable.")
-  var format: [ReportTarget] = []
+/// What the commands that report share.
+struct ReportOptions<Format: CaseIterable & RawRepresentable<String>>: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "The report's format, and =PATH for a file; repeatable.", valueName: "name[=path]"))
+  var format: [ReportTarget<Format>] = []
 
   @Option(help: "Colour in text: auto, always or never; NO_COLOR turns auto off.")
   var color = Color.auto
 
   /// Writes the report that `make` gives for each format to where it belongs.
-  func write(_ make: (ReportTarget.Format, _ style: TextStyle) throws -> String) throws {
-    let targets = format.isEmpty ? [ReportTarget(argument: "text")].compactMap { $0 } : format
+  func write(_ make: (Format, _ style: TextStyle) throws -> String) throws {
+    let targets =
+      format.isEmpty ? [ReportTarget<Format>(argument: "text")].compactMap { $0 } : format
     for target in targets {
       let text = try make(target.format, style(for: target))
       if let path = target.path {
@@ -49,7 +55,7 @@ struct ReportOptions: ParsableArguments {
     unsafe getenv("NO_COLOR").map { unsafe $0.pointee != 0 } ?? false
   }
 
-  private func style(for target: ReportTarget) -> TextStyle {
+  private func style(for target: ReportTarget<Format>) -> TextStyle {
     switch color {
     case .always: TextStyle(color: true)
     case .never: TextStyle(color: false)

@@ -28,7 +28,7 @@ import Testing
   }
 
   /// The verdict on each document.
-  private func validate(_ documents: [Data], _ schema: String) throws -> [String] {
+  func validate(_ documents: [Data], _ schema: String) throws -> [String] {
     let array = Data("[".utf8) + documents.joined(separator: Data(",".utf8)) + Data("]".utf8)
     let result = try Samples.withTemporaryFile { path in
       try array.write(to: URL(filePath: path))

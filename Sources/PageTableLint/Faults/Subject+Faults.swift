@@ -32,7 +32,7 @@ extension Subject {
     if mode.isCanonical(address) {
       let area = table.layout.area(of: address)
       judgement.area = area.name
-      if area.kind == .image { judgement.symbol = symbols?.name(around: address).map(Self.text) }
+      judgement.symbol = imageSymbol(at: address)
     }
     if fault.kind.isOfMapping {
       judgement.explanation = state(of: address, in: table)
@@ -101,10 +101,6 @@ extension Subject {
     let parts = place.split(separator: "/")[0].split(separator: "+")
     guard let name = parts.first, let start = symbols?[String(name)] else { return nil }
     return parts.count < 2 ? start : UInt64(hexText: parts[1]).map { start &+ $0 }
-  }
-
-  private static func text(_ symbol: (name: String, offset: UInt64)) -> String {
-    symbol.offset == 0 ? symbol.name : "\(symbol.name)+\(symbol.offset.entry)"
   }
 
   /// What the log says of the mapping that a finding is about; the first line of each kind.

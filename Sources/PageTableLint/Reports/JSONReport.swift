@@ -39,7 +39,10 @@ package enum JSONReport {
     let facts: [String: FactRecord]
   }
   struct FactRecord: Encodable { let value, source: String }
-  struct Summary: Encodable { let errors, warnings, notes, rulesRun, rulesSkipped: Int }
+  struct Summary: Encodable {
+    let errors, warnings, notes, rulesRun, rulesSkipped: Int
+    let exitStatus: Int32
+  }
   struct Skipped: Encodable { let rule, reason: String }
   struct Range: Encodable { let start, end: String }
   struct FindingRecord: Encodable {
@@ -50,6 +53,8 @@ package enum JSONReport {
     let level, entry, physical: String?
     let evidence: [String]
     let help, fingerprint: String
+    let known: Bool?
+    let suppression: String?
   }
   struct CPA: Encodable {
     let schemaVersion = JSONReport.version
@@ -72,23 +77,25 @@ package enum JSONReport {
     let verdict, cause, explanation: String
   }
 
-  package static func check(_ reports: [Linter.Report], version: String) throws -> String {
+  static func check(_ result: CheckResult) throws -> String { try encode(object(result)) }
+
+  static func object(_ result: CheckResult) -> Check {
+    let reports = result.reports
     func sum(_ count: (Linter.Report) -> Int) -> Int { reports.reduce(0) { $0 + count($1) } }
     let tests = reports.flatMap(\.subject.selfTests)
-    return try encode(
-      Check(
-        tool: Tool(version: version), inputs: reports.map { input($0.subject) },
-        summary: Summary(
-          errors: sum { $0.count(.error) }, warnings: sum { $0.count(.warning) },
-          notes: sum { $0.count(.note) }, rulesRun: sum(\.rulesRun),
-          rulesSkipped: sum(\.skipped.count)),
-        findings: reports.enumerated().flatMap { index, report in
-          report.findings.map { record($0, input: index, of: report.subject) }
-        },
-        skippedRules: reports.flatMap(\.skipped).map {
-          Skipped(rule: $0.rule.id, reason: $0.reason)
-        },
-        cpaSelfTest: tests.isEmpty ? nil : object(tests), faults: faults(reports)))
+    return Check(
+      tool: Tool(version: result.version), inputs: reports.map { input($0.subject) },
+      summary: Summary(
+        errors: sum { $0.count(.error) }, warnings: sum { $0.count(.warning) },
+        notes: sum { $0.count(.note) }, rulesRun: sum(\.rulesRun),
+        rulesSkipped: sum(\.skipped.count), exitStatus: result.status),
+      findings: reports.enumerated().flatMap { index, report in
+        report.findings.map { record($0, input: index, of: report.subject) }
+      },
+      skippedRules: reports.flatMap(\.skipped).map {
+        Skipped(rule: $0.rule.id, reason: $0.reason)
+      },
+      cpaSelfTest: tests.isEmpty ? nil : object(tests), faults: faults(reports))
   }
 
   private static func faults(_ reports: [Linter.Report]) -> [FaultRecord]? {
@@ -120,7 +127,7 @@ package enum JSONReport {
       pages: finding.pages,
       level: finding.level, entry: finding.entry?.entry, physical: finding.physical?.entry,
       evidence: finding.evidence, help: finding.help,
-      fingerprint: finding.fingerprint(in: subject.kernel.layout))
+      fingerprint: finding.fingerprint, known: finding.isKnown, suppression: finding.suppression)
   }
 
   package static func cpa(_ tests: [SelfTestJudge.Judgement]) throws -> String {

@@ -38,24 +38,31 @@ package enum TextReport {
   package enum Detail: Sendable { case quiet, normal, verbose }
 
   /// The findings, then a line that sums them up; quiet says nothing where there is no finding.
-  package static func check(_ reports: [Linter.Report], detail: Detail, style: TextStyle) -> String
-  {
+  ///
+  /// - Parameter status: the exit status to tell, where there is one.
+  package static func check(
+    _ reports: [Linter.Report], detail: Detail, style: TextStyle, status: Int32? = nil
+  ) -> String {
     var lines: [String] = []
     for report in reports { lines += findings(report, detail: detail, style: style) }
-    let findings = reports.flatMap(\.findings)
-    if detail == .quiet, findings.isEmpty { return "" }
-    func count(_ severity: Severity) -> Int { findings.count { $0.severity == severity } }
+    if detail == .quiet, reports.allSatisfy(\.findings.isEmpty) { return "" }
+    lines.append("ptdump-lint: \(summary(reports, style: style, status: status))")
+    return lines.joined(separator: "\n") + "\n"
+  }
+
+  /// The verdict and the figures, one line.
+  static func summary(_ reports: [Linter.Report], style: TextStyle, status: Int32?) -> String {
+    func count(_ severity: Severity) -> Int { reports.reduce(0) { $0 + $1.count(severity) } }
     let verdict =
       count(.error) + count(.warning) > 0
       ? style.red("FAILED")
       : reports.contains(where: \.isIncomplete)
         ? style.yellow("INCOMPLETE") : style.green("passed")
-    lines.append(
-      "ptdump-lint: \(verdict), \(count(.error)) errors, \(count(.warning)) warnings, "
-        + "\(count(.note)) notes in \(reports.map(\.rulesRun).reduce(0, +)) rules "
-        + "(\(reports.map(\.skipped.count).reduce(0, +)) skipped)"
-        + (reports.count > 1 ? " over \(reports.count) inputs" : ""))
-    return lines.joined(separator: "\n") + "\n"
+    return "\(verdict), \(count(.error)) errors, \(count(.warning)) warnings, "
+      + "\(count(.note)) notes in \(reports.map(\.rulesRun).reduce(0, +)) rules "
+      + "(\(reports.map(\.skipped.count).reduce(0, +)) skipped)"
+      + (reports.count > 1 ? " over \(reports.count) inputs" : "")
+      + (status.map { ", exit status \($0)" } ?? "")
   }
 
   private static func findings(_ report: Linter.Report, detail: Detail, style: TextStyle)
@@ -129,14 +136,18 @@ package enum TextReport {
     lines.append(
       "\(path): \(style.severity(finding.severity)): \(finding.rule.id) \(finding.rule.name): "
         + finding.message)
-    if finding.start != finding.end || finding.start != 0 {
+    return lines + details(finding, mode: mode).map { "    \($0)" }
+  }
+
+  /// Where a finding lies, what speaks for it and what helps, a line each.
+  static func details(_ finding: Finding, mode: PagingMode) -> [String] {
+    var lines: [String] = []
+    if finding.hasRange {
       lines.append(
-        "    range: \(mode.text(finding.start))-\(mode.text(finding.end)), \(finding.pages) pages, "
+        "range: \(mode.text(finding.start))-\(mode.text(finding.end)), \(finding.pages) pages, "
           + "\(finding.table) table, \(finding.area)")
     }
-    lines += finding.evidence.map { "    \($0)" }
-    lines.append("    help: \(finding.help)")
-    return lines
+    return lines + finding.evidence + ["help: \(finding.help)"]
   }
 
   /// What is new in a report and what is gone since the one before; nil where nothing changed.

@@ -1,0 +1,106 @@
+internal import PageTables
+
+/// What a run of `check` came to: the reports of its inputs, and how they are judged.
+package struct CheckResult: Sendable {
+  package let reports: [Linter.Report]
+  /// The severity from which the exit status is 1; nil for never.
+  package let failOn: Severity?
+  package let allowIncomplete: Bool
+  /// The program's.
+  package let version: String
+
+  package init(
+    _ reports: [Linter.Report], failOn: Severity?, allowIncomplete: Bool, version: String
+  ) {
+    self.reports = reports
+    self.failOn = failOn
+    self.allowIncomplete = allowIncomplete
+    self.version = version
+  }
+
+  /// The exit status of the contract; a finding in one input outweighs that another was read in part.
+  package var status: Int32 {
+    let statuses = reports.map { $0.status(failOn: failOn, allowIncomplete: allowIncomplete) }
+    return statuses.contains(1) ? 1 : statuses.max() ?? 0
+  }
+
+  /// The verdict, the figures and the exit status, one line.
+  var summary: String {
+    TextReport.summary(reports, style: TextStyle(color: false), status: status)
+  }
+
+  /// The rules that were asked for, and those that findings bring beside them.
+  var rules: [Rule] {
+    var ids: Set<String> = []
+    return reports.flatMap { $0.rules + $0.findings.map(\.rule) }.filter {
+      ids.insert($0.id).inserted
+    }
+  }
+
+  /// What one rule said of one input.
+  struct RuleResult {
+    let rule: Rule
+    /// The findings that make the exit status 1.
+    let failures: [Finding]
+    /// The findings that do not: of less severity, known or accepted.
+    let remarks: [Finding]
+    /// Why it did not run.
+    let skipped: String?
+  }
+
+  func results(of report: Linter.Report) -> [RuleResult] {
+    rules.map { rule in
+      let findings = report.findings.filter { $0.rule.id == rule.id }
+      return RuleResult(
+        rule: rule, failures: findings.filter { $0.fails(failOn) },
+        remarks: findings.filter { !$0.fails(failOn) },
+        skipped: findings.isEmpty
+          ? report.skipped.first { $0.rule.id == rule.id }?.reason : nil)
+    }
+  }
+}
+
+extension Linter.Report {
+  /// What was not seen of the input, in words; nil where it was read whole.
+  var incompleteness: String? {
+    guard isIncomplete else { return nil }
+    let problems = subject.problems
+    return "analysed in part: "
+      + (problems.isEmpty
+        ? "tables are missing or cut off, see the findings of family 9"
+        : problems.joined(separator: "; "))
+  }
+}
+
+extension Subject {
+  /// The line of a text dump, from 1, that shows where a finding starts; nil for images.
+  func line(of finding: Finding) -> Int? {
+    guard let text, finding.hasRange,
+      let index = text.space.runs.firstIndex(where: { $0.contains(finding.start) }),
+      index < text.lines.count
+    else { return nil }
+    return text.lines[index]
+  }
+}
+
+extension Finding {
+  /// `known` or `accepted: REASON`; nil for what counts.
+  var remark: String? {
+    suppression.map { "accepted: \($0)" } ?? (isKnown == true ? "known" : nil)
+  }
+
+  /// `PT001 writable-executable`.
+  var title: String { "\(rule.id) \(rule.name)" }
+}
+
+extension String {
+  /// Without control characters, which a log's quotes may hold and XML forbids; line ends stay.
+  var printable: String {
+    String(
+      String.UnicodeScalarView(
+        unicodeScalars.map { scalar in
+          scalar.properties.generalCategory == .control && scalar != "\n" && scalar != "\t"
+            || scalar.value & 0xfffe == 0xfffe ? "\u{fffd}" : scalar
+        }))
+  }
+}

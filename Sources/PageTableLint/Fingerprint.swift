@@ -1,0 +1,72 @@
+internal import MemoryImages
+internal import PageTables
+
+/// What tells a defect from others in every boot of one kernel on one machine.
+///
+/// KASLR moves areas as a whole: what lies in one that is filled alike in each boot keeps its distance
+/// from the area's start (the direct map and vmemmap: the same memory; EFI: the same firmware), and what
+/// lies in the kernel image that from `_text`, whichever symbols the input knows. Elsewhere addresses
+/// are handed out as the boot goes (vmalloc, modules), or at random (the cpu entry area, ESPfix, a
+/// process), and what is left is how much of the area has the defect.
+///
+/// The rule, the table, the area and the leaves' level and common attributes are always part of it;
+/// severity and words never are, nor the flags A and D, which come with use.
+extension Finding {
+  func identity(in subject: Subject) -> String {
+    [
+      rule.id, stableTable, area, extent(in: subject), level ?? "",
+      attributes.joined(separator: " "),
+    ]
+    .joined(separator: "|")
+  }
+
+  /// The table's name, without what a boot hands out: a process by its name, not by its number.
+  private var stableTable: String {
+    if table.hasPrefix("pid "), let name = table.firstIndex(of: "(") { return "\(table[name...])" }
+    return table.hasPrefix("0x") ? "root" : table
+  }
+
+  private func extent(in subject: Subject) -> String {
+    let area = subject.kernel.layout.area(of: start)
+    func from(_ base: UInt64) -> String { "\((start &- base).hex())+\((end &- start).hex())" }
+    switch area.kind {
+    case .directMap, .vmemmap, .guardHole, .ldtRemap, .efi, .fixmap: return from(area.start)
+    case .image: return from(subject.imageStart ?? area.start)
+    case .user, .vmalloc, .cpuEntryArea, .espfix, .modules, .persistentKmap, .other:
+      return "\(pages) pages"
+    }
+  }
+}
+
+extension Subject {
+  /// Where the kernel image starts: `_text`, or the first leaf there, which is the same address.
+  ///
+  /// Source: `cleanup_highmap`, arch/x86/mm/init_64.c, 6.12.
+  fileprivate var imageStart: UInt64? {
+    symbols?["_text"] ?? kernel.layout.runs(.image, in: kernel.space).first(where: \.isLeaf)?.start
+  }
+
+  /// What lies at an address of the kernel image: a symbol and the distance from it.
+  func imageSymbol(at address: UInt64) -> String? {
+    guard kernel.layout.area(of: address).kind == .image else { return nil }
+    return symbols?.name(around: address).map {
+      $0.offset == 0 ? $0.name : "\($0.name)+\($0.offset.entry)"
+    }
+  }
+}
+
+extension [Finding] {
+  /// The findings with their fingerprints; of several that are alike each has its own.
+  func fingerprinted(in subject: Subject) -> [Finding] {
+    var seen: [String: Int] = [:]
+    return map { finding in
+      var finding = finding
+      let identity = finding.identity(in: subject)
+      seen[identity, default: 0] += 1
+      var sum = Checksum()
+      sum.add("\(identity)|\(seen[identity] ?? 1)".utf8)
+      finding.fingerprint = sum.value.hex(digits: 16)
+      return finding
+    }
+  }
+}

@@ -1,0 +1,73 @@
+internal import MemoryImages
+internal import PageTables
+
+/// Markdown for a mail or a job's summary: tables of the inputs and the findings, then each whole.
+///
+/// Source: GitHub Flavored Markdown Spec 0.29, "Tables (extension)".
+enum MarkdownReport {
+  static func check(_ result: CheckResult) -> String {
+    var lines = [
+      "# ptdump-lint", "", result.summary.text, "",
+      "| input | format | paging mode | release | read |", "|---|---|---|---|---|",
+    ]
+    for report in result.reports {
+      let subject = report.subject
+      let cells = [
+        subject.path, subject.format, subject.mode.name,
+        subject.facts.release?.value ?? "unknown", report.incompleteness ?? "whole",
+      ]
+      lines.append("| \(cells.map(\.text).joined(separator: " | ")) |")
+    }
+    let findings = result.reports.flatMap { report in
+      report.findings.map { (report: report, finding: $0) }
+    }
+    if !findings.isEmpty {
+      lines += [
+        "", "## Findings", "", "| severity | rule | finding | where | pages |",
+        "|---|---|---|---|---:|",
+      ]
+    }
+    for (report, finding) in findings {
+      let mode = report.subject.mode
+      let place =
+        finding.hasRange
+        ? "\(mode.text(finding.start))-\(mode.text(finding.end)), \(finding.area)" : "input"
+      let severity =
+        finding.severity.rawValue + (finding.remark.map { " (\($0))" } ?? "")
+      let cells = [severity, finding.title, finding.message, place, "\(finding.pages)"]
+      lines.append("| \(cells.map(\.text).joined(separator: " | ")) |")
+    }
+    for (report, finding) in findings where finding.isOpen {
+      lines += ["", "### \(finding.title.text)", "", finding.message.text, ""]
+      lines += fenced(
+        [report.subject.path] + TextReport.details(finding, mode: report.subject.mode))
+    }
+    let skipped = result.reports.flatMap(\.skipped)
+    if !skipped.isEmpty {
+      lines += ["", "## Rules that could not run", ""]
+      lines += skipped.map { "- \("\($0.rule.id) \($0.rule.name): \($0.reason)".text)" }
+    }
+    return lines.joined(separator: "\n") + "\n"
+  }
+
+  /// Lines as they are; the fence is longer than any in them.
+  private static func fenced(_ lines: [String]) -> [String] {
+    let text = lines.joined(separator: "\n").printable
+    var fence = "```"
+    while text.contains(fence) { fence += "`" }
+    return [fence + "text", text, fence]
+  }
+}
+
+extension String {
+  /// As plain text of Markdown, on one line, also in a table's cell.
+  fileprivate var text: String {
+    printable.map { character in
+      switch character {
+      case "\n": " "
+      case "\\", "`", "*", "_", "[", "]", "<", ">", "#", "|", "~", "&": "\\\(character)"
+      default: String(character)
+      }
+    }.joined()
+  }
+}
