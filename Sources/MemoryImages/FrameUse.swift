@@ -33,7 +33,10 @@ extension KernelImage {
         let count = reader.word(at: page &+ refcount, size: 4),
         let flags = reader.word(at: page &+ flags)
       else { return nil }
-      if isType(type, buddy) || count == 0 { return .free }
+      // Nobody has set it up: memory without struct page, or zeros in the place of what is missing.
+      if type == 0, count == 0, flags == 0 { return nil }
+      // The processors' own lists: no references, no type.
+      if isType(type, buddy) || count == 0 && type == 0xffff_ffff { return .free }
       if let slab, isType(type, slab) { return .slab }
       if let slabFlag, slabFlag < 64, flags & 1 << slabFlag != 0 { return .slab }
       return .other

@@ -67,13 +67,28 @@ private struct DeclaredMemory: PhysicalMemory {
     #expect(space.tablesRead == 4)
   }
 
-  @Test func selfReferenceIsBounded() {
+  @Test func sharedTablesAreBounded() {
     // Alternating flags keep runs from merging: 512^4 leaves if nothing stopped the walk.
-    var table: [Int: UInt64] = [:]
-    for index in 0..<512 { table[index] = index % 2 == 0 ? 0x1063 : 0x1067 }
-    let space = walk([0x1000: table])
+    func table(_ next: UInt64) -> [Int: UInt64] {
+      Dictionary(uniqueKeysWithValues: (0..<512).map { ($0, next | ($0 % 2 == 0 ? 0x63 : 0x67)) })
+    }
+    let space = walk([
+      0x1000: table(0x2000), 0x2000: table(0x3000), 0x3000: table(0x4000), 0x4000: table(0x5000),
+    ])
     #expect(space.runs.count < 8 << 20)
     #expect(space.anomalies.contains { $0.kind == .walkLimit })
+  }
+
+  @Test func tableThatLeadsBack() {
+    let space = walk([
+      0x1000: [300: 0x2063, 493: 0x1063], 0x2000: [0: 0x3063, 1: 0x2063],
+      0x3000: [0: 0x8000_0000_0020_01e3],
+    ])
+    let found = space.anomalies.filter { $0.kind == .tableCycle }
+    #expect(found.map(\.address) == [0xffff_9600_4000_0000, 0xffff_f680_0000_0000])
+    #expect(found.map(\.level) == [3, 4])
+    #expect(leaves(space).count == 1)
+    #expect(space.pointers.count == 2)
   }
 
   @Test func unreadableTablesAreSaid() {
