@@ -62,6 +62,13 @@ import Testing
     #expect(try validate([output(arguments)], schema) == ["valid"], "\(arguments)")
   }
 
+  @Test func ruleList() throws {
+    try expectValid("rules", ["rules", "--format", "json"])
+    let markdown = try output(["explain", "global-mixed", "--format", "markdown"])
+    let page = Samples.root.appending(path: "docs/rules/PT201.md")
+    #expect(try markdown == Data(contentsOf: page))
+  }
+
   /// A filtered dump tells its level; standard input may be packed, and an image.
   @Test func aPackedImageOnStandardInput() throws {
     var options = Container.KdumpOptions()

@@ -134,6 +134,25 @@ package enum JSONReport {
     try encode(object(tests))
   }
 
+  private struct RuleRecord: Encodable {
+    let id, name, severity, summary: String
+    let needs: [String]
+    /// By heading, in plain text.
+    let documentation: [String: String]
+  }
+
+  /// All rules.
+  package static func rules() throws -> String {
+    try encode(
+      Rule.all.map { rule in
+        RuleRecord(
+          id: rule.id, name: rule.name, severity: rule.severity.rawValue, summary: rule.summary,
+          needs: rule.needs.map(\.inWords),
+          documentation: Dictionary(
+            RulePage.sections(rule).map { ($0.label, $0.text) }, uniquingKeysWith: { $1 }))
+      })
+  }
+
   package static func info(_ subject: Subject) throws -> String { try encode(input(subject)) }
 
   private static func input(_ subject: Subject) -> Input {

@@ -1,0 +1,65 @@
+/// What a rule says of itself, as a page of Markdown; docs/rules is made of these.
+package enum RulePage {
+  private static let origin = """
+    <!-- Made from Sources/PageTableLint/Rules by RECORD=1 swift test --filter RulePages -->
+
+    """
+  private static let labels = [
+    "What", "Why", "How Linux should look", "False alarm", "Fix", "References",
+  ]
+
+  /// A rule's documentation, cut at its labels.
+  package static func sections(_ rule: Rule) -> [(label: String, text: String)] {
+    var sections: [(label: String, text: String)] = []
+    for line in rule.documentation.split(separator: "\n") {
+      if let label = labels.first(where: { line.hasPrefix("\($0):") }) {
+        let text = line.dropFirst(label.count + 1).drop { $0 == " " }
+        sections.append((label: label, text: text.prefix(1).uppercased() + text.dropFirst()))
+      } else if !sections.isEmpty {
+        let last = sections.count - 1
+        sections[last].text += (sections[last].text.isEmpty ? "" : "\n") + line
+      }
+    }
+    return sections
+  }
+
+  /// By file name.
+  package static var all: [String: String] {
+    var pages = ["README.md": overview]
+    for rule in Rule.all { pages["\(rule.id).md"] = page(rule) }
+    return pages
+  }
+
+  package static func page(_ rule: Rule) -> String {
+    let needs =
+      rule.needs.isEmpty
+      ? "Runs on every input."
+      : "Needs \(rule.needs.map(\.inWords).joined(separator: "; "))."
+    let body = sections(rule).map { "\n## \($0.label)\n\n\($0.text)\n" }.joined()
+    return """
+      \(origin)
+      # \(rule.id) \(rule.name)
+
+      **\(rule.severity.rawValue)**: \(rule.summary)
+
+      \(needs)
+      \(body)
+      """
+  }
+
+  private static var overview: String {
+    let rows = Rule.all.sorted { $0.id < $1.id }.map { rule in
+      "| [\(rule.id)](\(rule.id).md) | \(rule.name) | \(rule.severity.rawValue) | \(rule.summary) |\n"
+    }
+    return """
+      \(origin)
+      # Rules
+
+      `ptdump-lint explain RULE` prints the same, by id or by name.
+
+      | id | name | severity | summary |
+      |---|---|---|---|
+      \(rows.joined())
+      """
+  }
+}
