@@ -16,7 +16,8 @@ extension Rule {
       text (in whole 2M pages on 64 bits), one page a processor of its TSS, which lies in the
       direct map; and with pti=auto and no PCID the image from _text to the end of rodata.
       False alarm: without symbols the rule does not know where entry text and rodata end and leaves
-      the image out. On 32 bits, where the image lies in the direct map, only vmalloc and the kmap are
+      the image out; without a log it does not know how many processors there may be, and takes
+      single pages of the direct map for their TSS. On 32 bits, where the image lies in the direct map, only vmalloc and the kmap are
       judged.
       Fix: see which pti_clone_pgtable() call covers the address.
       References:
@@ -67,12 +68,17 @@ extension Rule {
   }
 
   /// The direct map's pages beyond one a processor, which is its TSS.
+  ///
+  /// How many processors there may be the log tells: `setup_per_cpu_areas`,
+  /// arch/x86/kernel/setup_percpu.c, 6.12.
   private static func notTSS(_ subject: Subject, _ table: Table) -> [Run] {
     let leaves = table.layout.runs(.directMap, in: table.space).filter(\.isLeaf)
-    let count = subject.image?.cpus.count ?? 0
-    if leaves.allSatisfy({ $0.pages == 1 }) {
-      return count == 0 || leaves.count <= count ? [] : leaves
+    let digits = subject.log?.value.firstRange(of: " nr_cpu_ids:").map { range in
+      subject.log?.value[range.upperBound...].prefix(while: \.isNumber) ?? ""
     }
-    return leaves.filter { $0.pages > 1 && $0.pages > count }
+    guard let count = digits.flatMap({ UInt64($0) }) else {
+      return leaves.filter { $0.pages > 1 }
+    }
+    return leaves.reduce(0) { $0 + $1.pages } > count ? leaves : []
   }
 }

@@ -13,12 +13,14 @@ extension Rule {
       Why: the processor does not keep the two coherent: writes are lost or come late.
       How Linux should look: change_page_attr() gives all mappings of a page one type.
       False alarm: devices' registers and firmware's reserved memory, which the direct map has not or
-      whose type the MTRRs decide: the rule looks at System RAM above 1 MiB only. Where the direct map
-      has one large page, PT303 speaks.
+      whose type the MTRRs decide: the rule looks at System RAM above 1 MiB only. A write-combining
+      alias is a note: i915 makes such by vmap() on purpose, and its hardware snoops. Where the direct
+      map has one large page, PT303 speaks.
       Fix: set_memory_uc(), _wc() or _wb() instead of a mapping with a protection of its own.
       References:
       - Documentation/arch/x86/pat.rst, Linux 6.12
       - arch/x86/mm/pat/set_memory.c, Linux 6.12: cpa_process_alias
+      - drivers/gpu/drm/i915/gem/i915_gem_pages.c, Linux 6.12: i915_gem_object_map_page
       """
   ) { rule, subject in
     conflictingAliases(subject).flatMap { table, conflicts in
@@ -75,8 +77,11 @@ extension Rule {
             + "\(mode.text(base &+ physical)) \(MemoryType(direct).rawValue), both of \(physical.entry)",
           at: 0)
       }
+      // Write-combining beside write-back: a driver's doing, and known to work.
+      let isCombining = runs.allSatisfy { MemoryType($0) == .writeCombining }
       return Finding(
-        rule, "\(total(runs)) \(what)", in: table, runs: runs, area: area, evidence: lines,
+        rule, severity: isCombining ? .note : nil, "\(total(runs)) \(what)", in: table, runs: runs,
+        area: area, evidence: lines,
         help: help)
     }
   }
