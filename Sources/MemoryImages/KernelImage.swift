@@ -239,13 +239,15 @@ package struct KernelImage: Sendable {
   ///
   /// What the kernel gives back of its image when init ends belongs to nobody any more. Source:
   /// `free_initmem`, arch/x86/mm/init.c, `mark_rodata_ro`, arch/x86/mm/init_64.c, and
-  /// `alternative_instructions`, arch/x86/kernel/alternative.c (one processor), 6.12.
+  /// `alternative_instructions`, arch/x86/kernel/alternative.c (one processor), and
+  /// `mem_encrypt_free_decrypted_mem`, arch/x86/mm/mem_encrypt_amd.c, 6.12.
   package func owner(ofTable physical: UInt64) -> String? {
     guard let symbols, imageFrames?.contains(physical) == true else { return nil }
     let address = physical &+ imageOffset
     let freed = [
       ("__init_begin", "__init_end"), ("_etext", "__start_rodata"), ("__end_rodata", "_sdata"),
       ("__smp_locks", "__smp_locks_end"),
+      ("__start_bss_decrypted_unused", "__end_bss_decrypted"),
     ]
     for (start, end) in freed {
       if let start = symbols[start], let end = symbols[end], address >= start, address < end {
