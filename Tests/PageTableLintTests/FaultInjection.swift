@@ -286,7 +286,8 @@ extension Injection {
             ? []
             : patient.sites.filter { site in
               site.isLeaf && site.isGlobal && mapped.contains(site.area)
-                && !(site.area == .directMap && site.level == 1 && site.isWritable)
+                && !(site.area == .directMap && site.level == 1
+                  && (site.isWritable || !patient.isOfImage(site)))
                 && site.area != .vmemmap
             }
         }, entry: { _, site, _ in site.entry & ~0x100 }),

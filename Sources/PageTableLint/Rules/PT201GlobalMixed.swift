@@ -15,7 +15,8 @@ extension Rule {
       How Linux should look: without PTI each present kernel leaf of init_mm is global, but for 4K
       pages of the direct map that were taken out of it and put back, as those of freed modules and
       BPF programs are: the kernel drops the bit with _PAGE_PRESENT and sets only the latter again.
-      The rule leaves such pages out where no larger page of the direct map lacks the bit.
+      The next module that gets such a page makes it read-only, without the bit. The rule leaves such
+      pages out where no larger page of the direct map lacks the bit.
       False alarm: with PTI on (the rule stands back), EFI's own table, Xen PV. After a self-test
       that clears G and sets it again, pages with the bit lie scattered among those without: the
       test's doing, and said in the evidence.
@@ -34,7 +35,9 @@ extension Rule {
         let global = table.space.mode.global
         let leaves = table.layout.runs(area.kind, in: table.space).filter(\.isLeaf)
         let lacking = leaves.filter { $0.flags & global == 0 }
-        if kind == .directMap, lacking.allSatisfy({ wasPutBack($0, mode: table.space.mode) }) {
+        if kind == .directMap,
+          lacking.allSatisfy({ wasPutBack($0, subject, mode: table.space.mode) })
+        {
           return nil
         }
         let having = leaves.filter { $0.flags & global != 0 }
@@ -71,9 +74,12 @@ extension Rule {
     }
   }
 
-  /// Whether a leaf of the direct map looks as `set_direct_map_default_noflush` leaves it.
-  private static func wasPutBack(_ run: Run, mode: PagingMode) -> Bool {
-    run.level == 1 && run.flags & mode.write != 0 && run.flags & mode.noExecute == mode.noExecute
+  /// Whether a leaf of the direct map looks as `set_direct_map_default_noflush` leaves it, or as the
+  /// next module makes it that gets the page: read-only again. What the image still has is never put back.
+  private static func wasPutBack(_ run: Run, _ subject: Subject, mode: PagingMode) -> Bool {
+    guard run.level == 1, run.flags & mode.noExecute == mode.noExecute else { return false }
+    if run.flags & mode.write != 0 { return true }
+    return run.physical.flatMap { subject.image?.owner(ofTable: $0) } == nil
   }
 
   static let globalAreas: [Area.Kind] = [.directMap, .vmalloc, .vmemmap, .image, .modules]
