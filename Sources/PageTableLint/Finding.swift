@@ -42,6 +42,9 @@ package struct Finding: Sendable {
   /// Whether it counts: it is neither known nor accepted.
   package var isOpen: Bool { isKnown != true && suppression == nil }
 
+  /// Whether a look that shows it for the first time says something new.
+  var isNews: Bool { isOpen && !isPassing }
+
   /// Whether it makes the exit status 1; nil fails on nothing.
   package func fails(_ failOn: Severity?) -> Bool {
     isOpen && failOn.map { severity >= $0 } ?? false

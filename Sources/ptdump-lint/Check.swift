@@ -15,6 +15,10 @@ struct Check: ParsableCommand {
   var failOn = FailOn.warning
   @Flag(help: "Status 3 becomes 0.")
   var allowIncomplete = false
+  @Option(help: "A file of findings that are known: they do not count.")
+  var baseline: String?
+  @Option(help: "Write the findings to a file, for --baseline.")
+  var writeBaseline: String?
   @Option(help: "Look again every so many seconds and print what changed, until interrupted.")
   var watch: UInt32?
   @Option(help: "Only these rules, by id or name, separated by commas.")
@@ -24,13 +28,20 @@ struct Check: ParsableCommand {
 
   func run() throws {
     let rules = try rules()
+    let known = try readBaseline()
     let reports = try options.inputs(inputs).map { try look(at: $0, rules: rules) }
     let result = CheckResult(
-      reports, failOn: failOn.severity, allowIncomplete: allowIncomplete, version: version)
+      reports, failOn: failOn.severity, allowIncomplete: allowIncomplete, version: version,
+      baseline: known)
+    if let writeBaseline {
+      try writeFile(writeBaseline, Array(Baseline(result.reports).json().utf8))
+    }
     try report.write { format, style in
       try format.report(result, detail: options.detail, style: style)
     }
-    if let watch { try keepWatching(every: watch, rules: rules, from: reports) }
+    if let watch {
+      try keepWatching(every: watch, rules: rules, known: known, from: result.reports)
+    }
     if result.status != 0 { throw ExitCode(result.status) }
   }
 
@@ -56,7 +67,7 @@ struct Check: ParsableCommand {
 
   /// Prints what changes in the findings, for ever.
   private func keepWatching(
-    every seconds: UInt32, rules: [Rule], from first: [Linter.Report]
+    every seconds: UInt32, rules: [Rule], known: Baseline?, from first: [Linter.Report]
   ) throws -> Never {
     var reports = first
     while true {
@@ -64,13 +75,20 @@ struct Check: ParsableCommand {
       fflush(nil)
       sleep(seconds)
       for (index, input) in try options.inputs(inputs).enumerated() {
-        let next = try look(at: input, rules: rules)
+        let look = try look(at: input, rules: rules)
+        let next = known?.marking(look) ?? look
         try report.write { _, style in
           TextReport.changes(from: reports[index], to: next, style: style) ?? ""
         }
         reports[index] = next
       }
     }
+  }
+
+  private func readBaseline() throws -> Baseline? {
+    guard let baseline else { return nil }
+    let bytes = try ImageFile.content(path: baseline).wholeContent(limit: textLimit)
+    return try Baseline(json: bytes, path: baseline)
   }
 
   private func rules() throws -> [Rule] {
