@@ -38,6 +38,8 @@ package struct Finding: Sendable {
   package var isKnown: Bool?
   /// Why it is accepted, where an exception covers it.
   package var suppression: String?
+  /// The configuration's exception that covers it, or that it is about.
+  var exception: Int?
 
   /// Whether it counts: it is neither known nor accepted.
   package var isOpen: Bool { isKnown != true && suppression == nil }

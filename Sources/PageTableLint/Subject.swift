@@ -40,6 +40,10 @@ package struct Subject: Sendable {
   package internal(set) var faults: [FaultJudgement] = []
   /// The part of the address space that was asked for; nil for all of it.
   package private(set) var range: ClosedRange<UInt64>?
+  /// What the project says of its kernels.
+  package var configuration: Configuration?
+  /// The exceptions, by their index, that no finding needs.
+  var unusedExceptions: [Int] = []
   /// What the input lacks, a line each; any makes the analysis incomplete.
   package var problems: [String] = []
 

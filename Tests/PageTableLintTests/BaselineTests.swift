@@ -39,6 +39,10 @@ import Testing
     }
   }
 
+  @Test func theSampleIsWhatIsWritten() throws {
+    #expect(try Samples.text("cpa-2008", "known.json") == Baseline([report("cpa-2008")]).json())
+  }
+
   @Test func knownFindingsDoNotCount() throws {
     let report = try report("cpa-2008")
     let known = result([report], Baseline([report]))
