@@ -17,7 +17,8 @@ let package = Package(
     .executable(name: "ptdump-lint", targets: ["ptdump-lint"])
   ],
   dependencies: [
-    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
   ],
   targets: [
     .target(name: "PageTables", swiftSettings: settings),
@@ -30,7 +31,8 @@ let package = Package(
       name: "MemoryImages", dependencies: ["PageTables", "CElfutils", "CLibbpf", "CKdumpfile"],
       swiftSettings: settings),
     .target(
-      name: "PageTableLint", dependencies: ["PageTables", "MemoryImages"],
+      name: "PageTableLint",
+      dependencies: ["PageTables", "MemoryImages", .product(name: "Yams", package: "Yams")],
       swiftSettings: settings),
     .executableTarget(
       name: "ptdump-lint",
@@ -49,7 +51,10 @@ let package = Package(
       swiftSettings: settings),
     .testTarget(
       name: "PageTableLintTests",
-      dependencies: ["PageTables", "MemoryImages", "PageTableLint", "Support"],
+      dependencies: [
+        "PageTables", "MemoryImages", "PageTableLint", "Support",
+        .product(name: "Yams", package: "Yams"),
+      ],
       swiftSettings: settings),
   ]
 )

@@ -37,6 +37,12 @@ package struct Symbols: Sendable {
   package var count: Int { sorted.count }
   package subscript(name: String) -> UInt64? { addresses[name] }
 
+  /// The next address behind `address` where a symbol starts.
+  package func next(after address: UInt64) -> UInt64? {
+    let index = sorted.partitioningIndex { $0.address > address }
+    return index < sorted.count ? sorted[index].address : nil
+  }
+
   /// The name of what starts at `address`.
   package func name(at address: UInt64) -> String? {
     var low = sorted.partitioningIndex { $0.address >= address }

@@ -8,11 +8,15 @@ package struct CheckResult: Sendable {
   package let allowIncomplete: Bool
   /// The program's.
   package let version: String
+  /// What the baseline holds and no report has any more; nil without a baseline.
+  package let gone: [Baseline.Entry]?
 
   package init(
-    _ reports: [Linter.Report], failOn: Severity?, allowIncomplete: Bool, version: String
+    _ reports: [Linter.Report], failOn: Severity?, allowIncomplete: Bool, version: String,
+    baseline: Baseline? = nil
   ) {
-    self.reports = reports
+    self.reports = baseline.map { reports.map($0.marking) } ?? reports
+    gone = baseline?.gone(from: reports)
     self.failOn = failOn
     self.allowIncomplete = allowIncomplete
     self.version = version
@@ -26,7 +30,8 @@ package struct CheckResult: Sendable {
 
   /// The verdict, the figures and the exit status, one line.
   var summary: String {
-    TextReport.summary(reports, style: TextStyle(color: false), status: status)
+    TextReport.summary(
+      reports, style: TextStyle(color: false), status: status, gone: gone?.count ?? 0)
   }
 
   /// The rules that were asked for, and those that findings bring beside them.

@@ -38,9 +38,14 @@ package struct Finding: Sendable {
   package var isKnown: Bool?
   /// Why it is accepted, where an exception covers it.
   package var suppression: String?
+  /// The configuration's exception that covers it, or that it is about.
+  var exception: Int?
 
   /// Whether it counts: it is neither known nor accepted.
   package var isOpen: Bool { isKnown != true && suppression == nil }
+
+  /// Whether a look that shows it for the first time says something new.
+  var isNews: Bool { isOpen && !isPassing }
 
   /// Whether it makes the exit status 1; nil fails on nothing.
   package func fails(_ failOn: Severity?) -> Bool {

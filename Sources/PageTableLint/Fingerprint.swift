@@ -20,11 +20,8 @@ extension Finding {
     .joined(separator: "|")
   }
 
-  /// The table's name, without what a boot hands out: a process by its name, not by its number.
-  private var stableTable: String {
-    if table.hasPrefix("pid "), let name = table.firstIndex(of: "(") { return "\(table[name...])" }
-    return table.hasPrefix("0x") ? "root" : table
-  }
+  /// The table's name, without what a boot hands out.
+  var stableTable: String { Table.stableName(table) }
 
   private func extent(in subject: Subject) -> String {
     let area = subject.kernel.layout.area(of: start)
@@ -38,11 +35,21 @@ extension Finding {
   }
 }
 
+extension Table {
+  /// The name without what a boot hands out: a process by its name, not by its number.
+  static func stableName(_ name: String) -> String {
+    if name.hasPrefix("pid "), let start = name.firstIndex(of: "(") { return "\(name[start...])" }
+    return name.hasPrefix("0x") ? "root" : name
+  }
+
+  var stableName: String { Self.stableName(name) }
+}
+
 extension Subject {
   /// Where the kernel image starts: `_text`, or the first leaf there, which is the same address.
   ///
   /// Source: `cleanup_highmap`, arch/x86/mm/init_64.c, 6.12.
-  fileprivate var imageStart: UInt64? {
+  var imageStart: UInt64? {
     symbols?["_text"] ?? kernel.layout.runs(.image, in: kernel.space).first(where: \.isLeaf)?.start
   }
 

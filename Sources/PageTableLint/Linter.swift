@@ -36,14 +36,23 @@ package struct Linter {
   package static func run(_ subject: Subject, rules: [Rule] = Rule.all) -> Report {
     var findings: [Finding] = []
     var skipped: [(rule: Rule, reason: String)] = []
-    for rule in rules {
+    func run(_ rule: Rule, on subject: Subject) {
       if let reason = rule.needs.lazy.compactMap({ $0.missing(in: subject) }).first {
         skipped.append((rule: rule, reason: reason))
       } else {
         findings += rule.check(rule, subject)
       }
     }
-    findings = withoutConsequences(findings)
+    // What exceptions are good for shows when all else is said.
+    let first = rules.filter { !$0.needs.contains(.exceptions) }
+    for rule in first { run(rule, on: subject) }
+    findings = withoutConsequences(findings).configured(in: subject)
+    var judged = subject
+    judged.unusedExceptions = subject.unusedExceptions(
+      after: findings, of: Set(first.map(\.id)).subtracting(skipped.map(\.rule.id)))
+    let told = findings.count
+    for rule in rules where rule.needs.contains(.exceptions) { run(rule, on: judged) }
+    findings = findings.prefix(told) + Array(findings.dropFirst(told)).configured(in: subject)
     for index in findings.indices {
       findings[index].evidence += subject.evidence(for: findings[index])
     }

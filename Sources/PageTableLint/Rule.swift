@@ -7,7 +7,8 @@ package struct Rule: Sendable {
   package enum Need: Sendable, Equatable {
     case physicalAddresses, directMapBase, noExecute, ptiOff, ptiOn, globalPages, selfTest,
       processes, kaslrOffset, imageSymbols, settledImage, efiMemoryAttributes, guardHole,
-      invertedFrames, memoryMap, directPages, userHalf, structPage, log, encryption
+      invertedFrames, memoryMap, directPages, userHalf, structPage, log, encryption,
+      expectations, exceptions
 
     /// The need in words, for a rule's page.
     package var inWords: String {
@@ -28,6 +29,8 @@ package struct Rule: Sendable {
       case .invertedFrames: "a release from 4.19 on, 64 bits or PAE"
       case .structPage: "the kernel's struct page (a whole image with VMCOREINFO, 64 bits)"
       case .log: "a kernel log"
+      case .expectations: "expectations in the configuration"
+      case .exceptions: "exceptions in the configuration"
       case .encryption: "memory encryption known to be in use (AMD's SME)"
       case .userHalf: "tables with a user's half: a process's"
       case .directPages: "the kernel's own count of its direct map's pages"
@@ -98,6 +101,12 @@ package struct Rule: Sendable {
           } ?? "not known whether the kernel is 4.19 or later: give --release"
       case .encryption:
         subject.mode.encryption == 0 ? "memory encryption is not known to be in use" : nil
+      case .expectations:
+        subject.configuration?.expectations.isEmpty == false
+          ? nil : "no configuration has expectations"
+      case .exceptions:
+        subject.configuration?.exceptions.isEmpty == false
+          ? nil : "no configuration has exceptions"
       case .log: subject.log == nil ? "needs a kernel log: give --log" : nil
       case .structPage:
         subject.image?.memory.extract != nil
@@ -168,6 +177,7 @@ package struct Rule: Sendable {
     directMapCountersDiffer,
     splitTableAttributes,
     poisonedPageStillMapped,
+    permissionRequestNotApplied,
     memoryTypeAliasConflict,
     unexpectedPATBit,
     writeBackDevice,
@@ -197,6 +207,8 @@ package struct Rule: Sendable {
     hiddenAttributeChange,
     markerOutOfPlace,
     earlyBootTables,
+    unusedException,
+    expiredException,
   ]
 
   /// The rule of that id or name.

@@ -38,6 +38,12 @@ package struct Subject: Sendable {
   package internal(set) var panic: String?
   /// What the log reports of single addresses, judged by these tables.
   package internal(set) var faults: [FaultJudgement] = []
+  /// The part of the address space that was asked for; nil for all of it.
+  package private(set) var range: ClosedRange<UInt64>?
+  /// What the project says of its kernels.
+  package var configuration: Configuration?
+  /// The exceptions, by their index, that no finding needs.
+  var unusedExceptions: [Int] = []
   /// What the input lacks, a line each; any makes the analysis incomplete.
   package var problems: [String] = []
 
@@ -201,6 +207,7 @@ package struct Subject: Sendable {
   /// The same input as far as `range` goes.
   package func limited(to range: ClosedRange<UInt64>) -> Subject {
     var limited = self
+    limited.range = range
     for index in tables.indices {
       limited.tables[index].space = tables[index].space.limited(to: range)
     }

@@ -15,6 +15,14 @@ struct Check: ParsableCommand {
   var failOn = FailOn.warning
   @Flag(help: "Status 3 becomes 0.")
   var allowIncomplete = false
+  @Option(help: "A configuration; .ptdump-lint.yml otherwise, from this folder upward.")
+  var config: String?
+  @Flag(help: "Use no configuration.")
+  var noConfig = false
+  @Option(help: "A file of findings that are known: they do not count.")
+  var baseline: String?
+  @Option(help: "Write the findings to a file, for --baseline.")
+  var writeBaseline: String?
   @Option(help: "Look again every so many seconds and print what changed, until interrupted.")
   var watch: UInt32?
   @Option(help: "Only these rules, by id or name, separated by commas.")
@@ -23,18 +31,33 @@ struct Check: ParsableCommand {
   var skip: [String] = []
 
   func run() throws {
-    let rules = try rules()
-    let reports = try options.inputs(inputs).map { try look(at: $0, rules: rules) }
+    let configuration = noConfig ? nil : try Configuration.find(config)
+    let rules = try rules(configuration)
+    let known = try readBaseline()
+    func look(at input: InputOptions.Input) throws -> Linter.Report {
+      try self.look(at: input, rules: rules, configuration)
+    }
+    let reports = try options.inputs(inputs).map(look)
     let result = CheckResult(
-      reports, failOn: failOn.severity, allowIncomplete: allowIncomplete, version: version)
+      reports.withoutNeededExceptions, failOn: failOn.severity, allowIncomplete: allowIncomplete,
+      version: version,
+      baseline: known)
+    if let writeBaseline {
+      try writeFile(writeBaseline, Array(Baseline(result.reports).json().utf8))
+    }
     try report.write { format, style in
       try format.report(result, detail: options.detail, style: style)
     }
-    if let watch { try keepWatching(every: watch, rules: rules, from: reports) }
+    if let watch {
+      try keepWatching(every: watch, known: known, from: result.reports, look: look)
+    }
     if result.status != 0 { throw ExitCode(result.status) }
   }
 
   func validate() throws {
+    guard config == nil || !noConfig else {
+      throw ValidationError("--config and --no-config contradict each other")
+    }
     guard let watch else { return }
     guard watch > 0 else { throw ValidationError("--watch takes a number of seconds, from 1") }
     guard !inputs.contains("-") else {
@@ -45,9 +68,12 @@ struct Check: ParsableCommand {
     }
   }
 
-  private func look(at input: InputOptions.Input, rules: [Rule]) throws -> Linter.Report {
+  private func look(
+    at input: InputOptions.Input, rules: [Rule], _ configuration: Configuration?
+  ) throws -> Linter.Report {
     func once() throws -> Linter.Report {
       var subject = try options.subject(input)
+      subject.configuration = configuration
       try options.takeLog(&subject)
       return Linter.run(subject, rules: rules)
     }
@@ -56,7 +82,8 @@ struct Check: ParsableCommand {
 
   /// Prints what changes in the findings, for ever.
   private func keepWatching(
-    every seconds: UInt32, rules: [Rule], from first: [Linter.Report]
+    every seconds: UInt32, known: Baseline?, from first: [Linter.Report],
+    look: (InputOptions.Input) throws -> Linter.Report
   ) throws -> Never {
     var reports = first
     while true {
@@ -64,7 +91,8 @@ struct Check: ParsableCommand {
       fflush(nil)
       sleep(seconds)
       for (index, input) in try options.inputs(inputs).enumerated() {
-        let next = try look(at: input, rules: rules)
+        let seen = try look(input)
+        let next = known?.marking(seen) ?? seen
         try report.write { _, style in
           TextReport.changes(from: reports[index], to: next, style: style) ?? ""
         }
@@ -73,11 +101,19 @@ struct Check: ParsableCommand {
     }
   }
 
-  private func rules() throws -> [Rule] {
+  private func readBaseline() throws -> Baseline? {
+    guard let baseline else { return nil }
+    let bytes = try ImageFile.content(path: baseline).wholeContent(limit: textLimit)
+    return try Baseline(json: bytes, path: baseline)
+  }
+
+  /// Those that are asked for: by name, or all that the configuration leaves on.
+  private func rules(_ configuration: Configuration?) throws -> [Rule] {
     let wanted = try named(only)
     let unwanted = try named(skip)
     return Rule.all.filter { rule in
-      (wanted.isEmpty || wanted.contains { $0 == rule.id }) && !unwanted.contains(rule.id)
+      (wanted.isEmpty ? configuration?.turnsOff(rule) != true : wanted.contains(rule.id))
+        && !unwanted.contains(rule.id)
     }
   }
 

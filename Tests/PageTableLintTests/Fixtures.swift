@@ -8,7 +8,10 @@ import Support
 enum Fixtures {
   static let folder = Samples.root.appending(path: "samples/rules")
 
-  /// Reads `fires` or `silent` of a rule, with the log beside it if there is one.
+  /// The day of the configurations.
+  static let today = "2026-02-01"
+
+  /// Reads `fires` or `silent` of a rule, with the log and the configuration beside it if there are.
   static func subject(_ rule: String, _ name: String) throws -> Subject {
     var subject =
       has(rule, "\(name).txt")
@@ -18,6 +21,10 @@ enum Fixtures {
       let reason = subject.take(log: try text(rule, "\(name).log"), userRelease: nil)
     {
       throw DeclaredTables.Failure("\(rule)/\(name).log is refused: \(reason)")
+    }
+    if has(rule, "\(name).yml") {
+      subject.configuration = try Configuration(
+        yaml: text(rule, "\(name).yml"), path: "\(name).yml", today: today)
     }
     return subject
   }

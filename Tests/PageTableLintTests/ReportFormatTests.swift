@@ -216,26 +216,10 @@ import Testing
       contentsOf: Samples.root.appending(path: "docs/formats.md"), encoding: .utf8)
     let rows = page.split(separator: "\n").compactMap { $0.wholeMatch(of: /\| `(\w+)` \|.*/)?.1 }
     #expect(rows.map(String.init).starts(with: CheckFormat.allCases.map(\.rawValue)))
-    let blocks = page.split(separator: "\n\n").filter { $0.hasPrefix("    $ ptdump-lint ") }
-    var shown: Set<String> = []
-    for block in blocks {
-      let lines = block.split(separator: "\n").map { String($0.dropFirst(4)) }
-      let words = lines[0].dropFirst("$ ptdump-lint ".count).split(separator: " ").map(String.init)
-      let program = URL(filePath: CommandLine.arguments[0]).deletingLastPathComponent()
-        .appending(path: "ptdump-lint").path
-      let result = try Samples.run(
-        ["sh", "-c", "cd \"$0\" && exec \"$@\"", Samples.root.path, program] + words)
-      let output = String(decoding: result.output, as: UTF8.self).split(separator: "\n")
-      for line in lines.dropFirst() {
-        // Three dots stand for what is left out.
-        let parts = line.split(separator: "...").map(String.init)
-        #expect(
-          output.contains { printed in parts.allSatisfy { printed.contains($0) } },
-          "\(lines[0]): \(line)")
-      }
-      #expect(lines.count > 1)
-      if let at = words.firstIndex(of: "--format") { shown.insert(words[at + 1]) }
-    }
+    let shown = Set(
+      try PageCommands.run(page).compactMap { words in
+        words.firstIndex(of: "--format").map { words[$0 + 1] }
+      })
     #expect(shown == Set(CheckFormat.allCases.map(\.rawValue)))
   }
 

@@ -155,6 +155,8 @@ import Testing
     arguments: [
       ("check", ["check", "--format", "json"]), ("info", ["info", "--format", "json"]),
       ("mappings", ["dump", "--style", "json"]), ("cpa", ["cpa", "--format", "json"]),
+      ("check", ["check", "--format", "json", "--baseline", baseline]),
+      ("diff", ["diff", "--format", "json", Samples.path("healthy-pti", "memory.elf")]),
     ], ["cpa-2008", "faults"])
   func wrongDocumentsAreNotValid(
     _ what: (schema: String, arguments: [String]), _ sample: String
@@ -174,9 +176,15 @@ import Testing
     }
   }
 
+  private static let baseline = Samples.path("cpa-2008", "known.json")
+
   /// What may be left out, by the end of its path.
   private static let optional = [
-    "$.cpaSelfTest", "$.faults", "faults[0].address", "faults[0].errorCode", "faults[0].access",
+    "$.baseline", "findings[0].known", "Findings[0].level", "Findings[0].entry",
+    "Findings[0].physical", "changes[0].offset", "changes[0].old", "changes[0].new", "old.range",
+    "new.range", "old.pageSize", "new.pageSize", "old.effective", "new.effective", "old.physical",
+    "new.physical", "$.cpaSelfTest", "$.faults", "faults[0].address", "faults[0].errorCode",
+    "faults[0].access",
     "faults[0].instruction", "faults[0].cause", "faults[0].level", "faults[0].area",
     "faults[0].symbol", "faults[0].tableOwner", ".release", "findings[0].level",
     "findings[0].entry", "findings[0].physical",

@@ -12,7 +12,9 @@ package enum CheckFormat: String, CaseIterable, Sendable {
   ) throws -> String {
     switch self {
     case .text:
-      TextReport.check(result.reports, detail: detail, style: style, status: result.status)
+      TextReport.check(
+        result.reports, detail: detail, style: style, status: result.status,
+        gone: result.gone ?? [])
     case .json: try JSONReport.check(result)
     case .jsonl: try JSONLinesReport.check(result)
     case .sarif: try SARIFReport.check(result)

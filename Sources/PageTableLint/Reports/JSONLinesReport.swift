@@ -6,6 +6,7 @@ enum JSONLinesReport {
   private struct Input: Encodable { let input: JSONReport.Input }
   private struct Finding: Encodable { let finding: JSONReport.FindingRecord }
   private struct Skipped: Encodable { let skippedRule: JSONReport.Skipped }
+  private struct Baseline: Encodable { let baseline: JSONReport.BaselineRecord }
   private struct Fault: Encodable { let fault: JSONReport.FaultRecord }
   private struct CPA: Encodable { let cpaSelfTest: JSONReport.CPA }
   private struct Summary: Encodable { let summary: JSONReport.Summary }
@@ -16,6 +17,7 @@ enum JSONLinesReport {
     lines += object.inputs.map(Input.init)
     lines += object.findings.map(Finding.init)
     lines += object.skippedRules.map(Skipped.init)
+    lines += [object.baseline].compactMap { $0 }.map(Baseline.init)
     lines += (object.faults ?? []).map(Fault.init)
     lines += [object.cpaSelfTest].compactMap { $0 }.map(CPA.init)
     lines.append(Summary(summary: object.summary))

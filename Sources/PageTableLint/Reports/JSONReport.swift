@@ -13,6 +13,7 @@ package enum JSONReport {
     let summary: Summary
     let findings: [FindingRecord]
     let skippedRules: [Skipped]
+    let baseline: BaselineRecord?
     let cpaSelfTest: CPA?
     let faults: [FaultRecord]?
   }
@@ -44,6 +45,10 @@ package enum JSONReport {
     let exitStatus: Int32
   }
   struct Skipped: Encodable { let rule, reason: String }
+  struct BaselineRecord: Encodable {
+    let known: Int
+    let gone: [Baseline.Entry]
+  }
   struct Range: Encodable { let start, end: String }
   struct FindingRecord: Encodable {
     let input: Int
@@ -95,6 +100,9 @@ package enum JSONReport {
       skippedRules: reports.flatMap(\.skipped).map {
         Skipped(rule: $0.rule.id, reason: $0.reason)
       },
+      baseline: result.gone.map { gone in
+        BaselineRecord(known: sum { $0.findings.count { $0.isKnown == true } }, gone: gone)
+      },
       cpaSelfTest: tests.isEmpty ? nil : object(tests), faults: faults(reports))
   }
 
@@ -115,7 +123,7 @@ package enum JSONReport {
     return records.isEmpty ? nil : records
   }
 
-  private static func record(_ finding: Finding, input: Int, of subject: Subject)
+  static func record(_ finding: Finding, input: Int, of subject: Subject)
     -> FindingRecord
   {
     let mode = subject.mode
@@ -155,7 +163,7 @@ package enum JSONReport {
 
   package static func info(_ subject: Subject) throws -> String { try encode(input(subject)) }
 
-  private static func input(_ subject: Subject) -> Input {
+  static func input(_ subject: Subject) -> Input {
     Input(
       path: subject.path, format: subject.format,
       architecture: subject.mode.addressBits == 32 ? "i386" : "x86-64",

@@ -37,22 +37,38 @@ package enum TextReport {
   /// How much is said.
   package enum Detail: Sendable { case quiet, normal, verbose }
 
-  /// The findings, then a line that sums them up; quiet says nothing where there is no finding.
+  /// The findings, then a line that sums them up; quiet says nothing where no finding counts.
   ///
-  /// - Parameter status: the exit status to tell, where there is one.
+  /// - Parameters:
+  ///   - status: the exit status to tell, where there is one.
+  ///   - gone: what the baseline holds and no report has any more.
   package static func check(
-    _ reports: [Linter.Report], detail: Detail, style: TextStyle, status: Int32? = nil
+    _ reports: [Linter.Report], detail: Detail, style: TextStyle, status: Int32? = nil,
+    gone: [Baseline.Entry] = []
   ) -> String {
     var lines: [String] = []
     for report in reports { lines += findings(report, detail: detail, style: style) }
-    if detail == .quiet, reports.allSatisfy(\.findings.isEmpty) { return "" }
-    lines.append("ptdump-lint: \(summary(reports, style: style, status: status))")
+    if detail == .quiet, reports.allSatisfy({ !$0.findings.contains(where: \.isOpen) }) {
+      return ""
+    }
+    if detail != .quiet {
+      lines += gone.map { "gone: \($0.rule) \($0.finding) (the baseline still holds it)" }
+    }
+    lines.append(
+      "ptdump-lint: \(summary(reports, style: style, status: status, gone: gone.count))")
     return lines.joined(separator: "\n") + "\n"
   }
 
   /// The verdict and the figures, one line.
-  static func summary(_ reports: [Linter.Report], style: TextStyle, status: Int32?) -> String {
+  static func summary(
+    _ reports: [Linter.Report], style: TextStyle, status: Int32?, gone: Int = 0
+  ) -> String {
     func count(_ severity: Severity) -> Int { reports.reduce(0) { $0 + $1.count(severity) } }
+    let findings = reports.flatMap(\.findings)
+    let apart = [
+      (findings.count { $0.suppression != nil }, "accepted"),
+      (findings.count { $0.suppression == nil && $0.isKnown == true }, "known"), (gone, "gone"),
+    ].filter { $0.0 > 0 }.map { ", \($0.0) \($0.1)" }.joined()
     let verdict =
       count(.error) + count(.warning) > 0
       ? style.red("FAILED")
@@ -61,7 +77,7 @@ package enum TextReport {
     return "\(verdict), \(count(.error)) errors, \(count(.warning)) warnings, "
       + "\(count(.note)) notes in \(reports.map(\.rulesRun).reduce(0, +)) rules "
       + "(\(reports.map(\.skipped.count).reduce(0, +)) skipped)"
-      + (reports.count > 1 ? " over \(reports.count) inputs" : "")
+      + apart + (reports.count > 1 ? " over \(reports.count) inputs" : "")
       + (status.map { ", exit status \($0)" } ?? "")
   }
 
@@ -72,7 +88,13 @@ package enum TextReport {
     let path = report.subject.path
     let mode = report.subject.mode
     for finding in report.findings {
-      lines += self.lines(finding, path: path, mode: mode, style: style)
+      if let remark = finding.remark {
+        guard detail != .quiet else { continue }
+        lines.append(
+          "\(path): \(finding.severity.rawValue) (\(remark)): \(finding.title): \(finding.message)")
+      } else {
+        lines += self.lines(finding, path: path, mode: mode, style: style)
+      }
     }
     if detail == .verbose {
       lines += report.skipped.map { "skipped: \($0.rule.id) \($0.rule.name): \($0.reason)" }
@@ -152,17 +174,17 @@ package enum TextReport {
 
   /// What is new in a report and what is gone since the one before; nil where nothing changed.
   ///
-  /// A finding that only one look saw is left out.
+  /// A finding that only one look saw is left out, and what is known or accepted.
   package static func changes(
     from old: Linter.Report, to new: Linter.Report, style: TextStyle
   ) -> String? {
-    let before = Set(old.findings.filter { !$0.isPassing }.map(\.place))
-    let now = Set(new.findings.filter { !$0.isPassing }.map(\.place))
+    let before = Set(old.findings.filter(\.isNews).map(\.place))
+    let now = Set(new.findings.filter(\.isNews).map(\.place))
     var lines: [String] = []
     for (word, report, places) in [
       ("gone", old, before.subtracting(now)), ("new", new, now.subtracting(before)),
     ] {
-      for finding in report.findings where !finding.isPassing && places.contains(finding.place) {
+      for finding in report.findings where finding.isNews && places.contains(finding.place) {
         lines +=
           self.lines(
             finding, path: "\(word): \(report.subject.path)", mode: report.subject.mode,

@@ -1,0 +1,46 @@
+import ArgumentParser
+import MemoryImages
+import PageTableLint
+
+struct Diff: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "What changed between two dumps, images, or one of each.",
+    discussion: """
+      Areas are aligned whatever KASLR did. The exit status is 0 for no difference, 1 for some, 2 for \
+      trouble, and 3 where none was seen in inputs that were read in part.
+      """)
+
+  @Argument(help: "A text dump or a memory image.") var old: String
+  @Argument(help: "Another one.") var new: String
+  @OptionGroup var options: InputOptions
+  @OptionGroup var report: ReportOptions<PlainFormat>
+
+  func run() throws {
+    let was = try look(at: old)
+    let now = try look(at: new)
+    if let reason = Difference.refuses(was.subject, now.subject) {
+      complain("ptdump-lint: \(old) and \(new) cannot be compared: \(reason)")
+      throw ExitCode(2)
+    }
+    let difference = Difference(was, now)
+    try report.write { format, style in
+      switch format {
+      case .text: DifferenceReport.text(difference, detail: options.detail, style: style)
+      case .json: try DifferenceReport.json(difference, version: version)
+      }
+    }
+    if difference.status != 0 { throw ExitCode(difference.status) }
+  }
+
+  func validate() throws {
+    guard options.range == nil else {
+      throw ValidationError("diff takes no --range: KASLR makes addresses differ")
+    }
+  }
+
+  private func look(at path: String) throws -> Linter.Report {
+    var subject = try options.subject(path)
+    try options.takeLog(&subject)
+    return Linter.run(subject)
+  }
+}
