@@ -172,7 +172,11 @@ package struct KernelImage: Sendable {
 
   /// The physical addresses of the kernel image; nil without symbols.
   package var imageFrames: ClosedRange<UInt64>? {
-    imageAddresses.map { ($0.lowerBound &- imageOffset)...($0.upperBound &- imageOffset) }
+    imageAddresses.flatMap { addresses in
+      let first = addresses.lowerBound &- imageOffset
+      let last = addresses.upperBound &- imageOffset
+      return first <= last ? first...last : nil
+    }
   }
 
   /// Where the image's text and read-only data lie, without what is given back around them.
@@ -189,6 +193,19 @@ package struct KernelImage: Sendable {
   /// The root of the tables that EFI's runtime services use; nil where there are none.
   package var efiRoot: UInt64? {
     values[Variable.efiRoot].flatMap { $0 == 0 ? nil : walk($0).physical }
+  }
+
+  /// Where KFENCE keeps its objects between guard pages, in the direct map; nil without.
+  ///
+  /// Source: `kfence_init_enable`, mm/kfence/core.c, 6.12: the log tells the size, 2 MiB by default.
+  package var kfencePool: ClosedRange<UInt64>? {
+    guard let start = values[Variable.kfencePool], start != 0 else { return nil }
+    let mark = "kfence: initialized - using "
+    let digits = log.flatMap { log in
+      log.value.firstRange(of: mark).map { log.value[$0.upperBound...].prefix(while: \.isNumber) }
+    }
+    let size = digits.flatMap { UInt64($0) } ?? 2 << 20
+    return size > 0 && start <= ~0 - size ? start...(start + size - 1) : nil
   }
 
   /// Whether the machine has memory at a physical address.

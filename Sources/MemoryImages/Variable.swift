@@ -12,6 +12,8 @@ package enum Variable {
   ///
   /// Source: arch/x86/mm/pat/set_memory.c, 6.12.
   static let directPages = (1...3).map { "direct_pages_count[\($0)]" }
+  /// A pointer to the first of KFENCE's pages.
+  static let kfencePool = "__kfence_pool"
   /// An `enum system_states`.
   static let systemState = "system_state"
 
@@ -19,7 +21,7 @@ package enum Variable {
   package static let names =
     [
       "page_offset_base", "vmalloc_base", "vmemmap_base", "__supported_pte_mask",
-      "__default_kernel_pte_mask", "max_pfn_mapped", systemState,
+      "__default_kernel_pte_mask", "max_pfn_mapped", systemState, kfencePool,
     ] + directPages + [efiRoot]
 
   /// - Parameters:

@@ -21,7 +21,11 @@ enum Remnant {
   ///   - frames: whether one of the run's frames is memory of the machine.
   init(_ flags: UInt64, mode: PagingMode, isMemory frames: () -> Bool) {
     let accessed: UInt64 = 1 << 5
-    if flags & mode.global != 0 {
+    let dirty: UInt64 = 1 << 6
+    if flags & ~(accessed | dirty) == 0, flags != 0 {
+      // Knights Landing sets them in empty entries: _PAGE_KNL_ERRATUM_MASK.
+      self = .ofKernel
+    } else if flags & mode.global != 0 {
       self = .protNone
     } else if flags & mode.invertedFrame == 0, frames() {
       self = .plainFrame
@@ -40,10 +44,18 @@ extension Subject {
   /// The entries of the kernel's half of `table` that are not present and are what `wanted` says.
   func remnants(in table: Table, where wanted: (Remnant) -> Bool) -> [Run] {
     table.space.runs.filter { run in
-      run.kind == .notPresent && run.start >= table.space.mode.upperHalf
+      run.kind == .notPresent && run.start >= table.space.mode.upperHalf && !isKFENCE(run)
         && wanted(
           Remnant(run.flags, mode: table.space.mode) { holdsMemoryFrame(run, table) })
     }
+  }
+
+  /// Whether a run lies among KFENCE's pages, whose present bit it clears and nothing else.
+  ///
+  /// Source: `kfence_protect_page`, arch/x86/include/asm/kfence.h, 6.12.
+  func isKFENCE(_ run: Run) -> Bool {
+    guard let pool = image?.kfencePool else { return false }
+    return pool.contains(run.start) && pool.contains(run.last)
   }
 
   /// Whether an entry of a run that is not present names memory of the machine, page 0 left out.
@@ -52,7 +64,8 @@ extension Subject {
     let mode = table.space.mode
     let level = mode.level(Int(run.level))
     var address = run.start
-    while address >= run.start, address <= run.last {
+    // A hostile image may hold a run of any length: the first entries tell.
+    for _ in 0..<4096 where address >= run.start && address <= run.last {
       guard let step = image.walk(address, root: root).steps.last else { return false }
       let frame = step.entry & mode.tableAddress
       if frame != 0, image.isMemory(frame) { return true }

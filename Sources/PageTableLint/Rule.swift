@@ -96,9 +96,11 @@ package struct Rule: Sendable {
       case .invertedFrames:
         subject.mode.invertedFrame == 0
           ? "the paging mode has no inverted frames"
-          : subject.facts.isAtLeast(4, 19).map {
-            $0 ? nil : "the kernel is older than 4.19"
-          } ?? "not known whether the kernel is 4.19 or later: give --release"
+          : subject.mayShareByAddress
+            ? "the guest shares memory by an address bit, which shortens inverted frames"
+            : subject.facts.isAtLeast(4, 19).map {
+              $0 ? nil : "the kernel is older than 4.19"
+            } ?? "not known whether the kernel is 4.19 or later: give --release"
       case .encryption:
         subject.mode.encryption == 0 ? "memory encryption is not known to be in use" : nil
       case .expectations:

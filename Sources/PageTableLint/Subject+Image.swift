@@ -40,10 +40,25 @@ extension Subject {
     guard let image, let first = image.imageFrames?.lowerBound, let text = symbols?["_text"] else {
       return []
     }
-    return image.readOnlyParts.map { part in
+    return image.readOnlyParts.compactMap { part in
       let start = first &+ (part.lowerBound &- text)
-      return start...(start &+ (part.upperBound &- part.lowerBound))
+      let last = start &+ (part.upperBound &- part.lowerBound)
+      return start <= last ? start...last : nil
     }
+  }
+
+  /// Whether Hyper-V may be the machine's hypervisor: its hypercall page is mapped read-only and
+  /// executable, alone. What a log does not mention may be cut off; what it says of the hypervisor
+  /// comes early. Source: `hyperv_init`, arch/x86/hyperv/hv_init.c, 6.12.
+  var mayBeHyperV: Bool {
+    log.map { $0.value.contains("Hyper-V") || !$0.value.contains("Linux version ") } ?? true
+  }
+
+  /// Whether the guest shares memory with its host by an address bit, which is part of the frames
+  /// then. Source: `tdx_early_init`, arch/x86/coco/tdx/tdx.c, and `hv_vtom_init`,
+  /// arch/x86/hyperv/ivm.c, 6.12.
+  var mayShareByAddress: Bool {
+    log.map { $0.value.contains("Intel TDX") || $0.value.contains("Isolation Config:") } ?? false
   }
 
   /// Whether mark_rodata_ro() has run, as far as the tables can tell: text or rodata is read-only.

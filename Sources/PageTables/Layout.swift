@@ -112,7 +112,18 @@ package struct Layout: Sendable {
         starts.append((kind: kind, start: marker.start))
       }
     }
-    if starts.count == 2, let vmalloc { starts.append((kind: .vmalloc, start: vmalloc)) }
+    if starts.count == 2 {
+      // Nothing marks where areas end: the direct map ends 8 MiB before vmalloc (VMALLOC_OFFSET), and
+      // what cannot be told has no area.
+      starts.removeLast()
+      if let vmalloc, vmalloc > mode.upperHalf &+ (8 << 20) {
+        starts += [
+          (kind: .directMap, start: mode.upperHalf), (kind: .other, start: vmalloc &- (8 << 20)),
+        ]
+      } else {
+        starts.append((kind: .other, start: mode.upperHalf))
+      }
+    }
     starts.sort { $0.start < $1.start }
     var areas = image.map { [Area(kind: .image, start: $0.lowerBound, last: $0.upperBound)] } ?? []
     for (index, area) in starts.enumerated() {

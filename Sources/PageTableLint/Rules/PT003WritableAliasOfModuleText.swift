@@ -29,6 +29,8 @@ extension Rule {
     var bad: [Run] = []
     var code: [Run] = []
     for run in table.layout.runs(kind, in: table.space) where isReadOnlyExecutable(run, mode) {
+      // On 32 bits modules lie in vmalloc, and so does Hyper-V's hypercall page, mapped without CPA.
+      if kind == .vmalloc, run.pages == 1, subject.mayBeHyperV { continue }
       let writable = table.directMapAliases(of: run, base: base).filter {
         $0.effective & mode.write != 0
       }

@@ -35,9 +35,13 @@ extension Rule {
         return run.isLeaf && run.effective & mode.noExecute == 0
           && (isWritable || !(mayBeImage || run.last - area.start < 1 << 20))
       }
-      let bios = (area.start + 0xa_0000)...(area.start + 0xf_ffff)
-      let inBIOS = executable.filter { is32 && bios.contains($0.start) && bios.contains($0.last) }
-      let bad = executable.filter { !inBIOS.contains($0) }
+      let inBIOS = executable.filter {
+        is32 && $0.start &- area.start >= 0xa_0000 && $0.last &- area.start <= 0xf_ffff
+      }
+      // On 32 bits kexec makes the page of a loaded image's control code executable, where it lies.
+      let single = executable.filter { is32 && $0.pages == 1 && !inBIOS.contains($0) }
+      let kexec = single.count <= 2 ? single : []
+      let bad = executable.filter { !inBIOS.contains($0) && !kexec.contains($0) }
       func finding(_ runs: [Run], _ severity: Severity?, _ message: String, help: String)
         -> [Finding]
       {
@@ -56,6 +60,9 @@ extension Rule {
           inBIOS, .note,
           "the PCI BIOS area is writable and executable, as CONFIG_PCI_BIOS wants it",
           help: "boot with pci=nobios where nothing needs the BIOS")
+        + finding(
+          kexec, .note, "single pages are writable and executable, as a loaded kexec image's is",
+          help: "nothing, where a kexec or crash kernel is loaded")
     }
   }
 }

@@ -26,9 +26,7 @@ extension Rule {
       """
   ) { rule, subject in
     let isOld = subject.facts.isAtLeast(4, 20) != true
-    // What a log does not mention may be cut off; what it says of the hypervisor comes early.
-    let log = subject.log?.value
-    let mayBeHyperV = log.map { $0.contains("Hyper-V") || !$0.contains("Linux version ") } ?? true
+    let mayBeHyperV = subject.mayBeHyperV
     return subject.tables.flatMap { table -> [Finding] in
       let mode = table.space.mode
       let bad = table.space.runs.filter { run in
@@ -37,7 +35,10 @@ extension Rule {
         case .directMap, .image, .modules, .efi, .fixmap, .user: return false
         case .vmalloc: return mode.addressBits > 32 && !(mayBeHyperV && run.pages == 1)
         case .cpuEntryArea: return !isOld
-        case .guardHole, .ldtRemap, .vmemmap, .espfix, .persistentKmap, .other: return true
+        // Where vmalloc's place is not known it lies there.
+        case .other:
+          return table.layout.first(.vmalloc) != nil || !(mayBeHyperV && run.pages == 1)
+        case .guardHole, .ldtRemap, .vmemmap, .espfix, .persistentKmap: return true
         }
       }
       return grouped(bad, table).map { area, runs in

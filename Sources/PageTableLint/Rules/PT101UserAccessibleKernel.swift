@@ -1,3 +1,4 @@
+internal import MemoryImages
 internal import PageTables
 
 extension Rule {
@@ -19,10 +20,16 @@ extension Rule {
       - arch/x86/include/asm/pgtable_types.h, Linux 6.12: __PAGE_KERNEL_VVAR, _PAGE_TABLE
       """
   ) { rule, subject in
-    subject.tables.flatMap { table in
+    // Xen owns the bit of 64-bit guests.
+    if subject.facts.xen?.value == true { return [] }
+    // Up to 4.4 the vDSO's variables and KVM's clock lay in the fixmap, open to all.
+    let hasFixmapPages = subject.facts.isAtLeast(4, 5) != true
+    return subject.tables.flatMap { table in
       let mode = table.space.mode
       let bad = table.space.runs.filter {
         $0.isLeaf && $0.start >= mode.upperHalf && $0.effective & mode.user != 0
+          && !(hasFixmapPages && mode.addressBits > 32 && $0.effective & mode.write == 0
+            && table.layout.area(of: $0.start).kind == .fixmap)
           && !($0.start == 0xffff_ffff_ff60_0000 && $0.pages == 1 && $0.effective & mode.write == 0)
       }
       return grouped(bad, table).map { area, runs in

@@ -38,9 +38,11 @@ extension Rule {
           physical <= frames.upperBound, physical &+ (run.size - 1) >= frames.lowerBound
         else { continue }
         let span = mode.level(Int(run.level)).span
-        var address = run.start
-        while address <= run.last, address >= run.start {
-          defer { address &+= 4096 }
+        // The pages whose frames are the image's; of a repeated leaf the first is enough.
+        let from = run.start &+ (max(physical, frames.lowerBound) - physical)
+        let size = run.repeats ? min(run.size, span) : run.size
+        let last = run.start &+ min(size - 1, frames.upperBound - physical)
+        for address in stride(from: from, through: last, by: 4096) {
           guard let frame = run.physical(of: address, span: span), frames.contains(frame),
             let owner = image.owner(ofTable: frame),
             run.effective & mode.write != 0 || !(frame == zeroPage || isForPrograms(owner)),

@@ -31,7 +31,8 @@ extension Rule {
     var bad = table.space.runs.filter { run in
       guard run.isLeaf, run.start >= mode.upperHalf else { return false }
       switch table.layout.area(of: run.start).kind {
-      case .vmalloc, .vmemmap, .persistentKmap, .efi, .guardHole: return true
+      case .vmemmap, .persistentKmap, .efi, .guardHole: return true
+      case .vmalloc: return mode.addressBits == 32
       case .modules: return mode.addressBits > 32
       case .image:
         return allowed.map { run.start < $0.lowerBound || run.last > $0.upperBound } ?? false
@@ -72,7 +73,10 @@ extension Rule {
   /// How many processors there may be the log tells: `setup_per_cpu_areas`,
   /// arch/x86/kernel/setup_percpu.c, 6.12.
   private static func notTSS(_ subject: Subject, _ table: Table) -> [Run] {
-    let leaves = table.layout.runs(.directMap, in: table.space).filter(\.isLeaf)
+    // With percpu_alloc=page the processors' data lie in vmalloc.
+    let leaves = [Area.Kind.directMap, .vmalloc].flatMap {
+      table.layout.runs($0, in: table.space).filter(\.isLeaf)
+    }
     let digits = subject.log?.value.firstRange(of: " nr_cpu_ids:").map { range in
       subject.log?.value[range.upperBound...].prefix(while: \.isNumber) ?? ""
     }

@@ -13,7 +13,8 @@ extension Rule {
       How Linux should look: all top tables hold the same entries in the kernel's half, but for the
       LDT remap slot, which is a process's own.
       False alarm: 32 bits, and 64-bit kernels before 5.8, fill an entry that is missing when it is
-      first touched: reported as a note there. A and D do not count.
+      first touched: reported as a note there. A and D do not count. With PAE and PTI each process has
+      a pmd page of its own for the kernel's half: the rule is silent.
       Fix: arch_sync_kernel_mappings() and sync_global_pgds() where the entry was made.
       References:
       - arch/x86/mm/init_64.c, Linux 6.12: sync_global_pgds
@@ -24,6 +25,8 @@ extension Rule {
     guard let image = subject.image else { return [] }
     let table = subject.kernel
     let mode = table.space.mode
+    // With PAE each process has a kernel pmd page of its own then: SHARED_KERNEL_PMD.
+    if mode.root.entries == 4, subject.facts.pti?.value != false { return [] }
     var lacking: [Int: [KernelProcess]] = [:]
     var differing: [Int: [KernelProcess]] = [:]
     for process in subject.processes {

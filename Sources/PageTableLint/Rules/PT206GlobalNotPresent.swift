@@ -10,7 +10,8 @@ extension Rule {
       Why: with the present bit clear Linux reads bit 8 as PROT_NONE (since 2.6.29), so that
       pte_present() says yes to what the processor faults on.
       How Linux should look: only placeholders of the cpu entry area (PAGE_NONE, 0x…120).
-      False alarm: kernels before about 3.x left the bit when set_memory_np() or debug_pagealloc
+      False alarm: KFENCE's guard pages keep the bit (left out where the image's symbols tell where they
+      are). Kernels before about 3.x left the bit when set_memory_np() or debug_pagealloc
       took a page away.
       Fix: clear G with P: pgprot_clear_protnone_bits() does it.
       References:
@@ -23,7 +24,7 @@ extension Rule {
       let bad = table.space.runs.filter {
         $0.kind == .notPresent && $0.level == 1 && $0.start >= mode.upperHalf
           && $0.flags & mode.global != 0
-          && table.layout.area(of: $0.start).kind != .cpuEntryArea
+          && table.layout.area(of: $0.start).kind != .cpuEntryArea && !subject.isKFENCE($0)
       }
       return grouped(bad, table).map { area, runs in
         Finding(

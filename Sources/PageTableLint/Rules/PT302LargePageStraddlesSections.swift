@@ -24,6 +24,8 @@ extension Rule {
       - arch/x86/kernel/vmlinux.lds.S, Linux 6.12: X86_ALIGN_RODATA_BEGIN
       """
   ) { rule, subject in
+    // Up to 4.2 the large page at the end of text was executable as a whole.
+    if subject.facts.isAtLeast(4, 3) == false { return [] }
     let table = subject.kernel
     let bad = straddlingLeaves(subject)
     guard !bad.isEmpty else { return [] }

@@ -39,6 +39,8 @@ extension Rule {
       mode.addressBits > 32 || table.layout.first(.image) != nil
     else { return [] }
     // What cannot be read may hold the mapping that wants the attribute.
+    // Under Xen page tables are read-only there.
+    if subject.facts.xen?.value == true { return [] }
     if table.space.runs.contains(where: { $0.kind == .unreadable && $0.start >= mode.upperHalf }) {
       return []
     }
@@ -49,7 +51,9 @@ extension Rule {
     }
     let anywhere = Frames(others, mode)
     let readOnly = Frames(others.filter { $0.effective & mode.write == 0 }, mode)
-    let protected = subject.readOnlyImageFrames
+    let crash = (subject.resources?.value ?? []).filter { $0.name == "Crash kernel" }
+    let protected =
+      subject.readOnlyImageFrames + crash.map { $0.start...$0.last }
     var stale: (readOnly: [Run], uncached: [Run]) = ([], [])
     // Runs come in order: the surroundings of the last one, and whether they are plain.
     var last: (block: UInt64, isPlain: Bool)?

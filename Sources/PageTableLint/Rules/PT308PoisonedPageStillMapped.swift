@@ -12,7 +12,8 @@ extension Rule {
       Why: the processor may read ahead through it, and stops with a machine check again.
       How Linux should look: after a machine check the page is taken out of the direct map
       (set_mce_nospec()); where that fails the log says so.
-      False alarm: memory-failure reports without a machine check (madvise, hwpoison-inject) take
+      False alarm: where the kernel did not recover it takes nothing out: a note. Persistent memory is
+      mapped again once it was written over: the rule looks at System RAM only. Memory-failure reports without a machine check (madvise, hwpoison-inject) take
       nothing out: those are reported as a note. Pages that were unpoisoned later are left out.
       Fix: see why set_mce_nospec() failed: out of memory for the split of a large page.
       References:
@@ -26,13 +27,14 @@ extension Rule {
     return PoisonLog.read(log).sorted { $0.key < $1.key }.compactMap { frame, line in
       let address = base &+ frame << 12
       guard frame < 1 << 40, address <= area.last, let run = table.space.run(at: address),
-        run.isLeaf
+        run.isLeaf, MemoryType(run) == .writeBack,
+        subject.resources == nil || subject.image?.isMemory(frame << 12) != false
       else { return nil }
       let page = Run(
         start: address, last: address &+ 4095, kind: .leaf, level: Int(run.level),
         flags: run.flags, effective: run.effective, physical: frame << 12)
       return Finding(
-        rule, severity: line.isMachineCheck ? nil : .note,
+        rule, severity: line.isMachineCheck && line.isTakenOut ? nil : .note,
         "the poisoned page \((frame << 12).entry) is mapped in the direct map", in: table,
         runs: [page], area: area,
         evidence: ["log line \(line.number): \(line.text)"] + evidence([page], subject, table),
@@ -49,6 +51,8 @@ enum PoisonLog {
     let number: Int
     let text: String
     let isMachineCheck: Bool
+    /// Whether the kernel set out to take the page out of the direct map.
+    var isTakenOut: Bool
   }
 
   /// The pages by frame number; those that were given back are left out.
@@ -63,12 +67,15 @@ enum PoisonLog {
       }
       func take(_ frame: UInt64, isMachineCheck: Bool) {
         let before = found[frame]
+        let isRecovered = text.hasSuffix(": Recovered")
         found[frame] = Line(
-          number: index + 1, text: String(text.drop { $0 == "[" }.prefix(100)),
-          isMachineCheck: isMachineCheck || before?.isMachineCheck == true)
+          number: index + 1, text: String(text.prefix(100)),
+          isMachineCheck: isMachineCheck || before?.isMachineCheck == true,
+          isTakenOut: isRecovered || before?.isTakenOut == true)
       }
       if let frame = number(after: "Could not invalidate pfn=") {
         take(frame, isMachineCheck: true)
+        found[frame]?.isTakenOut = true
       } else if let address = number(after: "Uncorrected hardware memory error in user-access at ")
       {
         take(address >> 12, isMachineCheck: true)

@@ -12,7 +12,8 @@ extension Rule {
       goes to memory that belongs to somebody else.
       How Linux should look: none. Holes are healthy (memory that was taken out of the map),
       detours are not.
-      False alarm: Xen PV guests, whose frames are the machine's (the rule is silent where Xen is
+      False alarm: guests that share memory with their host by an address bit (TDX, Hyper-V): one and
+      the same bit is a note. Xen PV guests, whose frames are the machine's (the rule is silent where Xen is
       known); a wrong base: `ptdump-lint info` tells where it comes from.
       Fix: memory corruption, unless the base is wrong.
       References:
@@ -29,6 +30,17 @@ extension Rule {
         return physical != run.start - base || (run.repeats && run.pages > 1)
       }
       guard !bad.isEmpty else { return [] }
+      // Guests share memory with their host by an address bit.
+      let bits = Set(bad.map { ($0.physical ?? 0) ^ ($0.start - base) })
+      if bits.count == 1, let bit = bits.first, bit.nonzeroBitCount == 1, bit >= 1 << 36 {
+        return [
+          Finding(
+            rule, severity: .note,
+            "\(total(bad)) of the direct map have the address bit \(bit.entry)",
+            in: table, runs: bad, area: area, evidence: evidence(bad, subject, table),
+            help: "nothing in a TDX or Hyper-V guest, which shares memory with its host so")
+        ]
+      }
       return [
         Finding(
           rule, "\(total(bad)) of the direct map lead elsewhere", in: table, runs: bad,

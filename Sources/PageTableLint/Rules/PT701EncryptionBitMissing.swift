@@ -6,7 +6,7 @@ extension Rule {
   static let encryptionBitMissing = Rule(
     id: "PT701", name: "encryption-bit-missing", severity: .error,
     summary: "one page of memory is mapped encrypted and not encrypted",
-    needs: [.physicalAddresses, .directMapBase, .encryption],
+    needs: [.physicalAddresses, .directMapBase, .encryption, .memoryMap],
     documentation: """
       What: a page that one leaf of the kernel's half maps with the encryption bit and the direct map
       without it, or the other way.
@@ -14,7 +14,8 @@ extension Rule {
       is noise to the other, and in a guest it may be open to the host.
       How Linux should look: set_memory_decrypted() and _encrypted() change all mappings of a page.
       False alarm: .bss..decrypted, which is mapped without the bit in the image alone: left out.
-      Devices' registers have no encryption, and no direct map. TDX has the opposite meaning, and no
+      Firmware's data is
+      mapped as firmware left it: the rule looks at System RAM only. TDX has the opposite meaning, and no
       mask in VMCOREINFO: the rule stands back.
       Fix: see who mapped the page by a protection of its own instead of set_memory_decrypted().
       References:
@@ -24,13 +25,15 @@ extension Rule {
   ) { rule, subject in
     guard let base = subject.facts.directMap?.value else { return [] }
     let bit = subject.mode.encryption
+    let ram = subject.ram
     let shared = subject.section("__start_bss_decrypted", "__end_bss_decrypted")
     return subject.tables.flatMap { table -> [Finding] in
       let mode = table.space.mode
       let bad = table.space.runs.filter { run in
         guard run.isLeaf, run.start >= mode.upperHalf,
           shared?.overlaps(run.start...run.last) != true,
-          table.layout.area(of: run.start).kind != .directMap
+          table.layout.area(of: run.start).kind != .directMap, let physical = run.physical,
+          ram.gaps(in: physical...physical).isEmpty
         else { return false }
         return subject.kernel.directMapAliases(of: run, base: base).contains {
           ($0.flags ^ run.flags) & bit != 0

@@ -51,6 +51,9 @@ extension Subject {
     let reported = FaultLog(log)
     if let reason = refuses(runs) ?? refuses(reported) { return reason }
     if self.log?.value != log { self.log = Fact(log, "--log") }
+    if facts.xen == nil, log.contains("Hypervisor detected: Xen PV") {
+      facts.xen = Fact(true, "the log")
+    }
     panic = reported.panic
     faultsLeftOut = reported.leftOut
     tasks = tasks(for: reported)
