@@ -34,13 +34,12 @@ struct Check: ParsableCommand {
     let configuration = noConfig ? nil : try Configuration.find(config)
     let rules = try rules(configuration)
     let known = try readBaseline()
-    func look(at input: InputOptions.Input) throws -> Linter.Report {
-      try self.look(at: input, rules: rules, configuration)
+    func look() throws -> [Linter.Report] {
+      try options.inputs(inputs).map { try self.look(at: $0, rules: rules, configuration) }
+        .withoutNeededExceptions
     }
-    let reports = try options.inputs(inputs).map(look)
     let result = CheckResult(
-      reports.withoutNeededExceptions, failOn: failOn.severity, allowIncomplete: allowIncomplete,
-      version: version,
+      try look(), failOn: failOn.severity, allowIncomplete: allowIncomplete, version: version,
       baseline: known)
     if let writeBaseline {
       try writeFile(writeBaseline, Array(Baseline(result.reports).json().utf8))
@@ -49,7 +48,10 @@ struct Check: ParsableCommand {
       try format.report(result, detail: options.detail, style: style)
     }
     if let watch {
-      try keepWatching(every: watch, known: known, from: result.reports, look: look)
+      try keepWatching(every: watch, from: result.reports) {
+        let reports = try look()
+        return known.map { reports.map($0.marking) } ?? reports
+      }
     }
     if result.status != 0 { throw ExitCode(result.status) }
   }
@@ -82,22 +84,20 @@ struct Check: ParsableCommand {
 
   /// Prints what changes in the findings, for ever.
   private func keepWatching(
-    every seconds: UInt32, known: Baseline?, from first: [Linter.Report],
-    look: (InputOptions.Input) throws -> Linter.Report
+    every seconds: UInt32, from first: [Linter.Report], look: () throws -> [Linter.Report]
   ) throws -> Never {
     var reports = first
     while true {
       // What was printed must not wait in a pipe's buffer.
       fflush(nil)
       sleep(seconds)
-      for (index, input) in try options.inputs(inputs).enumerated() {
-        let seen = try look(input)
-        let next = known?.marking(seen) ?? seen
+      let now = try look()
+      for (old, new) in zip(reports, now) {
         try report.write { _, style in
-          TextReport.changes(from: reports[index], to: next, style: style) ?? ""
+          TextReport.changes(from: old, to: new, style: style) ?? ""
         }
-        reports[index] = next
       }
+      reports = now
     }
   }
 

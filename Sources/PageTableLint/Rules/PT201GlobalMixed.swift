@@ -74,8 +74,10 @@ extension Rule {
     }
   }
 
-  /// Whether a leaf of the direct map looks as `set_direct_map_default_noflush` leaves it, or as the
-  /// next module makes it that gets the page: read-only again. What the image still has is never put back.
+  /// Whether a leaf of the direct map looks as `set_direct_map_default_noflush` leaves it.
+  ///
+  /// Or as the next module makes it that gets the page: read-only. What the image still has is never
+  /// put back.
   private static func wasPutBack(_ run: Run, _ subject: Subject, mode: PagingMode) -> Bool {
     guard run.level == 1, run.flags & mode.noExecute == mode.noExecute else { return false }
     if run.flags & mode.write != 0 { return true }
