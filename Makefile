@@ -1,8 +1,11 @@
 PREFIX ?= /usr/local
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 SAMPLE := samples/cpa-2008/memory.elf
+# With STATIC=1 Swift's libraries become part of the program; Debian's stay shared.
+SCRATCH := $(if $(STATIC),.build-static,.build)
+SWIFT_BUILD := swift build -c release --product ptdump-lint $(if $(STATIC),--static-swift-stdlib --scratch-path .build-static)
 
-.PHONY: demo test test-live build install packages test-packages live-packages
+.PHONY: demo test test-live test-deb build documents install deb packages test-packages live-packages deb-packages
 
 # The main job on a real memory image: the false alarm of 2008.
 demo: build
@@ -13,16 +16,44 @@ test: build test-packages live-packages
 	swift format lint --strict --recursive Sources Tests Package.swift
 	swift test
 	Tests/Live/live
+	Tests/Live/runner
+	swift test --package-path samples/library
 
 # The release build inside booted kernels, against their memory images.
 test-live: build live-packages
 	Tests/Live/live
+	Tests/Live/runner
 
 build: packages
-	swift build -c release --product ptdump-lint
+	$(SWIFT_BUILD)
 
-install: build
-	install -D .build/release/ptdump-lint $(DESTDIR)$(PREFIX)/bin/ptdump-lint
+# The man page and the shell completions, by swift-argument-parser from the program itself. The first
+# builds the program with shared libraries, so that it stays out of the folder of the static one.
+DOCUMENTS := .build/documents
+documents: packages
+	@mkdir -p $(DOCUMENTS)
+	swift package generate-manual --configuration release
+	cp .build/plugins/GenerateManual/outputs/ptdump-lint/ptdump-lint.1 $(DOCUMENTS)/
+	for shell in bash zsh fish; do \
+	  .build/release/ptdump-lint --generate-completion-script $$shell > $(DOCUMENTS)/$$shell || exit 1; done
+	@# A script that is only sourced needs no interpreter's line.
+	sed -i '1{/^#!/d}' $(DOCUMENTS)/bash
+
+install: build documents
+	install -D $(SCRATCH)/release/ptdump-lint $(DESTDIR)$(PREFIX)/bin/ptdump-lint
+	install -D -m 644 $(DOCUMENTS)/ptdump-lint.1 $(DESTDIR)$(PREFIX)/share/man/man1/ptdump-lint.1
+	install -D -m 644 $(DOCUMENTS)/bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/ptdump-lint
+	install -D -m 644 $(DOCUMENTS)/zsh $(DESTDIR)$(PREFIX)/share/zsh/vendor-completions/_ptdump-lint
+	install -D -m 644 $(DOCUMENTS)/fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/ptdump-lint.fish
+
+# A Debian package, in .build/deb. Not by dpkg-buildpackage, which wants a package of the Swift toolchain, too.
+deb: packages deb-packages
+	@rm -rf .build/deb && mkdir -p .build/deb
+	DEB_BUILD_OPTIONS=noautodbgsym debian/rules clean binary
+
+# The package by lintian, and in a fresh Debian 12: apt installs it there, and it runs on a sample. Needs root.
+test-deb: deb
+	Tests/Package/debian .build/deb/ptdump-lint_*_amd64.deb
 
 # The Debian packages that the build needs.
 packages:
@@ -48,5 +79,10 @@ test-packages: .build/witnesses/requirements.txt
 live-packages:
 	@command -v qemu-system-x86_64 > /dev/null && test -x /bin/busybox \
 	  || $(call install,qemu-system-x86 busybox-static)
+
+# What makes and tries the Debian package.
+deb-packages:
+	@command -v dh > /dev/null && command -v lintian > /dev/null && command -v debootstrap > /dev/null \
+	  || $(call install,debhelper dpkg-dev lintian debootstrap)
 
 install = { $(SUDO) apt-get update -q && $(SUDO) apt-get install -qy --no-install-recommends $(1); }

@@ -14,7 +14,9 @@ let settings: [SwiftSetting] = [
 let package = Package(
   name: "ptdump-lint",
   products: [
-    .executable(name: "ptdump-lint", targets: ["ptdump-lint"])
+    .executable(name: "ptdump-lint", targets: ["ptdump-lint"]),
+    .library(name: "PageTables", targets: ["PageTables"]),
+    .library(name: "PageTableLint", targets: ["PageTableLint"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),

@@ -1,0 +1,15 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let package = Package(
+  name: "KernelTests",
+  dependencies: [.package(name: "ptdump-lint", path: "../..")],
+  targets: [
+    .testTarget(
+      name: "KernelTests",
+      dependencies: [
+        .product(name: "PageTables", package: "ptdump-lint"),
+        .product(name: "PageTableLint", package: "ptdump-lint"),
+      ])
+  ]
+)
