@@ -22,13 +22,13 @@ enum Remnant {
   init(_ flags: UInt64, mode: PagingMode, isMemory frames: () -> Bool) {
     let accessed: UInt64 = 1 << 5
     let dirty: UInt64 = 1 << 6
-    if flags & ~(accessed | dirty) == 0, flags != 0 {
-      // Knights Landing sets them in empty entries: _PAGE_KNL_ERRATUM_MASK.
-      self = .ofKernel
-    } else if flags & mode.global != 0 {
+    if flags & mode.global != 0 {
       self = .protNone
     } else if flags & mode.invertedFrame == 0, frames() {
       self = .plainFrame
+    } else if flags & ~(accessed | dirty) == 0, flags != 0 {
+      // Knights Landing sets them in empty entries: _PAGE_KNL_ERRATUM_MASK.
+      self = .ofKernel
     } else if flags & accessed != 0, flags & mode.invertedFrame != 0 {
       self = .ofKernel
     } else if flags & 0x1f1 == 0, flags & mode.invertedFrame != 0 {
