@@ -31,8 +31,6 @@ package struct KernelFacts: Sendable, Equatable {
   package var smeMask: Fact<UInt64>?
   /// The kernel's own count of its direct map's leaves: of 4K, of the next and of the third size.
   package var directPages: Fact<[UInt64]>?
-  /// Whether the kernel has given back what only its start needs.
-  package var isRunning: Fact<Bool>?
   package var root: Fact<UInt64>?
 
   package init() {}
@@ -99,8 +97,6 @@ extension KernelFacts {
     if counts.count == Variable.directPages.count {
       directPages = Fact(counts, "direct_pages_count")
     }
-    // SYSTEM_RUNNING and what follows it; include/linux/kernel.h, 6.12.
-    isRunning = variable(Variable.systemState).map { Fact($0.value >= 3, $0.source) }
     takeMasks(
       supported: variable("__supported_pte_mask"), kernel: variable("__default_kernel_pte_mask"),
       mode: root.mode)

@@ -19,6 +19,8 @@ package struct KernelImage: Sendable {
   package let markers: Fact<[AddressMarker]>?
   /// What lies where in the physical address space: /proc/iomem.
   package let resources: Fact<[Resource]>?
+  /// Where KFENCE keeps its objects between guard pages, in the direct map; nil without.
+  package let kfencePool: ClosedRange<UInt64>?
   /// The top tables of other kernels in the same memory: that of a crash kernel that was running.
   package let otherRoots: [UInt64]
   /// What the kernel image's virtual addresses lie above its physical ones.
@@ -108,6 +110,7 @@ package struct KernelImage: Sendable {
       problems.append("the kernel log (printk's ring) could not be read")
     }
     log = ring.map { Fact($0, "the image's printk ring") }
+    kfencePool = Self.kfencePool(values[Variable.kfencePool], ring)
     self.problems = problems
   }
 
@@ -195,16 +198,10 @@ package struct KernelImage: Sendable {
     values[Variable.efiRoot].flatMap { $0 == 0 ? nil : walk($0).physical }
   }
 
-  /// Where KFENCE keeps its objects between guard pages, in the direct map; nil without.
-  ///
   /// Source: `kfence_init_enable`, mm/kfence/core.c, 6.12: the log tells the size, 2 MiB by default.
-  package var kfencePool: ClosedRange<UInt64>? {
-    guard let start = values[Variable.kfencePool], start != 0 else { return nil }
-    let mark = "kfence: initialized - using "
-    let digits = log.flatMap { log in
-      log.value.firstRange(of: mark).map { log.value[$0.upperBound...].prefix(while: \.isNumber) }
-    }
-    let size = digits.flatMap { UInt64($0) } ?? 2 << 20
+  private static func kfencePool(_ start: UInt64?, _ log: String?) -> ClosedRange<UInt64>? {
+    guard let start, start != 0 else { return nil }
+    let size = log?.number(after: "kfence: initialized - using ") ?? 2 << 20
     return size > 0 && start <= ~0 - size ? start...(start + size - 1) : nil
   }
 
@@ -271,7 +268,6 @@ package struct KernelImage: Sendable {
         return nil
       }
     }
-    guard let symbol = symbols.name(around: address) else { return nil }
-    return symbol.offset == 0 ? symbol.name : "\(symbol.name)+\(symbol.offset.entry)"
+    return symbols.label(around: address)
   }
 }

@@ -63,6 +63,11 @@ package struct Symbols: Sendable {
     "__init_end", "__bss_start", "__bss_stop", "__brk_base", "_end",
   ]
 
+  /// The symbol that `address` lies behind, as text: `name`, or `name+0x10`.
+  package func label(around address: UInt64) -> String? {
+    name(around: address).map { $0.offset == 0 ? $0.name : "\($0.name)+\($0.offset.entry)" }
+  }
+
   /// The symbol that `address` lies behind, with the distance in bytes.
   package func name(around address: UInt64) -> (name: String, offset: UInt64)? {
     let low = sorted.partitioningIndex { $0.address > address }

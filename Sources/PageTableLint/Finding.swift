@@ -55,6 +55,16 @@ package struct Finding: Sendable {
   /// Whether it is of addresses, not of the input as such.
   var hasRange: Bool { start != end || start != 0 }
 
+  /// Whether each range that has it lies wholly in one of some ranges; false where it has none.
+  func lies(within ranges: [ClosedRange<UInt64>]) -> Bool {
+    !extents.isEmpty
+      && extents.allSatisfy { part in
+        ranges.contains {
+          $0.lowerBound <= part.lowerBound && part.upperBound <= $0.upperBound
+        }
+      }
+  }
+
   /// What tells it from others when the same tables are looked at again.
   struct Place: Hashable {
     let rule, table, area: String

@@ -56,9 +56,7 @@ extension Subject {
   /// What lies at an address of the kernel image: a symbol and the distance from it.
   func imageSymbol(at address: UInt64) -> String? {
     guard kernel.layout.area(of: address).kind == .image else { return nil }
-    return symbols?.name(around: address).map {
-      $0.offset == 0 ? $0.name : "\($0.name)+\($0.offset.entry)"
-    }
+    return symbols?.label(around: address)
   }
 }
 

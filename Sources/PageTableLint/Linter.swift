@@ -70,12 +70,7 @@ package struct Linter {
         // A sum over an area speaks of all of it.
         return finding.extents.contains { part in cause.extents.contains(where: part.overlaps) }
       }
-      return cause.rule.explainsWhatLiesBelow && !finding.extents.isEmpty
-        && finding.extents.allSatisfy { part in
-          cause.extents.contains {
-            $0.lowerBound <= part.lowerBound && part.upperBound <= $0.upperBound
-          }
-        }
+      return cause.rule.explainsWhatLiesBelow && finding.lies(within: cause.extents)
     }
     var causes = findings
     var isConsequence = [Bool](repeating: false, count: findings.count)

@@ -80,9 +80,7 @@ package struct Rule: Sendable {
       case .guardHole:
         if subject.mode.addressBits == 32 {
           "32-bit kernels have no guard hole"
-        } else if subject.facts.xen?.value == true
-          || subject.log?.value.contains("Hypervisor detected: Xen PV") == true
-        {
+        } else if subject.facts.xen?.value == true {
           "Xen lives in the guard hole"
         } else {
           switch subject.facts.isAtLeast(2, 6, 27) {
@@ -117,7 +115,8 @@ package struct Rule: Sendable {
             ? "needs struct page: VMCOREINFO of a 64-bit kernel tells where it lies" : nil
       case .userHalf:
         subject.tables.contains { table in
-          table.space.runs.contains { $0.start < table.space.mode.upperHalf && $0.isLeaf }
+          let half = table.space.mode.upperHalf
+          return table.space.runs.prefix { $0.start < half }.contains(where: \.isLeaf)
         } ? nil : "no table with a user's half was read: give --table all"
       case .directPages:
         subject.facts.directPages == nil

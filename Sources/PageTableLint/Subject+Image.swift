@@ -47,22 +47,6 @@ extension Subject {
     }
   }
 
-  /// Whether Hyper-V may be the machine's hypervisor.
-  ///
-  /// Its hypercall page is mapped read-only and executable, alone. What a log does not mention may be cut off; what it says of the hypervisor
-  /// comes early. Source: `hyperv_init`, arch/x86/hyperv/hv_init.c, 6.12.
-  var mayBeHyperV: Bool {
-    log.map { $0.value.contains("Hyper-V") || !$0.value.contains("Linux version ") } ?? true
-  }
-
-  /// Whether the guest shares memory with its host by an address bit.
-  ///
-  /// The bit is part of the frames then. Source: `tdx_early_init`, arch/x86/coco/tdx/tdx.c, and `hv_vtom_init`,
-  /// arch/x86/hyperv/ivm.c, 6.12.
-  var mayShareByAddress: Bool {
-    log.map { $0.value.contains("Intel TDX") || $0.value.contains("Isolation Config:") } ?? false
-  }
-
   /// Whether mark_rodata_ro() has run, as far as the tables can tell: text or rodata is read-only.
   ///
   /// The IDT's page is read-only earlier. Where no writable text is seen, nothing speaks against.
@@ -102,7 +86,7 @@ extension Table {
     guard run.isLeaf, let physical = run.physical, let area = layout.first(.directMap),
       area.contains(base), physical <= area.last - base
     else { return [] }
-    let span = space.mode.level(Int(run.level)).span
+    let span = space.mode.span(of: run)
     let size = run.repeats ? min(run.size, span) : run.size
     let start = base &+ physical
     let last = size - 1 > area.last - start ? area.last : start &+ (size - 1)

@@ -41,7 +41,7 @@ package struct AddressSpace: Sendable {
     var index = runs.partitioningIndex { $0.last >= from }
     var found: [Run] = []
     while index < runs.count, runs[index].start <= through {
-      let span = mode.level(max(1, Int(runs[index].level))).span
+      let span = mode.span(of: runs[index])
       if let part = runs[index].clipped(from: from, through: through, span: span) {
         found.append(part)
       }

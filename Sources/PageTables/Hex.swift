@@ -1,3 +1,21 @@
+extension String {
+  /// The decimal number right behind the first `mark`; nil where there is none.
+  package func number(after mark: String) -> UInt64? {
+    firstRange(of: mark).flatMap { UInt64(self[$0.upperBound...].prefix(while: \.isNumber)) }
+  }
+}
+
+extension ClosedRange<UInt64> {
+  /// Reads `START-END` in hexadecimal; END is exclusive, and zero is the top of the address space.
+  package init?(hexText text: String) {
+    let ends = text.split(separator: "-").map { UInt64(hexText: $0) }
+    guard ends.count == 2, let start = ends[0], let end = ends[1], end == 0 || start < end else {
+      return nil
+    }
+    self = start...(end &- 1)
+  }
+}
+
 extension UInt64 {
   /// The number in lower-case hexadecimal, zero-padded to `digits`, without a prefix.
   package func hex(digits: Int = 0) -> String {

@@ -136,6 +136,9 @@ package struct PagingMode: Sendable, Equatable {
 
   package func level(_ number: Int) -> Level { levels[number - 1] }
 
+  /// The size of one entry of a run, in bytes.
+  package func span(of run: Run) -> UInt64 { level(max(1, Int(run.level))).span }
+
   /// The number of significant address bits.
   package var addressBits: Int { root.shift + root.entries.trailingZeroBitCount }
 

@@ -79,7 +79,7 @@ package struct Run: Sendable, Equatable {
   /// Appends `next` to `runs`, merged with the run before it where both say the same.
   package static func append(_ next: Run, to runs: inout [Run], mode: PagingMode) {
     if let index = runs.indices.last,
-      runs[index].absorbs(next, span: mode.level(Int(next.level)).span)
+      runs[index].absorbs(next, span: mode.span(of: next))
     {
       if next.kind == .leaf { runs[index].repeats = runs[index].repeatsWith(next, mode: mode) }
       runs[index].last = next.last

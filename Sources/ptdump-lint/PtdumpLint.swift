@@ -202,11 +202,10 @@ struct InputOptions: ParsableArguments {
 
   /// `START-END` in hexadecimal; END is exclusive, and zero is the top of the address space.
   private static func addresses(_ text: String) throws -> ClosedRange<UInt64> {
-    let ends = text.split(separator: "-").map { UInt64(hexText: $0) }
-    guard ends.count == 2, let start = ends[0], let end = ends[1], end == 0 || start < end else {
+    guard let range = ClosedRange(hexText: text) else {
       throw ValidationError("--range takes START-END in hexadecimal, not \(text)")
     }
-    return start...(end &- 1)
+    return range
   }
 
   private func rootAddress() throws -> UInt64? {

@@ -48,11 +48,7 @@ final class Patient {
     memory = PatchedImage(try Samples.image(name).memory)
     image = try KernelImage(memory)
     base = image.facts.directMap?.value ?? 0
-    let isIsolated = image.facts.pti?.value == true
-    process = image.cpus.first.map {
-      let root = $0.cr3 & Self.frameMask
-      return KernelProcess(pid: 1, name: "init", root: isIsolated ? root & ~0x1000 : root)
-    }
+    process = Samples.process(image)
     healthy = Linter.run(Self.subject(image, process))
     var shared: Set<UInt64> = []
     if let user = image.userRoot {
@@ -68,8 +64,6 @@ final class Patient {
       processSites = try enumerate(process.root, shared: [], isProcess: true)
     }
   }
-
-  private static let frameMask: UInt64 = 0x000f_ffff_ffff_f000
 
   private static func subject(_ image: KernelImage, _ process: KernelProcess?) -> Subject {
     var subject = Subject(image: image)
@@ -236,6 +230,16 @@ extension Injection {
     isText(site, patient) || patient.holds(site, from: "__start_rodata", to: "__end_rodata")
   }
 
+  /// A leaf with the frame of another one of its area and level.
+  private static func otherFrame(
+    _ patient: Patient, _ site: Site, _ generator: inout SeededGenerator
+  ) -> UInt64? {
+    let others = patient.sites.filter {
+      $0.isLeaf && $0.area == site.area && $0.level == site.level && $0.frame != site.frame
+    }
+    return others.randomElement(using: &generator).map { site.entry ^ site.frame | $0.frame }
+  }
+
   private static let mapped: Set<Area.Kind> = [.directMap, .vmalloc, .vmemmap, .image]
 
   static var all: [Injection] {
@@ -376,17 +380,8 @@ extension Injection {
         }, entry: { _, site, _ in site.entry | 0x80 }),
       Injection(
         "PT601", "the frame of a direct-map leaf",
-        at: {
-          $0.sites.filter {
-            $0.isLeaf && $0.area == .directMap
-          }
-        },
-        entry: { patient, site, generator in
-          let others = patient.sites.filter {
-            $0.isLeaf && $0.area == .directMap && $0.level == site.level && $0.frame != site.frame
-          }
-          return others.randomElement(using: &generator).map { site.entry ^ site.frame | $0.frame }
-        }),
+        at: { $0.sites.filter { $0.isLeaf && $0.area == .directMap } },
+        entry: otherFrame),
       Injection(
         "PT005", "NX of a leaf of rodata",
         at: { patient in
@@ -528,13 +523,7 @@ extension Injection {
         }, entry: { _, site, _ in site.entry & ~0x18 }),
       Injection(
         "PT602", "the frame of a leaf of the kernel image",
-        at: { $0.sites.filter { $0.isLeaf && $0.area == .image } },
-        entry: { patient, site, generator in
-          let others = patient.sites.filter {
-            $0.isLeaf && $0.area == .image && $0.level == site.level && $0.frame != site.frame
-          }
-          return others.randomElement(using: &generator).map { site.entry ^ site.frame | $0.frame }
-        }),
+        at: { $0.sites.filter { $0.isLeaf && $0.area == .image } }, entry: otherFrame),
       Injection(
         "PT603", "an empty entry of the direct map over no memory, with a leaf",
         at: { patient in

@@ -83,7 +83,7 @@ import Testing
     let image = try Samples.image(sample)
     let log = try #require(image.log?.value)
     var subjects = [Subject(image: image)]
-    if let process = Self.process(image) { subjects[0].add([process]) }
+    if let process = Samples.process(image) { subjects[0].add([process]) }
     if let efi = image.efiRoot {
       subjects.append(Subject(image: image, roots: [(name: "efi", address: efi)]))
     }
@@ -100,14 +100,6 @@ import Testing
       #expect(report.findings.count <= 5, "\(what)")
       #expect(!report.isIncomplete, "\(what)")
     }
-  }
-
-  /// The process whose tables the first processor uses: the guest's init.
-  private static func process(_ image: KernelImage) -> KernelProcess? {
-    guard let cpu = image.cpus.first, image.mode.root.entries == 512 else { return nil }
-    let root = cpu.cr3 & 0x000f_ffff_ffff_f000
-    let isIsolated = image.facts.pti?.value == true
-    return KernelProcess(pid: 1, name: "init", root: isIsolated ? root & ~0x1000 : root)
   }
 
   /// docs/fidelity.md lists what was compared; `RECORD=1` writes its table again.

@@ -1,5 +1,6 @@
 package import Foundation
 package import MemoryImages
+internal import PageTables
 internal import Synchronization
 
 /// Where the real captures lie, and what the tests want to know of them.
@@ -33,6 +34,14 @@ package enum Samples {
 
   package static func image(_ sample: String) throws -> KernelImage {
     try KernelImage(ImageFile.open(path: imagePath(sample)))
+  }
+
+  /// The process whose tables the first processor uses, the guest's init; nil with PAE.
+  package static func process(_ image: KernelImage) -> KernelProcess? {
+    guard let cpu = image.cpus.first, image.mode.root.entries == 512 else { return nil }
+    let root = cpu.cr3 & 0x000f_ffff_ffff_f000
+    let isIsolated = image.facts.pti?.value == true
+    return KernelProcess(pid: 1, name: "init", root: isIsolated ? root & ~0x1000 : root)
   }
 
   /// Where the image lies; a packed one is unpacked below .build, once.

@@ -219,15 +219,14 @@ private struct ConfigurationReader {
     }
     if let node = keys["range"] {
       let text = try self.text(node, "a range")
-      let ends = text.split(separator: "-").map { UInt64(hexText: $0) }
-      guard ends.count == 2, let start = ends[0], let end = ends[1], start < end || end == 0 else {
+      guard let range = ClosedRange(hexText: text) else {
         throw wrong(
           node, "a range is not \(text)", "write START-END in hexadecimal, END exclusive")
       }
       if place.symbol?.end != nil {
         throw wrong(node, "a range starts at one symbol", "leave the second one out")
       }
-      place.range = start...(end &- 1)
+      place.range = range
     }
     if let node = keys["table"] { place.table = try text(node, "a table") }
     return place

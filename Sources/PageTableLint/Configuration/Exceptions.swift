@@ -9,11 +9,9 @@ extension Configuration.Exception {
       return place.area.map { $0.rawValue == finding.area } ?? true
     }
     guard let table = subject.tables.first(where: { $0.name == finding.table }),
-      case .ranges(let ranges) = place.extent(in: table, of: subject), !finding.extents.isEmpty
+      case .ranges(let ranges) = place.extent(in: table, of: subject)
     else { return false }
-    return finding.extents.allSatisfy { part in
-      ranges.contains { $0.lowerBound <= part.lowerBound && part.upperBound <= $0.upperBound }
-    }
+    return finding.lies(within: ranges)
   }
 
   /// Whether a finding of its would have been seen: its rule ran, and the place was looked at.

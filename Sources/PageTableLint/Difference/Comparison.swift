@@ -437,8 +437,3 @@ extension Subject {
     return last &- start &+ 1
   }
 }
-
-extension PagingMode {
-  /// The size of one leaf of a run, in bytes.
-  fileprivate func span(of run: Run) -> UInt64 { level(max(1, Int(run.level))).span }
-}

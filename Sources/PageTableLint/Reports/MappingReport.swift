@@ -19,7 +19,7 @@ package enum MappingReport {
     let mode = table.space.mode
     let records = table.space.runs.map { run in
       let area = table.layout.area(of: run.start)
-      let symbol = run.isLeaf && area.kind == .image ? symbols?.name(around: run.start) : nil
+      let symbol = run.isLeaf && area.kind == .image ? symbols?.label(around: run.start) : nil
       return Record(
         start: mode.text(run.start), end: mode.text(run.end), size: run.size, kind: "\(run.kind)",
         level: mode.level(Int(max(1, run.level))).name, area: area.name,
@@ -28,7 +28,7 @@ package enum MappingReport {
         user: run.isLeaf && run.effective & mode.user != 0,
         execute: run.isLeaf && run.effective & mode.noExecute == 0,
         physical: run.physical?.entry,
-        symbol: symbol.map { $0.offset == 0 ? $0.name : "\($0.name)+\($0.offset.entry)" })
+        symbol: symbol)
     }
     switch style {
     case .json: return (try? JSONReport.encode(records)) ?? ""

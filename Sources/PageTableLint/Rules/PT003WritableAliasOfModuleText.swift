@@ -26,11 +26,12 @@ extension Rule {
     let mode = table.space.mode
     guard let base = subject.facts.directMap?.value else { return [] }
     let kind: Area.Kind = mode.addressBits == 32 ? .vmalloc : .modules
+    // On 32 bits modules lie in vmalloc, and so does Hyper-V's hypercall page, mapped without CPA.
+    let sparesSinglePages = kind == .vmalloc && subject.mayBeHyperV
     var bad: [Run] = []
     var code: [Run] = []
     for run in table.layout.runs(kind, in: table.space) where isReadOnlyExecutable(run, mode) {
-      // On 32 bits modules lie in vmalloc, and so does Hyper-V's hypercall page, mapped without CPA.
-      if kind == .vmalloc, run.pages == 1, subject.mayBeHyperV { continue }
+      if sparesSinglePages, run.pages == 1 { continue }
       let writable = table.directMapAliases(of: run, base: base).filter {
         $0.effective & mode.write != 0
       }

@@ -37,7 +37,7 @@ extension Rule {
         guard run.isLeaf, run.effective & mode.user != 0, let physical = run.physical,
           physical <= frames.upperBound, physical &+ (run.size - 1) >= frames.lowerBound
         else { continue }
-        let span = mode.level(Int(run.level)).span
+        let span = mode.span(of: run)
         // The pages whose frames are the image's; of a repeated leaf the first is enough.
         let from = run.start &+ (max(physical, frames.lowerBound) - physical)
         let size = run.repeats ? min(run.size, span) : run.size

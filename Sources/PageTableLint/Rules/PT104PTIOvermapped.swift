@@ -69,18 +69,12 @@ extension Rule {
   }
 
   /// The direct map's pages beyond one a processor, which is its TSS.
-  ///
-  /// How many processors there may be the log tells: `setup_per_cpu_areas`,
-  /// arch/x86/kernel/setup_percpu.c, 6.12.
   private static func notTSS(_ subject: Subject, _ table: Table) -> [Run] {
     // With percpu_alloc=page the processors' data lie in vmalloc.
     let leaves = [Area.Kind.directMap, .vmalloc].flatMap {
       table.layout.runs($0, in: table.space).filter(\.isLeaf)
     }
-    let digits = subject.log?.value.firstRange(of: " nr_cpu_ids:").map { range in
-      subject.log?.value[range.upperBound...].prefix(while: \.isNumber) ?? ""
-    }
-    guard let count = digits.flatMap({ UInt64($0) }) else {
+    guard let count = subject.possibleProcessors else {
       return leaves.filter { $0.pages > 1 }
     }
     return leaves.reduce(0) { $0 + $1.pages } > count ? leaves : []

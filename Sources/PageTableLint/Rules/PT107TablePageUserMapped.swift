@@ -31,7 +31,7 @@ extension Rule {
       var bad: [Run] = []
       for run in table.space.runs where run.isLeaf && run.start < mode.upperHalf {
         guard run.effective & mode.user != 0, let physical = run.physical else { continue }
-        let span = mode.level(Int(run.level)).span
+        let span = mode.span(of: run)
         let size = run.repeats ? min(run.size, span) : run.size
         var index = sorted.partitioningIndex { $0 >= physical }
         while index < sorted.count, sorted[index] - physical < size {

@@ -29,40 +29,4 @@ extension Rule {
       return subject.facts.pti?.value == false || !isCloned
     }
   }
-
-  /// One finding an area of the table pointers of the kernel's half that `isBad` takes.
-  static func pointers(
-    _ rule: Rule, _ subject: Subject, _ what: String, help: String,
-    where isBad: (TablePointer, Table) -> Bool
-  ) -> [Finding] {
-    subject.tables.flatMap { table in
-      let mode = table.space.mode
-      let bad = table.space.pointers.filter {
-        $0.address >= mode.upperHalf && isBad($0, table)
-      }
-      return grouped(bad.map { run($0, mode) }, table).map { area, runs in
-        let first = bad.first { $0.address == runs[0].start && $0.level == Int(runs[0].level) }
-        let lines = first.map { pointer in
-          let name = mode.level(pointer.level).name
-          let owner = subject.image?.owner(ofTable: pointer.parent).map { ", in \($0)" } ?? ""
-          return [
-            "\(mode.text(pointer.address)): \(name) entry \(pointer.entry.entry)\(owner)"
-              + (runs.count > 1 ? ", and \(runs.count - 1) more" : "")
-          ]
-        }
-        return Finding(
-          rule,
-          runs.count == 1
-            ? "a table pointer \(what)" : "\(runs.count) table pointers \(what)", in: table,
-          runs: runs, area: area, entry: first?.entry, evidence: lines ?? [], help: help)
-      }
-    }
-  }
-
-  /// The range below a table pointer.
-  static func run(_ pointer: TablePointer, _ mode: PagingMode) -> Run {
-    Run(
-      start: pointer.address, last: pointer.address &+ (mode.level(pointer.level).span &- 1),
-      kind: .unreadable, level: pointer.level)
-  }
 }

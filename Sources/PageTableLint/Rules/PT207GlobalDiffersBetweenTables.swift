@@ -25,7 +25,7 @@ extension Rule {
     for run in twin.space.runs where run.isLeaf && run.start >= mode.upperHalf {
       let mine = subject.kernel.space.runs(from: run.start, through: run.last)
       for other in mine where other.isLeaf && (other.flags ^ run.flags) & mode.global != 0 {
-        let span = mode.level(Int(run.level)).span
+        let span = mode.span(of: run)
         if let part = run.clipped(from: other.start, through: other.last, span: span) {
           bad.append(part)
         }

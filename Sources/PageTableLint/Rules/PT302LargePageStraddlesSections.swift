@@ -61,7 +61,7 @@ extension Rule {
     var found: [Run] = []
     for boundary in boundaries.sorted() {
       guard let run = space.run(at: boundary), run.isLeaf, run.level > 1 else { continue }
-      let span = mode.level(Int(run.level)).span
+      let span = mode.span(of: run)
       let start = boundary & ~(span - 1)
       if start < boundary, found.last?.start != start,
         let leaf = run.clipped(from: start, through: start + (span - 1), span: span),

@@ -120,7 +120,7 @@ private struct Frames {
   init(_ runs: [Run], _ mode: PagingMode) {
     let mapped = runs.compactMap { run in
       run.physical.map { physical in
-        let size = run.repeats ? min(run.size, mode.level(Int(run.level)).span) : run.size
+        let size = run.repeats ? min(run.size, mode.span(of: run)) : run.size
         return physical...(physical &+ (size &- 1))
       }
     }

@@ -62,7 +62,7 @@ extension Rule {
         case .hole, .notPresent: !isWholeArea
         case .leaf:
           !expectation.attributes.allSatisfy { $0.holds(run, mode) }
-            || expectation.pageSize.map { $0 != mode.level(Int(run.level)).span.size } ?? false
+            || expectation.pageSize.map { $0 != mode.span(of: run).size } ?? false
         }
       }
       var found: [Finding] = []
@@ -103,7 +103,7 @@ extension Rule {
       run.effective & mode.noExecute != 0 ? "nx" : "x",
       run.flags & mode.global != 0 ? "global" : "not global",
       run.effective & mode.user != 0 ? "user" : "kernel",
-      MemoryType(run).rawValue.lowercased(), mode.level(Int(run.level)).span.size,
+      MemoryType(run).rawValue.lowercased(), mode.span(of: run).size,
     ]
     return "\(mode.text(run.start)) is \(words.joined(separator: ", "))"
   }

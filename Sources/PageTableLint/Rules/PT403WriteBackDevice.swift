@@ -27,7 +27,7 @@ extension Rule {
           table.layout.area(of: run.start).kind != .directMap, MemoryType(run) == .writeBack
         else { return false }
         return devices.contains { $0.start <= physical && physical <= $0.last }
-          && !others.gaps(in: physical...physical).isEmpty
+          && !others.contains { $0.contains(physical) }
       }
       return grouped(bad, table).map { area, runs in
         let name = runs.first?.physical.flatMap { physical in

@@ -32,7 +32,7 @@ extension Rule {
         guard let physical = run.physical, physical == run.start - base, !run.repeats,
           MemoryType(run) == .writeBack, physical &+ (run.size - 1) >= lowest
         else { continue }
-        let span = table.space.mode.level(Int(run.level)).span
+        let span = table.space.mode.span(of: run)
         for gap in known.gaps(in: max(lowest, physical)...(physical &+ (run.size - 1))) {
           let part = run.clipped(
             from: base &+ gap.lowerBound, through: base &+ gap.upperBound, span: span)
@@ -42,7 +42,7 @@ extension Rule {
       guard !bad.isEmpty else { return [] }
       // A large page over the end of a bank: less than one page of it is no memory.
       let isTail = bad.allSatisfy {
-        $0.level > 1 && $0.size < table.space.mode.level(Int($0.level)).span
+        $0.level > 1 && $0.size < table.space.mode.span(of: $0)
       }
       let first = bad[0].physical ?? 0
       let device = subject.resources?.value.last { $0.start <= first && first <= $0.last }

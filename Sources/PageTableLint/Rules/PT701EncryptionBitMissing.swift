@@ -33,7 +33,7 @@ extension Rule {
         guard run.isLeaf, run.start >= mode.upperHalf,
           shared?.overlaps(run.start...run.last) != true,
           table.layout.area(of: run.start).kind != .directMap, let physical = run.physical,
-          ram.gaps(in: physical...physical).isEmpty
+          ram.contains(where: { $0.contains(physical) })
         else { return false }
         return subject.kernel.directMapAliases(of: run, base: base).contains {
           ($0.flags ^ run.flags) & bit != 0

@@ -89,7 +89,7 @@ extension KernelText {
         // Neither a hole nor a leaf nor a table: the walk passes over it without a word.
         return
       }
-      let span = mode.level(Int(run.level)).span
+      let span = mode.span(of: run)
       var note = Note(
         start: run.start, kind: run.kind, level: run.level, flags: run.flags & compared,
         effective: 0)

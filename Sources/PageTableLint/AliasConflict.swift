@@ -1,0 +1,59 @@
+internal import MemoryImages
+internal import PageTables
+
+extension Rule {
+  /// A leaf outside the direct map, and the direct map's of the same frame, where memory types differ.
+  struct AliasConflict {
+    let alias: Run
+    let direct: Run
+  }
+
+  static func conflictingAliases(_ subject: Subject) -> [(Table, [AliasConflict])] {
+    guard let base = subject.facts.directMap?.value else { return [] }
+    let ram = subject.ram
+    let lowest: UInt64 = 1 << 20
+    return subject.tables.map { table in
+      var found: [AliasConflict] = []
+      for run in table.space.runs
+      where run.isLeaf && run.start >= table.space.mode.upperHalf {
+        let kind = table.layout.area(of: run.start).kind
+        guard kind != .directMap, kind != .espfix, let physical = run.physical,
+          physical >= lowest, ram.contains(where: { $0.contains(physical) })
+        else { continue }
+        let type = MemoryType(run)
+        for direct in subject.kernel.directMapAliases(of: run, base: base)
+        where MemoryType(direct) != type {
+          found.append(AliasConflict(alias: run, direct: direct))
+        }
+      }
+      return (table, found)
+    }
+  }
+
+  static func findAliases(
+    _ rule: Rule, _ subject: Subject, _ table: Table, _ aliases: [Run], _ what: String,
+    help: String
+  ) -> [Finding] {
+    var runs: [Run] = []
+    for alias in aliases where runs.last?.start != alias.start { runs.append(alias) }
+    return grouped(runs, table).map { area, runs in
+      var lines = evidence(runs, subject, table)
+      if let first = runs.first, let physical = first.physical,
+        let base = subject.facts.directMap?.value,
+        let direct = subject.kernel.space.run(at: base &+ physical)
+      {
+        let mode = table.space.mode
+        lines.insert(
+          "\(mode.text(first.start)) is \(MemoryType(first).rawValue), "
+            + "\(mode.text(base &+ physical)) \(MemoryType(direct).rawValue), both of \(physical.entry)",
+          at: 0)
+      }
+      // Write-combining beside write-back: a driver's doing, and known to work.
+      let isCombining = runs.allSatisfy { MemoryType($0) == .writeCombining }
+      return Finding(
+        rule, severity: isCombining ? .note : nil, "\(total(runs)) \(what)", in: table, runs: runs,
+        area: area, evidence: lines,
+        help: help)
+    }
+  }
+}

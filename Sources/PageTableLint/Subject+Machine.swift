@@ -1,0 +1,27 @@
+internal import MemoryImages
+internal import PageTables
+
+/// What the log tells of the machine and its hypervisor.
+extension Subject {
+  /// Whether Hyper-V may be the machine's hypervisor.
+  ///
+  /// Its hypercall page is mapped read-only and executable, alone. What a log does not mention may
+  /// be cut off; what it says of the hypervisor comes early. Source: `hyperv_init`,
+  /// arch/x86/hyperv/hv_init.c, 6.12.
+  var mayBeHyperV: Bool {
+    log.map { $0.value.contains("Hyper-V") || !$0.value.contains("Linux version ") } ?? true
+  }
+
+  /// Whether the guest shares memory with its host by an address bit.
+  ///
+  /// The bit is part of the frames then. Source: `tdx_early_init`, arch/x86/coco/tdx/tdx.c, and
+  /// `hv_vtom_init`, arch/x86/hyperv/ivm.c, 6.12.
+  var mayShareByAddress: Bool {
+    log.map { $0.value.contains("Intel TDX") || $0.value.contains("Isolation Config:") } ?? false
+  }
+
+  /// How many processors there may ever be; nil where no log tells.
+  ///
+  /// Source: `setup_per_cpu_areas`, arch/x86/kernel/setup_percpu.c, 6.12.
+  var possibleProcessors: UInt64? { log?.value.number(after: " nr_cpu_ids:") }
+}
