@@ -3,8 +3,9 @@ extension KernelText {
   package static func matches(_ bytes: Span<UInt8>) -> Bool {
     for index in 0..<min(bytes.count, 4096) where bytes[index] == 0 { return false }
     var scanner = LineScanner()
+    var columns = ColumnMemory()
     while let range = scanner.next(in: bytes) {
-      if case .mapping? = Line(bytes, range) { return true }
+      if case .mapping? = Line(bytes, range, &columns) { return true }
     }
     return false
   }
@@ -15,9 +16,10 @@ extension KernelText {
   package static func parse(_ bytes: Span<UInt8>, mode forced: PagingMode? = nil) -> KernelText {
     var parser = Parser()
     var scanner = LineScanner()
+    var columns = ColumnMemory()
     while let range = scanner.next(in: bytes) {
       parser.lineNumber += 1
-      parser.take(Line(bytes, range))
+      parser.take(Line(bytes, range, &columns))
     }
     return parser.finish(forced)
   }
@@ -41,6 +43,11 @@ extension KernelText {
     var isNull = false
     /// Nil for a size that 64 bits cannot hold.
     var size: UInt64?
+    var columns: Columns
+  }
+
+  /// What stands behind the size of a line.
+  struct Columns: Equatable {
     var flags: UInt64 = 0
     /// 1 for `pte` to 5 for `pgd`, before the mode is known.
     var level = 1
@@ -67,6 +74,7 @@ extension KernelText {
     /// A line that only PAE can bring forth, and one that only two levels can.
     var showsPAE = false
     var anomaliesLeftOut = 0
+    private let inherited = PagingMode.x86_64.inherited
 
     mutating func note(_ anomaly: Anomaly) {
       if anomalies.count < 1000 { anomalies.append(anomaly) } else { anomaliesLeftOut += 1 }
@@ -118,21 +126,22 @@ extension KernelText {
       }
       elidedHere = false
       if is32 { is32Bit = true }
-      if mapping.level == 4 { fiveLevel = true }
-      if mapping.width == Dialect.narrow { isNarrow = true }
-      if mapping.hasLowerPAT { hasLowerPAT = true }
+      let columns = mapping.columns
+      if columns.level == 4 { fiveLevel = true }
+      if columns.width == Dialect.narrow { isNarrow = true }
+      if columns.hasLowerPAT { hasLowerPAT = true }
       if mapping.isNull { hasNull = true }
       let fourMegabytes: UInt64 = 4 << 20
-      if mapping.flags >> 63 != 0
-        || (mapping.level == 2 && (mapping.isBlank || (start | end) % fourMegabytes != 0))
+      if columns.flags >> 63 != 0
+        || (columns.level == 2 && (columns.isBlank || (start | end) % fourMegabytes != 0))
       {
         showsPAE = true
       }
       runs.append(
         Run(
-          start: start, last: end &- 1, kind: mapping.isBlank ? .hole : .leaf,
-          level: mapping.level, flags: mapping.flags,
-          effective: mapping.flags & PagingMode.x86_64.inherited))
+          start: start, last: end &- 1, kind: columns.isBlank ? .hole : .leaf,
+          level: columns.level, flags: columns.flags,
+          effective: columns.flags & inherited))
       lines.append(lineNumber)
     }
 
@@ -187,6 +196,16 @@ struct LineScanner {
     guard position < bytes.count else { return nil }
     let start = position
     var end = start
+    while end + 8 <= bytes.count {
+      // A line end becomes a byte of zeros, of which the borrow sets the highest bit.
+      let ends = bytes.word(at: end) ^ (10 * EightBytes.ones)
+      let found = (ends &- EightBytes.ones) & ~ends & EightBytes.highBits
+      if found != 0 {
+        end += found.trailingZeroBitCount >> 3
+        break
+      }
+      end += 8
+    }
     while end < bytes.count, bytes[end] != 10 { end += 1 }
     position = end + 1
     if end > start, bytes[end - 1] == 13 { end -= 1 }
@@ -194,10 +213,85 @@ struct LineScanner {
   }
 }
 
+/// The columns of some lines before: most lines repeat those of one of them.
+struct ColumnMemory {
+  private var known: [(place: Range<Int>, columns: KernelText.Columns)] = []
+  private var next = 0
+  private static let most = 8
+
+  /// The columns at `place`; nil where they are none.
+  mutating func columns(_ bytes: Span<UInt8>, at place: Range<Int>) -> KernelText.Columns? {
+    for entry in known where Self.areEqual(bytes, entry.place, place) { return entry.columns }
+    guard let columns = KernelText.Columns(bytes, place) else { return nil }
+    if known.count < Self.most {
+      known.append((place, columns))
+    } else {
+      known[next] = (place, columns)
+      next = (next + 1) % Self.most
+    }
+    return columns
+  }
+
+  private static func areEqual(_ bytes: Span<UInt8>, _ one: Range<Int>, _ other: Range<Int>) -> Bool
+  {
+    guard one.count == other.count else { return false }
+    var offset = 0
+    while offset + 8 <= one.count {
+      guard bytes.word(at: one.lowerBound + offset) == bytes.word(at: other.lowerBound + offset)
+      else { return false }
+      offset += 8
+    }
+    while offset < one.count {
+      guard bytes[one.lowerBound + offset] == bytes[other.lowerBound + offset] else { return false }
+      offset += 1
+    }
+    return true
+  }
+}
+
+extension KernelText.Columns {
+  /// Understands what stands behind the size and one blank; nil where it is none of a dump's.
+  fileprivate init?(_ bytes: Span<UInt8>, _ range: Range<Int>) {
+    self.init()
+    var cursor = KernelText.Cursor(bytes: bytes, at: range.lowerBound, end: range.upperBound)
+    var notExecutable = false
+    while true {
+      cursor.skipBlanks()
+      let wordStart = cursor.at
+      guard let word = cursor.word() else { return nil }
+      switch word {
+      case "USR": flags |= 1 << 2
+      case "RW": flags |= 1 << 1
+      case "ro": break
+      case "PWT": flags |= 1 << 3
+      case "PCD": flags |= 1 << 4
+      case "PSE": flags |= 1 << 7
+      case "PAT": flags |= 1 << 12
+      case "pat":
+        flags |= 1 << 12
+        hasLowerPAT = true
+      case "GLB": flags |= 1 << 8
+      case "NX": notExecutable = true
+      case "x": break
+      case "pte", "pmd", "pud", "p4d", "pgd":
+        level = ["pte": 1, "pmd": 2, "pud": 3, "p4d": 4, "pgd": 5][word] ?? 5
+        // PAT is bit 7 in a pte, and bit 12 above.
+        if level == 1, flags & (1 << 12) != 0 { flags = flags & ~(1 << 12) | (1 << 7) }
+        if notExecutable { flags |= 1 << 63 }
+        if !isBlank { flags |= 1 }
+        width = wordStart - range.lowerBound
+        return
+      default: return nil
+      }
+      isBlank = false
+    }
+  }
+}
+
 extension KernelText.Line {
   /// Understands one line; nil for a line that is none of a dump's.
-  init?(_ bytes: Span<UInt8>, _ range: Range<Int>) {
-    var cursor = Cursor(bytes: bytes, at: range.lowerBound, end: range.upperBound)
+  init?(_ bytes: Span<UInt8>, _ range: Range<Int>, _ columns: inout ColumnMemory) {
+    var cursor = KernelText.Cursor(bytes: bytes, at: range.lowerBound, end: range.upperBound)
     cursor.skipPrefixes()
     if cursor.starts(with: "---[") {
       guard let name = cursor.markerName() else { return nil }
@@ -209,62 +303,26 @@ extension KernelText.Line {
       return
     }
     guard cursor.take("0x") else { return nil }
-    let isNull = cursor.contains("(null)-")
     guard let start = cursor.address(), cursor.take("-0x"), let end = cursor.address() else {
       return nil
     }
-    var mapping = KernelText.Mapping(
-      start: start.value, end: end.value, digits: end.digits, isNull: isNull)
     cursor.skipBlanks()
-    guard let size = cursor.size() else {
+    // One blank follows the unit; the columns begin behind it.
+    guard let size = cursor.size(), cursor.at < range.upperBound,
+      let found = columns.columns(bytes, at: (cursor.at + 1)..<range.upperBound)
+    else {
       self = .broken
       return
     }
-    mapping.size = size == .max ? nil : size
-    // One blank follows the unit; the columns begin behind it.
-    let columns = cursor.at + 1
-    var notExecutable = false
-    while true {
-      cursor.skipBlanks()
-      let wordStart = cursor.at
-      guard let word = cursor.word() else {
-        self = .broken
-        return
-      }
-      switch word {
-      case "USR": mapping.flags |= 1 << 2
-      case "RW": mapping.flags |= 1 << 1
-      case "ro": break
-      case "PWT": mapping.flags |= 1 << 3
-      case "PCD": mapping.flags |= 1 << 4
-      case "PSE": mapping.flags |= 1 << 7
-      case "PAT": mapping.flags |= 1 << 12
-      case "pat":
-        mapping.flags |= 1 << 12
-        mapping.hasLowerPAT = true
-      case "GLB": mapping.flags |= 1 << 8
-      case "NX": notExecutable = true
-      case "x": break
-      case "pte", "pmd", "pud", "p4d", "pgd":
-        mapping.level = ["pte": 1, "pmd": 2, "pud": 3, "p4d": 4, "pgd": 5][word] ?? 5
-        // PAT is bit 7 in a pte, and bit 12 above.
-        if mapping.level == 1, mapping.flags & (1 << 12) != 0 {
-          mapping.flags = mapping.flags & ~(1 << 12) | (1 << 7)
-        }
-        if notExecutable { mapping.flags |= 1 << 63 }
-        if !mapping.isBlank { mapping.flags |= 1 }
-        mapping.width = wordStart - columns
-        self = .mapping(mapping)
-        return
-      default:
-        self = .broken
-        return
-      }
-      mapping.isBlank = false
-    }
+    self = .mapping(
+      KernelText.Mapping(
+        start: start.value, end: end.value, digits: end.digits, isNull: start.isNull,
+        size: size == .max ? nil : size, columns: found))
   }
+}
 
-  private struct Cursor: ~Escapable {
+extension KernelText {
+  fileprivate struct Cursor: ~Escapable {
     let bytes: Span<UInt8>
     var at: Int
     let end: Int
@@ -335,9 +393,10 @@ extension KernelText.Line {
 
     /// 8 or 16 digits, or what 2.6.29 and 2.6.30 printed for zero: `(null)`.
     @_lifetime(self: copy self)
-    mutating func address() -> (value: UInt64, digits: Int)? {
+    mutating func address() -> (value: UInt64, digits: Int, isNull: Bool)? {
       while current == 32 { at += 1 }
-      if take("(null)") { return (value: 0, digits: 16) }
+      if let value = sixteenDigits() { return (value: value, digits: 16, isNull: false) }
+      if take("(null)") { return (value: 0, digits: 16, isNull: true) }
       var value: UInt64 = 0
       var digits = 0
       while let digit = hexDigit(current) {
@@ -345,7 +404,18 @@ extension KernelText.Line {
         digits += 1
         at += 1
       }
-      return digits == 16 || digits == 8 ? (value: value, digits: digits) : nil
+      return digits == 16 || digits == 8 ? (value: value, digits: digits, isNull: false) : nil
+    }
+
+    /// Sixteen digits at once, where no more follow.
+    @_lifetime(self: copy self)
+    private mutating func sixteenDigits() -> UInt64? {
+      guard at + 16 < end, hexDigit(bytes[at + 16]) == nil,
+        let high = EightBytes.hexadecimal(bytes.word(at: at)),
+        let low = EightBytes.hexadecimal(bytes.word(at: at + 8))
+      else { return nil }
+      at += 16
+      return UInt64(high) << 32 | UInt64(low)
     }
 
     /// The number of `... 12 entries skipped ...`; zero where there is none.
@@ -382,8 +452,17 @@ extension KernelText.Line {
         at += 1
       }
       guard digits > 0, let unit = current else { return nil }
-      let units: [UInt8] = Array("BKMGTPE".utf8)
-      guard let power = units.firstIndex(of: unit) else { return nil }
+      let power: Int
+      switch unit {
+      case UInt8(ascii: "B"): power = 0
+      case UInt8(ascii: "K"): power = 1
+      case UInt8(ascii: "M"): power = 2
+      case UInt8(ascii: "G"): power = 3
+      case UInt8(ascii: "T"): power = 4
+      case UInt8(ascii: "P"): power = 5
+      case UInt8(ascii: "E"): power = 6
+      default: return nil
+      }
       at += 1
       let shift = UInt64(power) * 10
       return (value << shift) >> shift == value ? value << shift : .max
@@ -412,5 +491,32 @@ extension KernelText.Line {
       while text.last == " " { text.removeLast() }
       return text
     }
+  }
+}
+
+extension Span<UInt8> {
+  /// Eight bytes, the first one lowest.
+  fileprivate func word(at offset: Int) -> UInt64 {
+    unsafe UInt64(littleEndian: bytes.unsafeLoadUnaligned(fromByteOffset: offset, as: UInt64.self))
+  }
+}
+
+/// Eight characters at once, each in a byte of a word.
+private enum EightBytes {
+  static let ones: UInt64 = 0x0101_0101_0101_0101
+  static let highBits: UInt64 = 0x80 * ones
+
+  /// The number that eight lower-case hexadecimal digits stand for; nil where one is none.
+  static func hexadecimal(_ text: UInt64) -> UInt32? {
+    // Less than 128 each, a sum reaches the highest bit of its byte where a limit is passed.
+    let decimal = text ^ (0x30 * ones)
+    let letter = text ^ (0x60 * ones)
+    let isNoDecimal = decimal &+ (0x76 * ones)
+    let isNoLetter = (letter &+ (0x79 * ones)) | ~(letter &+ (0x7f * ones))
+    guard text & highBits == 0, isNoDecimal & isNoLetter & highBits == 0 else { return nil }
+    let digits = (text & (0x0f * ones)) &+ 9 &* (text >> 6 & ones)
+    let pairs = (digits << 4 | digits >> 8) & 0x00ff_00ff_00ff_00ff
+    let fours = (pairs | pairs >> 8) & 0x0000_ffff_0000_ffff
+    return UInt32(truncatingIfNeeded: fours | fours >> 16).byteSwapped
   }
 }
