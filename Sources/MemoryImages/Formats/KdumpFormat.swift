@@ -50,8 +50,8 @@ enum KdumpFormat {
   private let files: [MappedFile]
   // An absent page is one of zeros; else why it is absent is not known.
   private let absentIsZero: Bool
-  // Not thread-safe: used with the lock of `zeroTables` only.
-  private nonisolated(unsafe) let context: OpaquePointer
+  // A context serves one reader at a time; there are as many as there were readers at once.
+  private let idle: Mutex<[Context]>
   private let zeroTables = Mutex(Set<UInt64>())
 
   var dumpLevel: UInt32? { header.dumpLevel }
@@ -116,25 +116,8 @@ enum KdumpFormat {
     self.ranges = ranges
     self.damage = damage
 
-    guard let context = unsafe kdump_new() else {
-      throw ImageError(path, "libkdumpfile has no memory", advice: "close other programs")
-    }
-    unsafe self.context = context
-    let descriptors = files.map(\.descriptor)
-    let status = unsafe descriptors.withUnsafeBufferPointer {
-      unsafe kdump_open_fdset(context, UInt32($0.count), $0.baseAddress)
-    }
-    guard status == KDUMP_OK else {
-      let reason = unsafe String(cString: kdump_get_err(context))
-      // No deinit runs for an object that was not made.
-      unsafe kdump_free(context)
-      throw ImageError(
-        path, offset: 0, "libkdumpfile cannot read it: \(reason)",
-        advice: "the file is damaged: copy it again, or take the dump again")
-    }
+    idle = Mutex([try Context(files)])
   }
-
-  deinit { unsafe kdump_free(context) }
 
   private static func missing(_ pages: Range<UInt64>) -> String {
     "the part of the split dump with pages \(pages.lowerBound.entry) to "
@@ -200,6 +183,10 @@ enum KdumpFormat {
   }
 
   func read(at address: UInt64, count: Int) throws(UnreadableMemory) -> [UInt8] {
+    guard let context = idle.withLock({ $0.popLast() }) ?? (try? Context(files)) else {
+      throw .notInImage
+    }
+    defer { idle.withLock { $0.append(context) } }
     var bytes = [UInt8](repeating: 0, count: count)
     var done = 0
     while done < count {
@@ -208,12 +195,10 @@ enum KdumpFormat {
       let inPage = min(count - done, Int(4096 - at & 4095))
       if try isHeld(at) {
         var length = inPage
-        let status = zeroTables.withLock { _ in
-          unsafe bytes.withUnsafeMutableBytes {
-            unsafe kdump_read(
-              context, KDUMP_MACHPHYSADDR, kdump_addr_t(at), $0.baseAddress?.advanced(by: done),
-              &length)
-          }
+        let status = unsafe bytes.withUnsafeMutableBytes {
+          unsafe kdump_read(
+            context.pointer, KDUMP_MACHPHYSADDR, kdump_addr_t(at),
+            $0.baseAddress?.advanced(by: done), &length)
         }
         // A part that is missing, or data that does not unpack.
         guard status == KDUMP_OK, length == inPage else { throw .notInImage }
@@ -222,6 +207,33 @@ enum KdumpFormat {
     }
     return bytes
   }
+}
+
+/// libkdumpfile's view of the files, with caches and a lock of its own.
+@safe private final class Context: @unchecked Sendable {
+  let pointer: OpaquePointer
+
+  /// - Parameter files: which must outlive it.
+  init(_ files: [MappedFile]) throws(ImageError) {
+    let path = files.first?.path ?? ""
+    guard let pointer = unsafe kdump_new() else {
+      throw ImageError(path, "libkdumpfile has no memory", advice: "close other programs")
+    }
+    let descriptors = files.map(\.descriptor)
+    let status = unsafe descriptors.withUnsafeBufferPointer {
+      unsafe kdump_open_fdset(pointer, UInt32($0.count), $0.baseAddress)
+    }
+    guard status == KDUMP_OK else {
+      let reason = unsafe String(cString: kdump_get_err(pointer))
+      unsafe kdump_free(pointer)
+      throw ImageError(
+        path, offset: 0, "libkdumpfile cannot read it: \(reason)",
+        advice: "the file is damaged: copy it again, or take the dump again")
+    }
+    unsafe self.pointer = pointer
+  }
+
+  deinit { unsafe kdump_free(pointer) }
 }
 
 extension MappedFile {
