@@ -92,7 +92,9 @@ package enum Extract {
       let root = cpu.cr3 & (image.mode.root.entries == 4 ? ~31 : ~4095) & 0x000f_ffff_ffff_ffff
       roots += isolated ? [root & ~0x1000, root | 0x1000] : [root]
     }
-    for root in roots { _ = Walker.walk(root: root, mode: image.mode, memory: recorder) }
+    for root in roots {
+      _ = Walker.walk(root: root, mode: image.mode, memory: recorder, inParallel: false)
+    }
     var pages = recorder.pages
     let reader = VirtualReader(mode: image.mode, root: image.root, memory: image.memory)
     for (start, count) in image.info.flatMap({ Kallsyms.tables($0, reader) }) ?? [] {

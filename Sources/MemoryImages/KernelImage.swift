@@ -23,6 +23,8 @@ package struct KernelImage: Sendable {
   package let kfencePool: ClosedRange<UInt64>?
   /// The top tables of other kernels in the same memory: that of a crash kernel that was running.
   package let otherRoots: [UInt64]
+  /// What the runs of all walks together may take of memory; nil for no limit.
+  package var budget: RunBudget?
   /// What the kernel image's virtual addresses lie above its physical ones.
   private let imageOffset: UInt64
 
@@ -224,11 +226,12 @@ package struct KernelImage: Sendable {
 
   /// Reads the whole of the tables below `root`.
   package func space(
-    root: UInt64? = nil, userHalfOnly: Bool = false, progress: ((Int) -> Void)? = nil
+    root: UInt64? = nil, userHalfOnly: Bool = false, progress: (@Sendable (Int) -> Void)? = nil
   ) -> AddressSpace {
+    // The user halves of many processes are walked side by side.
     Walker.walk(
       root: root ?? self.root, mode: mode, memory: memory, userHalfOnly: userHalfOnly,
-      progress: progress)
+      inParallel: !userHalfOnly, budget: budget, progress: progress)
   }
 
   /// The tables as the kernel's own dumper walks them: KASAN's early shadow in one step.

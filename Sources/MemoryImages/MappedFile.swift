@@ -55,20 +55,24 @@ internal import PageTables
 
   /// Copies `count` bytes from `offset`; nil where the file does not hold them all.
   package func bytes(at offset: UInt64, count: Int) -> [UInt8]? {
+    guard let source = unsafe mapped(at: offset, count: count) else { return nil }
+    return unsafe [UInt8](UnsafeRawBufferPointer(start: source, count: count))
+  }
+
+  /// Where `count` bytes from `offset` are mapped; nil where the file does not hold them all.
+  func mapped(at offset: UInt64, count: Int) -> UnsafeRawPointer? {
     guard let base = unsafe base, count >= 0, let start = Int(exactly: offset), start <= size,
       count <= size - start
     else { return nil }
-    return unsafe [UInt8](UnsafeRawBufferPointer(start: base + start, count: count))
+    return unsafe base + start
   }
 
   /// Copies whole words from `offset` into `words`; false where the file does not hold them all.
   func copyWords(at offset: UInt64, into words: inout [UInt64]) -> Bool {
     let count = words.count * 8
-    guard let base = unsafe base, let start = Int(exactly: offset), start <= size,
-      count <= size - start
-    else { return false }
+    guard let source = unsafe mapped(at: offset, count: count) else { return false }
     unsafe words.withUnsafeMutableBytes { target in
-      unsafe target.copyMemory(from: UnsafeRawBufferPointer(start: base + start, count: count))
+      unsafe target.copyMemory(from: UnsafeRawBufferPointer(start: source, count: count))
     }
     return true
   }

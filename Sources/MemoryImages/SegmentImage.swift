@@ -76,6 +76,14 @@ package final class SegmentImage: MemoryImage, Sendable {
     guard file.copyWords(at: offset, into: &table) else { throw .notInImage }
   }
 
+  package func mapped(
+    at address: UInt64, size: Int
+  ) throws(UnreadableMemory) -> UnsafeRawPointer? {
+    let offset = try fileOffset(of: address, count: UInt64(size))
+    guard let bytes = unsafe file.mapped(at: offset, count: size) else { throw .notInImage }
+    return unsafe bytes
+  }
+
   /// Copies physical memory that lies in one segment.
   package func read(at address: UInt64, count: Int) throws(UnreadableMemory) -> [UInt8] {
     let offset = try fileOffset(of: address, count: UInt64(count))

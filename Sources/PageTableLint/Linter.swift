@@ -45,9 +45,9 @@ package struct Linter {
     }
     // What exceptions are good for shows when all else is said.
     let first = rules.filter { !$0.needs.contains(.exceptions) }
-    for rule in first { run(rule, on: subject) }
+    var judged = subject.withoutIncidental
+    for rule in first { run(rule, on: judged) }
     findings = withoutConsequences(findings).configured(in: subject)
-    var judged = subject
     judged.unusedExceptions = subject.unusedExceptions(
       after: findings, of: Set(first.map(\.id)).subtracting(skipped.map(\.rule.id)))
     let told = findings.count

@@ -50,12 +50,21 @@ package struct Subject: Sendable {
   package var kernel: Table { tables[0] }
   package var mode: PagingMode { kernel.space.mode }
 
+  /// The same with neighbouring leaves as one run where only what no rule judges tells them apart.
+  var withoutIncidental: Subject {
+    var judged = self
+    for index in tables.indices where tables[index].space.hasPhysical {
+      judged.tables[index].space = tables[index].space.withoutIncidental
+    }
+    return judged
+  }
+
   /// Reads a memory image's tables.
   ///
   /// - Parameter roots: the tables to read; the kernel's and its user twin's where none are named.
   package init(
     image: KernelImage, roots: [(name: String, address: UInt64)]? = nil,
-    progress: ((Int) -> Void)? = nil
+    progress: (@Sendable (Int) -> Void)? = nil
   ) {
     path = image.memory.path
     format = image.memory.format
@@ -77,7 +86,9 @@ package struct Subject: Sendable {
   /// Reads the user halves of processes beside the tables that were read, several at a time.
   ///
   /// - Parameter progress: called now and then with the number of tables read.
-  package mutating func add(_ processes: [KernelProcess], progress: ((Int) -> Void)? = nil) {
+  package mutating func add(
+    _ processes: [KernelProcess], progress: (@Sendable (Int) -> Void)? = nil
+  ) {
     guard let image else { return }
     self.processes += processes
     let layout = kernel.layout

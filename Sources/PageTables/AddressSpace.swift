@@ -17,7 +17,7 @@ package struct AddressSpace: Sendable {
   ///
   /// Those of a table that is reached again stand for its first place alone. Empty for a text
   /// dump, which does not show them.
-  package var pointers: [TablePointer] = []
+  package var pointers = TablePointers()
 
   package init(
     mode: PagingMode, runs: [Run], knownFlags: UInt64 = ~0, hasPhysical: Bool = true,
@@ -37,51 +37,43 @@ package struct AddressSpace: Sendable {
   }
 
   /// The runs inside `[from, through]`, clipped to it.
-  package func runs(from: UInt64, through: UInt64) -> [Run] {
-    var index = runs.partitioningIndex { $0.last >= from }
-    var found: [Run] = []
-    while index < runs.count, runs[index].start <= through {
-      let span = mode.span(of: runs[index])
-      if let part = runs[index].clipped(from: from, through: through, span: span) {
-        found.append(part)
+  package func runs(from: UInt64, through: UInt64) -> ClippedRuns {
+    ClippedRuns(self, from: from, through: through)
+  }
+
+  /// The same with neighbouring leaves as one run where only incidental flags tell them apart.
+  ///
+  /// Such a run has the incidental flags that all its leaves have.
+  package var withoutIncidental: AddressSpace {
+    var merged = self
+    merged.runs = []
+    for run in runs {
+      guard run.isLeaf, let last = merged.runs.last, last.isLeaf,
+        (run.flags ^ last.flags) & ~mode.incidental == 0
+      else {
+        merged.runs.append(run)
+        continue
       }
-      index += 1
+      var alike = run
+      alike.flags = last.flags
+      Run.append(alike, to: &merged.runs, mode: mode)
+      let index = merged.runs.count - 1
+      merged.runs[index].flags =
+        merged.runs[index].start == run.start ? run.flags : run.flags & last.flags
     }
-    return found
+    return merged
   }
 
   /// The part inside `range`, with the anomalies that touch it.
   package func limited(to range: ClosedRange<UInt64>) -> AddressSpace {
     var part = self
-    part.runs = runs(from: range.lowerBound, through: range.upperBound)
+    part.runs = Array(runs(from: range.lowerBound, through: range.upperBound))
     part.anomalies = anomalies.filter {
       $0.address <= range.upperBound && $0.address &+ max(1, $0.size) &- 1 >= range.lowerBound
     }
-    part.pointers = pointers.filter {
-      $0.address <= range.upperBound
-        && $0.address &+ (mode.level($0.level).span &- 1) >= range.lowerBound
-    }
+    part.pointers = TablePointers(
+      pointers.lazy.filter { $0.address <= range.upperBound && $0.last >= range.lowerBound })
     return part
-  }
-}
-
-/// An entry that leads to a table.
-package struct TablePointer: Sendable, Equatable {
-  /// The first virtual address below it.
-  package let address: UInt64
-  /// The physical address of the table that holds the entry.
-  package let parent: UInt64
-  package let entry: UInt64
-  private let number: UInt8
-
-  /// The level of the entry; the table that it leads to has the one below.
-  package var level: Int { Int(number) }
-
-  package init(address: UInt64, parent: UInt64, entry: UInt64, level: Int) {
-    self.address = address
-    self.parent = parent
-    self.entry = entry
-    number = UInt8(truncatingIfNeeded: level)
   }
 }
 
@@ -98,6 +90,8 @@ package struct Anomaly: Sendable, Equatable {
     case tableCycle
     /// The walk was stopped: the tables claim more than the image can warrant.
     case walkLimit
+    /// The walk was stopped: its runs fill the memory that they may take.
+    case memoryLimit
     /// Text: SIZE differs from END - START.
     case sizeMismatch(printed: UInt64)
     /// Text: lines overlap, or leave a gap.
@@ -114,7 +108,9 @@ package struct Anomaly: Sendable, Equatable {
   package var isUnseen: Bool {
     switch kind {
     case .reservedBits, .tableOutsideMemory, .tableCycle: false
-    case .tableNotInImage, .walkLimit, .sizeMismatch, .gap, .unreadableLine, .truncated: true
+    case .tableNotInImage, .walkLimit, .memoryLimit, .sizeMismatch, .gap, .unreadableLine,
+      .truncated:
+      true
     }
   }
 

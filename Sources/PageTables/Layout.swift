@@ -136,18 +136,18 @@ package struct Layout: Sendable {
   }
 
   /// The runs of the areas of a kind, without what lies in an area that goes before.
-  package func runs(_ kind: Area.Kind, in space: AddressSpace) -> [Run] {
-    var found: [Run] = []
+  package func runs(_ kind: Area.Kind, in space: AddressSpace) -> FlattenSequence<[ClippedRuns]> {
+    var found: [ClippedRuns] = []
     for (index, area) in areas.enumerated() where area.kind == kind {
       var from = area.start
       let inside = areas[..<index].filter { $0.last >= area.start && $0.start <= area.last }
       for other in inside.sorted(by: { $0.start < $1.start }) {
-        if other.start > from { found += space.runs(from: from, through: other.start &- 1) }
+        if other.start > from { found.append(space.runs(from: from, through: other.start &- 1)) }
         from = max(from, other.last &+ 1)
       }
-      if from <= area.last { found += space.runs(from: from, through: area.last) }
+      if from <= area.last { found.append(space.runs(from: from, through: area.last)) }
     }
-    return found
+    return found.joined()
   }
 
   /// The layout where not even the direct map's place is known.

@@ -53,6 +53,9 @@ package struct PagingMode: Sendable, Equatable {
     package let levels: ClosedRange<Int>
     /// Whether the kernel's text dump prints it.
     package let printed: Bool
+    /// Whether it tells how the memory was used, or what Linux keeps in mind of it, and nothing of
+    /// what may be done there: accessed, dirty, software bits.
+    package let isIncidental: Bool
   }
 
   package let name: String
@@ -77,6 +80,10 @@ package struct PagingMode: Sendable, Equatable {
   package let noneMask: UInt64
   /// The effective flags whose change the kernel's own dumper sees.
   package let dumpedEffective: UInt64
+  /// The number of significant address bits.
+  package let addressBits: Int
+  /// The incidental flags, which no rule judges in a leaf.
+  package let incidental: UInt64
   /// Flags that every level must have, and flags that are in force as soon as one level has them.
   private let allLevels: UInt64
   private let anyLevel: UInt64
@@ -100,6 +107,8 @@ package struct PagingMode: Sendable, Equatable {
     self.upperHalf = upperHalf
     self.noneMask = noneMask
     self.dumpedEffective = dumpedEffective
+    incidental = flags.filter(\.isIncidental).reduce(0) { $0 | $1.mask }
+    addressBits = levels.last.map { $0.shift + $0.entries.trailingZeroBitCount } ?? 0
     func mask(_ combination: Combination) -> UInt64 {
       flags.filter { $0.combination == combination }.reduce(0) { $0 | $1.mask }
     }
@@ -123,7 +132,7 @@ package struct PagingMode: Sendable, Equatable {
     }
     let flag = Flag(
       mask: mask, set: Self.encrypted, clear: "", combination: .leafOnly, levels: 1...5,
-      printed: false)
+      printed: false, isIncidental: false)
     return PagingMode(
       name: name, levels: levels, flags: flags + [flag], present: present, large: large,
       write: write, user: user, global: global, noExecute: noExecute,
@@ -134,16 +143,13 @@ package struct PagingMode: Sendable, Equatable {
   /// The top level, the one that the root holds.
   package var root: Level { levels[levels.count - 1] }
 
-  package func level(_ number: Int) -> Level { levels[number - 1] }
+  @inlinable package func level(_ number: Int) -> Level { levels[number - 1] }
 
   /// The size of one entry of a run, in bytes.
-  package func span(of run: Run) -> UInt64 { level(max(1, Int(run.level))).span }
-
-  /// The number of significant address bits.
-  package var addressBits: Int { root.shift + root.entries.trailingZeroBitCount }
+  @inlinable package func span(of run: Run) -> UInt64 { level(max(1, Int(run.level))).span }
 
   /// Makes an offset from the bottom of the index space a canonical address.
-  package func canonical(_ address: UInt64) -> UInt64 {
+  @inlinable package func canonical(_ address: UInt64) -> UInt64 {
     let sign: UInt64 = 1 << UInt64(addressBits - 1)
     let low = address & ((sign << 1) &- 1)
     return low & sign == 0 || addressBits == 32 ? low : low | (~0 << UInt64(addressBits))

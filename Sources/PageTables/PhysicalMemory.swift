@@ -2,6 +2,15 @@
 package protocol PhysicalMemory: Sendable {
   /// Reads the page-table page at `address` into `table`: as many 8-byte words as it holds.
   func readTable(at address: UInt64, into table: inout [UInt64]) throws(UnreadableMemory)
+  /// The `size` bytes at `address` where they lie in the memory of this program as they are; nil
+  /// where `readTable` must bring them. They live as long as this object.
+  func mapped(at address: UInt64, size: Int) throws(UnreadableMemory) -> UnsafeRawPointer?
+}
+
+extension PhysicalMemory {
+  package func mapped(
+    at address: UInt64, size: Int
+  ) throws(UnreadableMemory) -> UnsafeRawPointer? { nil }
 }
 
 /// Why a physical address could not be read.

@@ -1,3 +1,6 @@
+internal import Dispatch
+internal import Synchronization
+
 /// The tables through which KASAN maps its shadow's unused parts to one page.
 ///
 /// Source: `kasan_early_shadow_pte` and its kin, mm/kasan/init.c, 6.12.
@@ -21,26 +24,60 @@ package struct Walker {
     let inherited: UInt64
   }
 
+  /// A pmd table and what the walk knows when it first comes to it.
+  private struct Subtree: Sendable {
+    let table: UInt64
+    let base: UInt64
+    let inherited: UInt64
+    let pointer: UInt64?
+    let path: [UInt64]
+  }
+
+  private struct WalkedSubtree: Sendable {
+    var space: AddressSpace
+    let tables: FrameSet
+  }
+
   private let mode: PagingMode
   private let memory: any PhysicalMemory
   private let shadow: EarlyShadow?
+  private let budget: RunBudget?
+  private let progress: Progress?
   /// Where the walk ends; zero for the top of the address space.
-  private var end: UInt64 = 0
+  private let end: UInt64
   private var space: AddressSpace
-  private var scratch: [[UInt64]]
-  /// The tables read so far, with their runs relative to the table's first address where those
+  /// For each level, room for a table that the memory must bring.
+  private let rooms: Rooms
+  /// For each level, the tables that were read.
+  private var seen: [FrameSet]
+  /// The runs of tables that were reached again, relative to the table's first address, where they
   /// are few enough to keep for splicing.
-  private var walked: [TableKey: [Run]?] = [:]
+  private var kept: [TableKey: [Run]] = [:]
+  private var keptRuns = 0
+  /// How many tables were read again.
+  private var repeats = 0
+  /// Whether the walk is below a table that was reached again.
+  private var isRepeating = false
   private var stopped = false
   /// The tables on the way to the one that is read.
   private var path: [UInt64] = []
+  /// Not nil where the walk lists the subtrees that can be walked side by side and goes no further.
+  private var listed: [Subtree]?
+  /// The subtrees that were walked already, by their table.
+  private var walked: [UInt64: WalkedSubtree] = [:]
+
+  /// The level of the tables below which subtrees are walked side by side: each maps 1 GiB.
+  private static let subtreeLevel = 2
   /// Runs from spliced tables that a walk may add beyond 512 for each table it read.
   ///
   /// ESPfix, the
   /// most wasteful thing Linux does with shared tables, makes about 131,072 a processor.
   private static let spliceAllowance = 4 << 20
+  /// Tables that a walk may read again, beyond 8 for each table it read.
+  private static let repeatAllowance = 1 << 20
   /// A subtree with more runs than this is walked again rather than kept for splicing.
-  private static let keptRuns = 512
+  private static let mostKept = 512
+  private static let mostKeptInAll = 1 << 20
   private static let anomaliesKept = 1000
 
   /// Reads every table below `root`.
@@ -49,25 +86,78 @@ package struct Walker {
   ///   - root: the physical address of the top table.
   ///   - userHalfOnly: leaves out the kernel's half of the top table.
   ///   - shadow: tables that are taken for one leaf, as the kernel's own dumper does.
-  ///   - progress: called now and then with the number of tables read.
+  ///   - inParallel: uses all processors; what is found is the same.
+  ///   - budget: the walk stops where it is used up.
+  ///   - progress: called now and then, on any thread, with the number of tables read.
   package static func walk(
     root: UInt64, mode: PagingMode, memory: any PhysicalMemory, userHalfOnly: Bool = false,
-    shadow: EarlyShadow? = nil, progress: ((Int) -> Void)? = nil
+    shadow: EarlyShadow? = nil, inParallel: Bool = true, budget: RunBudget? = nil,
+    progress: (@Sendable (Int) -> Void)? = nil
   ) -> AddressSpace {
-    var walker = Walker(mode: mode, memory: memory, shadow: shadow)
-    walker.end = userHalfOnly ? mode.upperHalf : 0
-    walker.walkTable(
-      at: root, level: mode.levels.count, base: 0, inherited: mode.unrestricted, pointer: nil,
-      progress: progress)
-    return walker.space
+    let progress = progress.map(Progress.init)
+    @Sendable func walker() -> Walker {
+      Walker(
+        mode: mode, memory: memory, shadow: shadow, end: userHalfOnly ? mode.upperHalf : 0,
+        budget: budget, progress: progress)
+    }
+    var whole = walker()
+    if inParallel, mode.levels.count > Self.subtreeLevel + 1 {
+      var lister = walker()
+      lister.listed = []
+      lister.walkTable(at: root)
+      let subtrees = lister.listed ?? []
+      if subtrees.count > 1 {
+        let walked = Mutex<[UInt64: WalkedSubtree]>([:])
+        DispatchQueue.concurrentPerform(iterations: subtrees.count) { index in
+          let result = walker().walking(subtrees[index])
+          walked.withLock { $0[subtrees[index].table] = result }
+        }
+        whole.walked = walked.withLock { $0 }
+      }
+    }
+    whole.walkTable(at: root)
+    return whole.space
   }
 
-  private init(mode: PagingMode, memory: any PhysicalMemory, shadow: EarlyShadow?) {
+  private init(
+    mode: PagingMode, memory: any PhysicalMemory, shadow: EarlyShadow?, end: UInt64,
+    budget: RunBudget?, progress: Progress?
+  ) {
     self.mode = mode
     self.memory = memory
     self.shadow = shadow
+    self.end = end
+    self.budget = budget
+    self.progress = progress
     space = AddressSpace(mode: mode, runs: [])
-    scratch = [[]] + mode.levels.map(mode.emptyTable)
+    rooms = Rooms(mode)
+    seen = Array(repeating: FrameSet(), count: mode.levels.count + 1)
+  }
+
+  private mutating func walkTable(at root: UInt64) {
+    walkTable(
+      at: root, level: mode.levels.count, base: 0, inherited: mode.unrestricted, pointer: nil)
+  }
+
+  private consuming func walking(_ subtree: Subtree) -> WalkedSubtree {
+    var walker = self
+    walker.path = subtree.path
+    walker.walkTable(
+      at: subtree.table, level: Self.subtreeLevel, base: subtree.base,
+      inherited: subtree.inherited, pointer: subtree.pointer)
+    return WalkedSubtree(space: walker.space, tables: walker.seen[1])
+  }
+
+  /// Takes over what was found below a table, as if it had been walked now.
+  private mutating func take(_ subtree: WalkedSubtree) {
+    let found = subtree.space
+    if let first = found.runs.first { append(first) }
+    space.runs += found.runs.dropFirst()
+    space.pointers.append(found.pointers)
+    for anomaly in found.anomalies { note(anomaly) }
+    space.anomaliesLeftOut += found.anomaliesLeftOut
+    space.tablesRead += found.tablesRead - subtree.tables.count
+    space.tablesRead += seen[1].formUnion(subtree.tables)
   }
 
   private mutating func note(_ anomaly: Anomaly) {
@@ -83,147 +173,220 @@ package struct Walker {
   }
 
   private mutating func walkTable(
-    at address: UInt64, level number: Int, base: UInt64, inherited: UInt64, pointer: UInt64?,
-    progress: ((Int) -> Void)?
+    at address: UInt64, level number: Int, base: UInt64, inherited: UInt64, pointer: UInt64?
   ) {
-    let level = mode.level(number)
-    let size = level.span &* UInt64(level.entries)
+    let size = mode.level(number).span &* UInt64(mode.level(number).entries)
+    if seen[number].insert(address) {
+      if number == Self.subtreeLevel {
+        if listed != nil {
+          listed?.append(
+            Subtree(
+              table: address, base: base, inherited: inherited, pointer: pointer, path: path))
+          return
+        }
+        if let subtree = walked.removeValue(forKey: address) {
+          take(subtree)
+          return
+        }
+      }
+      readTable(at: address, level: number, base: base, inherited: inherited, pointer: pointer)
+      return
+    }
+    // All that lies below was listed when the table was reached first.
+    if listed != nil { return }
     let key = TableKey(address: address, level: number, inherited: inherited)
-    if case .some(.some(let runs)) = walked[key] {
+    if let runs = kept[key] {
       splice(runs, at: base, size: size, level: number)
       return
     }
-    let above = number == mode.levels.count ? nil : number + 1
-    do {
-      try mode.readTable(at: address, from: memory, into: &scratch[number])
-    } catch {
-      note(
-        Anomaly(
-          error == .outsideMemory ? .tableOutsideMemory : .tableNotInImage,
-          address: mode.canonical(base), size: size, level: above, entry: pointer))
-      appendUnreadable(base, size: size, level: number)
+    repeats += 1
+    guard !isBeyond(Self.repeatAllowance + 8 * space.tablesRead, repeats, base, size, number) else {
       return
     }
-    if walked.updateValue(nil, forKey: key) == nil { space.tablesRead += 1 }
-    if space.tablesRead & 1023 == 0 { progress?(space.tablesRead) }
+    let isOutermost = !isRepeating
+    isRepeating = true
+    defer { if isOutermost { isRepeating = false } }
     let firstRun = space.runs.count
-    let anomaliesBefore = space.anomalies.count
-    path.append(address)
-    scan(table: address, level: level, base: base, inherited: inherited, progress: progress)
-    path.removeLast()
-    guard number < mode.levels.count, space.anomalies.count == anomaliesBefore, !stopped,
-      space.runs.count - firstRun <= Self.keptRuns
+    let anomaliesBefore = space.anomalies.count + space.anomaliesLeftOut
+    readTable(at: address, level: number, base: base, inherited: inherited, pointer: pointer)
+    guard number < mode.levels.count, !stopped,
+      space.anomalies.count + space.anomaliesLeftOut == anomaliesBefore,
+      space.runs.count - firstRun <= Self.mostKept, keptRuns < Self.mostKeptInAll
     else { return }
     // Clipped, because the first run may have been merged into the neighbour before the table.
     let start = mode.canonical(base)
-    walked[key] = space.runs(from: start, through: start &+ (size &- 1)).map { run in
+    let runs = space.runs(from: start, through: start &+ (size &- 1)).map { run in
       var relative = run
       relative.start = run.start &- start
       relative.last = run.last &- start
       return relative
     }
+    keptRuns += runs.count
+    kept[key] = runs
   }
 
-  private mutating func scan(
-    table: UInt64, level: PagingMode.Level, base: UInt64, inherited: UInt64,
-    progress: ((Int) -> Void)?
+  private mutating func readTable(
+    at address: UInt64, level number: Int, base: UInt64, inherited: UInt64, pointer: UInt64?
   ) {
-    let isLeafLevel = level.number == 1
+    let level = mode.level(number)
+    let entries: TableEntries
+    do {
+      unsafe entries = try unsafe rooms.entries(at: address, of: level, in: memory)
+    } catch {
+      let size = level.span &* UInt64(level.entries)
+      note(
+        Anomaly(
+          error == .outsideMemory ? .tableOutsideMemory : .tableNotInImage,
+          address: mode.canonical(base), size: size,
+          level: number == mode.levels.count ? nil : number + 1, entry: pointer))
+      appendUnreadable(base, size: size, level: number)
+      return
+    }
+    if !isRepeating {
+      space.tablesRead += 1
+      if space.tablesRead & 255 == 0 { progress?.add(256) }
+    }
+    if number == 1 {
+      let before = space.runs.count
+      unsafe scanLeaves(entries, level: level, base: base, inherited: inherited)
+      holdToBudget(space.runs.count - before, base, level.span &* UInt64(level.entries), number)
+    } else {
+      path.append(address)
+      unsafe scan(entries, of: address, level: level, base: base, inherited: inherited)
+      path.removeLast()
+    }
+  }
+
+  /// Reads a table of the lowest level: pages, holes and remnants.
+  private mutating func scanLeaves(
+    _ entries: TableEntries, level: PagingMode.Level, base: UInt64, inherited: UInt64
+  ) {
+    var index = 0
+    while unsafe index < entries.count {
+      let entry = unsafe entries[index]
+      unsafe index =
+        entry & mode.present != 0
+        ? appendLeaf(entries, index, entries.count, level, base, inherited)
+        : appendNotPresent(entries, index, entries.count, level, base, inherited)
+    }
+  }
+
+  /// Reads a table of an upper level, and what lies below it.
+  private mutating func scan(
+    _ entries: TableEntries, of table: UInt64, level: PagingMode.Level, base: UInt64,
+    inherited: UInt64
+  ) {
     // Between the two halves of a sign-extended space lies what no entry can map.
     let half =
       level.number == mode.levels.count && mode.addressBits > 32 ? level.entries / 2 : 0
     var index = 0
     while index < level.entries {
-      let here = mode.canonical(base &+ UInt64(index) &* level.span)
-      if end != 0, here >= end, level.number == mode.levels.count { break }
-      let count = index < half ? half : level.entries
-      let entry = scratch[level.number][index]
       let start = base &+ UInt64(index) &* level.span
+      let here = mode.canonical(start)
+      if end != 0, here >= end, level.number == mode.levels.count { break }
+      let bound = index < half ? half : level.entries
+      let entry = unsafe entries[index]
       if entry & mode.present == 0 {
-        // Alike entries: holes, or remnants with the same bits outside the frame.
-        let something = isLeafLevel ? ~0 : mode.noneMask
-        let isHole = entry & something == 0
-        let flagMask = ~mode.tableAddress | mode.invertedFrame
-        let flags = isHole ? 0 : entry & flagMask
-        var next = index + 1
-        while next < count {
-          let other = scratch[level.number][next]
-          guard other & mode.present == 0, (other & something == 0) == isHole,
-            isHole || other & flagMask == flags
-          else { break }
-          next += 1
-        }
-        append(
-          Run(
-            start: mode.canonical(start), last: lastAddress(base, next, level),
-            kind: isHole ? .hole : .notPresent, level: level.number, flags: flags,
-            effective: isHole ? 0 : mode.effective(entry, at: level, below: inherited)))
-        index = next
+        index = unsafe appendNotPresent(entries, index, bound, level, base, inherited)
         continue
       }
-      if isLeafLevel || (level.mayBeLeaf && entry & mode.large != 0) {
-        let flagMask = ~level.leafAddress
-        let flags = entry & flagMask
-        let reserved = isLeafLevel ? 0 : entry & level.reservedInLeaf
+      if level.mayBeLeaf, entry & mode.large != 0 {
+        let reserved = entry & level.reservedInLeaf
         if reserved != 0 {
           note(
             Anomaly(
-              .reservedBits(reserved), address: mode.canonical(start), size: level.span,
-              level: level.number, entry: entry))
+              .reservedBits(reserved), address: here, size: level.span, level: level.number,
+              entry: entry))
         }
-        let physical = entry & level.leafAddress
-        var next = index + 1
-        while next < count,
-          scratch[level.number][next] == entry &+ UInt64(next - index) &* level.span
-        {
-          next += 1
-        }
-        append(
-          Run(
-            start: mode.canonical(start), last: lastAddress(base, next, level), kind: .leaf,
-            level: level.number, flags: flags,
-            effective: mode.effective(entry, at: level, below: inherited), physical: physical))
-        index = next
+        index = unsafe appendLeaf(entries, index, bound, level, base, inherited)
         continue
       }
+      index += 1
       let reserved = entry & level.reservedInTable
       if reserved != 0 {
         note(
           Anomaly(
-            .reservedBits(reserved), address: mode.canonical(start), size: level.span,
-            level: level.number, entry: entry))
+            .reservedBits(reserved), address: here, size: level.span, level: level.number,
+            entry: entry))
         appendUnreadable(start, size: level.span, level: level.number)
       } else if let shadow, shadow.tables[level.number - 1] == entry & mode.tableAddress {
         append(
           Run(
-            start: mode.canonical(start), last: lastAddress(base, index + 1, level), kind: .leaf,
-            level: 1, flags: shadow.entry & ~mode.tableAddress, effective: Run.staleEffective,
+            start: here, last: here &+ (level.span &- 1), kind: .leaf, level: 1,
+            flags: shadow.entry & ~mode.tableAddress, effective: Run.staleEffective,
             physical: shadow.entry & mode.tableAddress, repeats: true))
       } else if path.contains(entry & mode.tableAddress) {
         note(
           Anomaly(
-            .tableCycle, address: mode.canonical(start), size: level.span, level: level.number,
-            entry: entry))
+            .tableCycle, address: here, size: level.span, level: level.number, entry: entry))
         appendUnreadable(start, size: level.span, level: level.number)
       } else if stopped {
         appendUnreadable(start, size: level.span, level: level.number)
       } else {
-        space.pointers.append(
-          TablePointer(
-            address: mode.canonical(start), parent: table, entry: entry, level: level.number))
+        if !isRepeating {
+          space.pointers.append(
+            TablePointer(address: here, parent: table, entry: entry, level: level))
+        }
         walkTable(
           at: entry & mode.tableAddress, level: level.number - 1, base: start,
-          inherited: mode.effective(entry, at: level, below: inherited), pointer: entry,
-          progress: progress)
+          inherited: mode.effective(entry, at: level, below: inherited), pointer: entry)
       }
-      index += 1
     }
+  }
+
+  /// Appends the leaves from `index` on that are alike and side by side in memory.
+  ///
+  /// - Returns: the index behind them.
+  @inline(__always) private mutating func appendLeaf(
+    _ entries: TableEntries, _ index: Int, _ bound: Int, _ level: PagingMode.Level, _ base: UInt64,
+    _ inherited: UInt64
+  ) -> Int {
+    let entry = unsafe entries[index]
+    let next = unsafe entries.end(from: index, before: bound, step: level.span)
+    append(
+      Run(
+        start: mode.canonical(base &+ UInt64(index) &* level.span),
+        last: lastAddress(base, next, level), kind: .leaf, level: level.number,
+        flags: entry & ~level.leafAddress,
+        effective: mode.effective(entry, at: level, below: inherited),
+        physical: entry & level.leafAddress))
+    return next
+  }
+
+  /// Appends the entries from `index` on that are holes, or remnants with the same bits outside the
+  /// frame.
+  ///
+  /// - Returns: the index behind them.
+  @inline(__always) private mutating func appendNotPresent(
+    _ entries: TableEntries, _ index: Int, _ bound: Int, _ level: PagingMode.Level, _ base: UInt64,
+    _ inherited: UInt64
+  ) -> Int {
+    let entry = unsafe entries[index]
+    let something = level.number == 1 ? ~0 : mode.noneMask
+    let isHole = entry & something == 0
+    let flagMask = ~mode.tableAddress | mode.invertedFrame
+    let flags = isHole ? 0 : entry & flagMask
+    var next =
+      entry == 0 ? unsafe entries.end(from: index, before: bound, step: 0) : index + 1
+    while next < bound {
+      let other = unsafe entries[next]
+      guard other & mode.present == 0, (other & something == 0) == isHole,
+        isHole || other & flagMask == flags
+      else { break }
+      next += 1
+    }
+    append(
+      Run(
+        start: mode.canonical(base &+ UInt64(index) &* level.span),
+        last: lastAddress(base, next, level), kind: isHole ? .hole : .notPresent,
+        level: level.number, flags: flags,
+        effective: isHole ? 0 : mode.effective(entry, at: level, below: inherited)))
+    return next
   }
 
   /// The last address of the entries before `next` of the table at `base`.
   private func lastAddress(_ base: UInt64, _ next: Int, _ level: PagingMode.Level) -> UInt64 {
-    let last = base &+ UInt64(next) &* level.span &- 1
-    return mode.canonical(last)
+    mode.canonical(base &+ UInt64(next) &* level.span &- 1)
   }
 
   private mutating func appendUnreadable(_ base: UInt64, size: UInt64, level: Int) {
@@ -233,16 +396,29 @@ package struct Walker {
         level: level))
   }
 
+  /// Whether the tables claim more than the image can warrant, by `count`: then the walk stops.
+  private mutating func isBeyond(
+    _ limit: Int, _ count: Int, _ base: UInt64, _ size: UInt64, _ level: Int
+  ) -> Bool {
+    guard stopped || count > limit else { return false }
+    if !stopped {
+      stopped = true
+      note(Anomaly(.walkLimit, address: mode.canonical(base), size: size, level: level))
+    }
+    appendUnreadable(base, size: size, level: level)
+    return true
+  }
+
+  /// Stops the walk where the runs that were found last do not fit any more.
+  private mutating func holdToBudget(_ count: Int, _ base: UInt64, _ size: UInt64, _ level: Int) {
+    guard count > 0, let budget, !budget.take(count), !stopped else { return }
+    stopped = true
+    note(Anomaly(.memoryLimit, address: mode.canonical(base), size: size, level: level))
+  }
+
   private mutating func splice(_ runs: [Run], at base: UInt64, size: UInt64, level: Int) {
     let limit = Self.spliceAllowance + 512 * space.tablesRead
-    if stopped || space.runs.count + runs.count > limit {
-      if !stopped {
-        stopped = true
-        note(Anomaly(.walkLimit, address: mode.canonical(base), size: size, level: level))
-      }
-      appendUnreadable(base, size: size, level: level)
-      return
-    }
+    guard !isBeyond(limit, space.runs.count + runs.count, base, size, level) else { return }
     let start = mode.canonical(base)
     for run in runs {
       var copy = run
@@ -250,109 +426,54 @@ package struct Walker {
       copy.last = run.last &+ start
       append(copy)
     }
+    holdToBudget(runs.count, base, size, level)
   }
 }
 
-/// One level of the way from a root to an address.
-package struct WalkStep: Sendable, Equatable {
-  package let level: Int
-  /// The physical address of the table.
-  package let table: UInt64
-  package let index: Int
-  package let entry: UInt64
-  /// RW, US and NX as they act so far.
-  package let effective: UInt64
-}
+/// Room for one table of each level, for memory that cannot show its tables in place.
+@safe private final class Rooms {
+  private let all: [UnsafeMutablePointer<UInt64>]
+  private var words: [UInt64] = []
+  private let mode: PagingMode
 
-/// Where one address leads.
-package struct WalkResult: Sendable, Equatable {
-  package enum End: Sendable, Equatable {
-    /// Mapped: the physical address, and the bytes of the leaf.
-    case leaf(physical: UInt64, size: UInt64)
-    case notPresent
-    case reservedBits(UInt64)
-    case unreadable(UnreadableMemory)
-    case notCanonical
+  init(_ mode: PagingMode) {
+    self.mode = mode
+    unsafe all = mode.levels.map { .allocate(capacity: $0.entries) }
   }
 
-  package var steps: [WalkStep]
-  package var end: End
+  deinit { unsafe all.forEach { unsafe $0.deallocate() } }
 
-  /// The physical address of a mapped address.
-  package var physical: UInt64? {
-    if case .leaf(let physical, _) = end { physical } else { nil }
-  }
-}
-
-extension PagingMode {
-  /// Walks one address, level by level.
-  package func walk(_ address: UInt64, root: UInt64, memory: any PhysicalMemory) -> WalkResult {
-    var result = WalkResult(steps: [], end: .notCanonical)
-    guard isCanonical(address) else { return result }
-    var at = root
-    var effective = unrestricted
-    for level in levels.reversed() {
-      var table = emptyTable(level)
-      do {
-        try readTable(at: at, from: memory, into: &table)
-      } catch {
-        result.end = .unreadable(error)
-        return result
-      }
-      let index = Int((address >> UInt64(level.shift)) & UInt64(level.entries - 1))
-      let entry = table[index]
-      effective = self.effective(entry, at: level, below: effective)
-      result.steps.append(
-        WalkStep(level: level.number, table: at, index: index, entry: entry, effective: effective))
-      guard entry & present != 0 else {
-        result.end = .notPresent
-        return result
-      }
-      if level.number == 1 || (level.mayBeLeaf && entry & large != 0) {
-        let reserved = level.number == 1 ? 0 : entry & level.reservedInLeaf
-        result.end =
-          reserved != 0
-          ? .reservedBits(reserved)
-          : .leaf(
-            physical: (entry & level.leafAddress) | (address & (level.span - 1)), size: level.span)
-        return result
-      }
-      guard entry & level.reservedInTable == 0 else {
-        result.end = .reservedBits(entry & level.reservedInTable)
-        return result
-      }
-      at = entry & tableAddress
-    }
-    return result
-  }
-}
-
-extension PagingMode {
-  /// The first leaf between two addresses; nil where there is none, or none within 4096 tables.
-  package func firstLeaf(
-    from: UInt64, through: UInt64, root: UInt64, memory: any PhysicalMemory
-  ) -> (address: UInt64, physical: UInt64)? {
-    var tablesLeft = 4096
-    func search(_ table: UInt64, _ level: Level, _ base: UInt64)
-      -> (address: UInt64, physical: UInt64)?
+  /// The entries of a table, which stay until the next table of that level is asked for.
+  func entries(
+    at address: UInt64, of level: PagingMode.Level, in memory: any PhysicalMemory
+  ) throws(UnreadableMemory) -> TableEntries {
+    if mode.entrySize == 8,
+      let bytes = unsafe try memory.mapped(at: address, size: level.entries * 8),
+      Int(bitPattern: bytes) & 7 == 0
     {
-      var entries = emptyTable(level)
-      tablesLeft -= 1
-      guard tablesLeft >= 0,
-        (try? readTable(at: table, from: memory, into: &entries)) != nil
-      else { return nil }
-      for (index, entry) in entries.enumerated() where entry & present != 0 {
-        let start = canonical(base &+ UInt64(index) &* level.span)
-        guard start &+ (level.span &- 1) >= from, start <= through else { continue }
-        if level.number == 1 || (level.mayBeLeaf && entry & large != 0) {
-          return (address: start, physical: entry & level.leafAddress)
-        }
-        if let found = search(entry & tableAddress, self.level(level.number - 1), start) {
-          return found
-        }
-      }
-      return nil
+      return unsafe TableEntries(
+        base: bytes.assumingMemoryBound(to: UInt64.self), count: level.entries)
     }
-    return search(root, self.root, 0)
+    if words.count != level.entries { words = mode.emptyTable(level) }
+    try mode.readTable(at: address, from: memory, into: &words)
+    let room = unsafe all[level.number - 1]
+    for index in words.indices { unsafe room[index] = words[index] }
+    return unsafe TableEntries(base: room, count: level.entries)
+  }
+}
+
+/// Counts the tables of all threads.
+private final class Progress: Sendable {
+  private let report: @Sendable (Int) -> Void
+  private let tables = Mutex(0)
+
+  init(_ report: @escaping @Sendable (Int) -> Void) { self.report = report }
+
+  func add(_ count: Int) {
+    report(
+      tables.withLock {
+        $0 += count
+        return $0
+      })
   }
 }

@@ -1,10 +1,11 @@
 import Glibc
+import Synchronization
 
 /// A line on the terminal for what takes more than half a second; nothing on a pipe.
-final class Progress {
+final class Progress: Sendable {
   private let isTerminal = isatty(2) == 1
   private let start = Progress.now()
-  private var shown = false
+  private let shown = Mutex(false)
 
   private static func now() -> Double {
     var time = timespec()
@@ -14,13 +15,15 @@ final class Progress {
 
   func report(tables: Int) {
     guard isTerminal, Progress.now() - start > 0.5 else { return }
-    shown = true
     let line = Array("\r\(tables) tables read".utf8)
-    _ = unsafe line.withUnsafeBytes { unsafe write(2, $0.baseAddress, $0.count) }
+    shown.withLock { shown in
+      shown = true
+      _ = unsafe line.withUnsafeBytes { unsafe write(2, $0.baseAddress, $0.count) }
+    }
   }
 
   func end() {
-    guard shown else { return }
+    guard shown.withLock({ $0 }) else { return }
     complain("\r\u{1b}[K")
   }
 }

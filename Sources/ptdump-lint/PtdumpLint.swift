@@ -76,6 +76,12 @@ struct InputOptions: ParsableArguments {
   @Option(help: "Where the memory of a raw image starts: a physical address in hexadecimal.")
   var base: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "The memory that what a walk finds may take: 512M, 2G. Half of the machine's without it.",
+      valueName: "size"))
+  var maxMemory: String?
+
   @Flag(name: .shortAndLong, help: "Say only what is asked for.")
   var quiet = false
 
@@ -165,6 +171,17 @@ struct InputOptions: ParsableArguments {
     return address
   }
 
+  /// A size as `--max-memory` takes it, in bytes; half of the machine's memory without.
+  private static func bytes(_ size: String?) throws -> Int {
+    guard let size else { return sysconf(Int32(_SC_PHYS_PAGES)) / 2 * sysconf(Int32(_SC_PAGESIZE)) }
+    let units: [Character: Int] = ["K": 10, "M": 20, "G": 30, "T": 40]
+    let unit = size.last.flatMap { units[$0] }
+    guard let number = Int(unit == nil ? size[...] : size.dropLast()), number > 0,
+      number <= Int.max >> (unit ?? 0)
+    else { throw ValidationError("--max-memory takes a size as 512M or 2G, not \(size)") }
+    return number << (unit ?? 0)
+  }
+
   private func read(_ memory: any MemoryImage, mode: PagingMode?) throws -> Subject {
     let address = try rootAddress()
     var image = try KernelImage(
@@ -173,6 +190,7 @@ struct InputOptions: ParsableArguments {
       image = try KernelImage(
         memory, mode: mode, root: address, symbols: [try SymbolFile.read(path)])
     }
+    image.budget = RunBudget(bytes: try Self.bytes(maxMemory))
     let progress = Progress()
     defer { progress.end() }
     var subject = Subject(image: image, roots: try roots(of: image, address)) {

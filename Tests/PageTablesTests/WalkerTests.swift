@@ -1,4 +1,5 @@
 import PageTables
+import Support
 import Testing
 
 /// Tables declared entry by entry: `[table address: [index: entry]]`.
@@ -118,5 +119,129 @@ private struct DeclaredMemory: PhysicalMemory {
     #expect(
       PagingMode.x86_64.walk(0x8000_0000_0000, root: 0x1000, memory: memory).end == .notCanonical)
     #expect(PagingMode.x86_64.walk(0, root: 0x1000, memory: memory).end == .notPresent)
+  }
+
+  /// Tables of each kind of entry, alike for 1 to 40 entries.
+  private func patchwork(_ random: inout SeededGenerator) -> [UInt64: [Int: UInt64]] {
+    var tables: [UInt64: [Int: UInt64]] = [0x1000: [256: 0x2063, 300: 0x3063]]
+    // Two pud tables of four pmd tables each; the last pmd table of the second is the first's.
+    for pud in 0..<2 {
+      tables[UInt64(0x2000 + 0x1000 * pud)] = Dictionary(
+        uniqueKeysWithValues: (0..<4).map { index in
+          (index * 3, pud == 1 && index == 3 ? 0x1_0063 : 0x1_0063 + UInt64(pud * 4 + index) << 12)
+        })
+    }
+    for pmd in 0..<8 {
+      var entries: [Int: UInt64] = [:]
+      for index in 0..<512 where Int.random(in: 0..<3, using: &random) == 0 {
+        entries[index] = 0x10_0063 + UInt64(pmd * 512 + index) << 12
+      }
+      for index in 0..<40 { entries[index] = UInt64(index + pmd) << 21 | 0x1e3 }
+      tables[0x1_0000 + UInt64(pmd) << 12] = entries
+      for index in entries.keys where index >= 40 {
+        tables[0x10_0000 + UInt64(pmd * 512 + index) << 12] = leaves(&random)
+      }
+    }
+    return tables
+  }
+
+  private func leaves(_ random: inout SeededGenerator) -> [Int: UInt64] {
+    var entries: [Int: UInt64] = [:]
+    var index = 0
+    while index < 512 {
+      let kinds: [UInt64] = [0x163, 0x161, 0x8000_0000_0000_0163, 0x60, 0, 0]
+      let flags = kinds[Int.random(in: 0..<kinds.count, using: &random)]
+      let frame = UInt64.random(in: 1..<1000, using: &random) << 20
+      let end = min(512, index + Int.random(in: 1...40, using: &random))
+      for next in index..<end where flags != 0 {
+        entries[next] = flags | frame + UInt64(next) << 12
+      }
+      index = end
+    }
+    return entries
+  }
+
+  @Test func entryByEntryIsTheSame() {
+    var random = SeededGenerator(7)
+    for _ in 0..<5 {
+      let tables = patchwork(&random)
+      let mode = PagingMode.x86_64
+      var runs: [Run] = []
+      func walk(_ table: UInt64, _ level: PagingMode.Level, _ base: UInt64, _ above: UInt64) {
+        for index in 0..<512 {
+          let entry = tables[table]?[index] ?? 0
+          let start = mode.canonical(base &+ UInt64(index) &* level.span)
+          let effective = mode.effective(entry, at: level, below: above)
+          let isLeaf = level.number == 1 || entry & mode.large != 0
+          if entry & mode.present != 0, !isLeaf {
+            walk(entry & mode.tableAddress, mode.level(level.number - 1), start, effective)
+            continue
+          }
+          let isHole = entry == 0
+          Run.append(
+            Run(
+              start: start, last: start &+ (level.span &- 1),
+              kind: isHole ? .hole : entry & mode.present == 0 ? .notPresent : .leaf,
+              level: level.number,
+              flags: isHole ? 0 : entry & ~mode.tableAddress | entry & mode.invertedFrame,
+              effective: isHole ? 0 : effective,
+              physical: entry & mode.present == 0 ? nil : entry & mode.tableAddress),
+            to: &runs, mode: mode)
+        }
+      }
+      walk(0x1000, mode.root, 0, mode.unrestricted)
+      let space = self.walk(tables)
+      #expect(space.runs == runs)
+      #expect(space.pointers.count == Array(space.pointers).count)
+      #expect(
+        space.pointers.allSatisfy { tables[$0.parent]?.values.contains($0.entry) == true })
+    }
+  }
+
+  @Test func sideBySideIsTheSame() {
+    var random = SeededGenerator(8)
+    for _ in 0..<5 {
+      let memory = DeclaredMemory(tables: patchwork(&random))
+      let one = Walker.walk(root: 0x1000, mode: .x86_64, memory: memory, inParallel: false)
+      let all = Walker.walk(root: 0x1000, mode: .x86_64, memory: memory)
+      #expect(one.runs == all.runs)
+      #expect(one.tablesRead == all.tablesRead)
+      #expect(Array(one.pointers) == Array(all.pointers))
+      #expect(one.anomalies == all.anomalies)
+    }
+  }
+
+  @Test func memoryThatIsUsedUpIsSaid() {
+    var random = SeededGenerator(9)
+    let memory = DeclaredMemory(tables: patchwork(&random))
+    let whole = Walker.walk(root: 0x1000, mode: .x86_64, memory: memory)
+    let enough = 32 * whole.runs.count * 2
+    for (bytes, isWhole) in [(enough, true), (enough / 20, false)] {
+      let space = Walker.walk(
+        root: 0x1000, mode: .x86_64, memory: memory, budget: RunBudget(bytes: bytes))
+      #expect(space.anomalies.contains { $0.kind == .memoryLimit } == !isWhole)
+      #expect((space.runs == whole.runs) == isWhole)
+      #expect(MemoryLayout<Run>.stride == 32)
+    }
+  }
+
+  @Test func pointersSideBySideAreKeptTogether() {
+    var pointers = TablePointers()
+    let level = PagingMode.x86_64.level(2)
+    // Three tables one behind the other, one elsewhere, one of another pmd table.
+    let entries: [(index: UInt64, parent: UInt64, entry: UInt64)] = [
+      (0, 0x1000, 0x5063), (1, 0x1000, 0x6063), (2, 0x1000, 0x7063), (3, 0x1000, 0x9063),
+      (4, 0x2000, 0xa063),
+    ]
+    let all = entries.map {
+      TablePointer(address: $0.index << 21, parent: $0.parent, entry: $0.entry, level: level)
+    }
+    for pointer in all { pointers.append(pointer) }
+    #expect(Array(pointers) == all)
+    #expect(pointers.count == 5)
+    #expect(
+      pointers.targets(PagingMode.x86_64.tableAddress) == [
+        0x5000...0x7fff, 0x9000...0x9fff, 0xa000...0xafff,
+      ])
   }
 }

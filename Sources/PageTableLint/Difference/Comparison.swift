@@ -168,7 +168,7 @@ struct Comparison {
     frames: UInt64? = nil
   ) -> Part {
     let base = base ?? table.layout.first(kind)?.start ?? 0
-    var runs = table.layout.runs(kind, in: table.space)
+    var runs = Array(table.layout.runs(kind, in: table.space))
     if kind == .directMap, table.space.mode.addressBits == 32 {
       runs = (runs + table.layout.runs(.image, in: table.space)).sorted { $0.start < $1.start }
     }

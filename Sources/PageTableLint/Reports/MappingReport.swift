@@ -57,29 +57,39 @@ package enum MappingReport {
     }
   }
 
+  /// What an area maps, in bytes.
+  private struct Bytes {
+    /// By the number of the level.
+    var byLevel: [UInt64] = Array(repeating: 0, count: 8)
+    /// Writable or not, in each no-execute or not.
+    var byProtection: [UInt64] = Array(repeating: 0, count: 4)
+  }
+
   /// Each area's bytes by page size, and by what is allowed there.
   package static func statistics(_ table: Table) -> String {
     let mode = table.space.mode
-    var sizes: [String: [UInt8: UInt64]] = [:]
-    var protections: [String: [String: UInt64]] = [:]
-    var order: [String] = []
+    var areas: [(name: String, bytes: Bytes)] = []
+    var area: Area?
+    var place = 0
     for run in table.space.runs where run.isLeaf {
-      let area = table.layout.area(of: run.start).name
-      if sizes[area] == nil { order.append(area) }
-      sizes[area, default: [:]][run.level, default: 0] &+= run.size
+      if area?.contains(run.start) != true {
+        let next = table.layout.area(of: run.start)
+        area = next
+        place = areas.firstIndex { $0.name == next.name } ?? areas.count
+        if place == areas.count { areas.append((next.name, Bytes())) }
+      }
+      areas[place].bytes.byLevel[Int(run.level)] &+= run.size
       let protection =
-        (run.effective & mode.write != 0 ? "RW" : "ro")
-        + (run.effective & mode.noExecute != 0 ? " NX" : " x")
-      protections[area, default: [:]][protection, default: 0] &+= run.size
+        (run.effective & mode.write != 0 ? 0 : 2) + (run.effective & mode.noExecute != 0 ? 0 : 1)
+      areas[place].bytes.byProtection[protection] &+= run.size
     }
-    let lines = order.map { area in
-      let bySize = (sizes[area] ?? [:]).sorted { $0.key < $1.key }.map {
-        "\(mode.level(Int($0.key)).span.size) \($0.value.readableSize)"
+    let lines = areas.map { name, bytes in
+      let bySize = bytes.byLevel.enumerated().filter { $0.element != 0 }.map {
+        "\(mode.level($0.offset).span.size) \($0.element.readableSize)"
       }
-      let byProtection = (protections[area] ?? [:]).sorted { $0.key < $1.key }.map {
-        "\($0.key) \($0.value.readableSize)"
-      }
-      return right(area, 22) + right(bySize.joined(separator: ", "), 30) + " "
+      let byProtection = zip(["RW NX", "RW x", "ro NX", "ro x"], bytes.byProtection)
+        .filter { $0.1 != 0 }.map { "\($0.0) \($0.1.readableSize)" }
+      return right(name, 22) + right(bySize.joined(separator: ", "), 30) + " "
         + byProtection.joined(separator: ", ") + "\n"
     }
     return lines.joined() + writableExecutable(table)

@@ -19,13 +19,7 @@ extension Rule {
       - Documentation/mm/page_tables.rst, Linux 6.12
       """
   ) { rule, subject in
-    var frames = Set(subject.tables.compactMap { $0.root.map { $0 & ~4095 } })
-    for table in subject.tables {
-      for pointer in table.space.pointers {
-        frames.insert(pointer.entry & table.space.mode.tableAddress)
-      }
-    }
-    let sorted = frames.sorted()
+    let tablePages = tablePages(of: subject)
     return subject.tables.flatMap { table -> [Finding] in
       let mode = table.space.mode
       var bad: [Run] = []
@@ -33,12 +27,16 @@ extension Rule {
         guard run.effective & mode.user != 0, let physical = run.physical else { continue }
         let span = mode.span(of: run)
         let size = run.repeats ? min(run.size, span) : run.size
-        var index = sorted.partitioningIndex { $0 >= physical }
-        while index < sorted.count, sorted[index] - physical < size {
-          let address = run.start &+ (sorted[index] - physical)
-          if let page = run.clipped(from: address, through: address &+ 4095, span: span) {
-            Run.append(page, to: &bad, mode: mode)
-          }
+        var index = tablePages.partitioningIndex { $0.upperBound >= physical }
+        while index < tablePages.count {
+          let low = max(physical, tablePages[index].lowerBound)
+          let high = min(physical &+ (size - 1), tablePages[index].upperBound)
+          guard low <= high,
+            let pages = run.clipped(
+              from: run.start &+ (low - physical), through: run.start &+ (high - physical),
+              span: span)
+          else { break }
+          Run.append(pages, to: &bad, mode: mode)
           index += 1
         }
       }
@@ -54,6 +52,21 @@ extension Rule {
             + evidence(bad, subject, table),
           help: "see who freed the table page while it was in use")
       ]
+    }
+  }
+
+  /// The physical addresses of all tables, in ascending order, neighbours together.
+  private static func tablePages(of subject: Subject) -> [ClosedRange<UInt64>] {
+    let all = subject.tables.flatMap { table in
+      table.space.pointers.targets(table.space.mode.tableAddress)
+        + (table.root.map { [($0 & ~4095)...($0 | 4095)] } ?? [])
+    }
+    return all.sorted { $0.lowerBound < $1.lowerBound }.reduce(into: []) { pages, next in
+      if let last = pages.last, next.lowerBound <= last.upperBound &+ 1 {
+        pages[pages.count - 1] = last.lowerBound...max(last.upperBound, next.upperBound)
+      } else {
+        pages.append(next)
+      }
     }
   }
 }

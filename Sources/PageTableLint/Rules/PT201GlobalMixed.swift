@@ -33,17 +33,16 @@ extension Rule {
       globalAreas.compactMap { kind -> Finding? in
         guard let area = table.layout.first(kind) else { return nil }
         let global = table.space.mode.global
-        let leaves = table.layout.runs(area.kind, in: table.space).filter(\.isLeaf)
-        let lacking = leaves.filter { $0.flags & global == 0 }
+        let runs = table.layout.runs(area.kind, in: table.space)
+        let lacking = runs.filter { $0.isLeaf && $0.flags & global == 0 }
         if kind == .directMap,
           lacking.allSatisfy({ wasPutBack($0, subject, mode: table.space.mode) })
         {
           return nil
         }
-        let having = leaves.filter { $0.flags & global != 0 }
-        guard let first = lacking.first, let last = lacking.last, !having.isEmpty else {
-          return nil
-        }
+        guard let first = lacking.first, let last = lacking.last else { return nil }
+        let having = runs.filter { $0.isLeaf && $0.flags & global != 0 }
+        guard !having.isEmpty else { return nil }
         let within = having.filter { $0.start >= first.start && $0.last <= last.last }
         var evidence = [
           "\(total(lacking)) without the bit, \(total(having)) with it; PTI is off ("

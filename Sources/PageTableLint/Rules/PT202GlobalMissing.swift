@@ -22,13 +22,13 @@ extension Rule {
     subject.tables.flatMap { table -> [Finding] in
       let global = table.space.mode.global
       let areas = globalAreas.compactMap { table.layout.first($0) }.map { area in
-        (area, table.layout.runs(area.kind, in: table.space).filter(\.isLeaf))
+        (area, table.layout.runs(area.kind, in: table.space).lazy.filter(\.isLeaf))
       }
       guard areas.contains(where: { $0.1.contains { $0.flags & global != 0 } }) else { return [] }
       return areas.filter { !$0.1.isEmpty && $0.1.allSatisfy { $0.flags & global == 0 } }.map {
         area, runs in
         Finding(
-          rule, "no leaf of \(area.name) is global", in: table, runs: runs, area: area,
+          rule, "no leaf of \(area.name) is global", in: table, runs: Array(runs), area: area,
           evidence: ["other areas are global; PTI is off (\(subject.facts.pti?.source ?? ""))"],
           help: "make these mappings with PAGE_KERNEL's global bit")
       }

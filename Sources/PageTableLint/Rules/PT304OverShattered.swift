@@ -30,7 +30,7 @@ extension Rule {
     let mode = table.space.mode
     guard let area = table.layout.first(.directMap) else { return [] }
     let span = mode.level(2).span
-    let leaves = table.layout.runs(.directMap, in: table.space).filter(\.isLeaf)
+    let leaves = table.layout.runs(.directMap, in: table.space).lazy.filter(\.isLeaf)
     let frames = subject.image?.imageFrames
     var alike: [Run] = []
     for run in leaves where run.level == 1 && !run.repeats && run.size >= span {

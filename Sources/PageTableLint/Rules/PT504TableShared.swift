@@ -25,10 +25,13 @@ extension Rule {
   ) { rule, subject in
     subject.tables.flatMap { table -> [Finding] in
       let mode = table.space.mode
+      let again = reachedAgain(table)
+      guard !again.isEmpty else { return [] }
       var first: [UInt64: TablePointer] = [:]
       var places: [UInt64: [TablePointer]] = [:]
       for pointer in table.space.pointers where pointer.address >= mode.upperHalf {
         let target = pointer.entry & mode.tableAddress
+        guard again.contains(target) else { continue }
         guard let before = first[target] else {
           first[target] = pointer
           continue
@@ -55,6 +58,20 @@ extension Rule {
           help: "see which place is right, and who freed the table page")
       }
     }
+  }
+
+  /// The tables that more than one entry leads to.
+  private static func reachedAgain(_ table: Table) -> Set<UInt64> {
+    var again: Set<UInt64> = []
+    var next: UInt64 = 0
+    for pages in table.space.pointers.targets(table.space.mode.tableAddress) {
+      if pages.lowerBound < next {
+        let end = min(pages.upperBound &+ 1, next)
+        again.formUnion(stride(from: pages.lowerBound, to: end, by: 4096))
+      }
+      next = max(next, pages.upperBound &+ 1)
+    }
+    return again
   }
 
   private static func isMeantToBeShared(

@@ -8,7 +8,8 @@ extension Rule {
     summary: "a page table is not in the image", needs: [],
     documentation: """
       What: a table that a pointer leads to and the image does not hold, or a walk that was
-      stopped because the tables claim more than the image can warrant.
+      stopped because the tables claim more than the image can warrant, or make more runs than
+      --max-memory has room for.
       Why: nothing is known of the addresses below it.
       How Linux should look: an image with kernel pages holds all of init_mm's tables.
       False alarm: a table that is all zero, which makedumpfile may leave out (dump level 1 and
@@ -17,8 +18,10 @@ extension Rule {
       pages.
       """
   ) { rule, subject in
-    anomaliesByTable(subject) { $0 == .tableNotInImage || $0 == .walkLimit }.flatMap {
-      table, found in
+    anomaliesByTable(subject) {
+      $0 == .tableNotInImage || $0 == .walkLimit || $0 == .memoryLimit
+    }.flatMap { table, found in
+      let full = found.filter { $0.kind == .memoryLimit }
       let stopped = found.filter { $0.kind == .walkLimit }
       let missing = found.filter { $0.kind == .tableNotInImage }
       let mode = table.space.mode
@@ -29,6 +32,12 @@ extension Rule {
             rule, "the walk was stopped: these tables claim more than the image can warrant",
             in: table, runs: [run(first)], entry: first.entry,
             help: "take the dump again with the page tables in it"))
+      }
+      if !full.isEmpty {
+        findings.append(
+          Finding(
+            rule, "the walk was stopped: what it found fills the memory that it may take",
+            in: table, runs: full.map(run), help: "give a greater --max-memory"))
       }
       if let first = missing.first {
         let more = missing.count + table.space.anomaliesLeftOut

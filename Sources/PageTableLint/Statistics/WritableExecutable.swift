@@ -11,13 +11,14 @@ package struct WritableExecutable: Sendable {
 
   package init(_ table: Table) {
     let mode = table.space.mode
-    pages =
-      mode.noExecute == 0
-      ? 0
-      : table.space.runs.filter {
-        ($0.isLeaf || $0.kind == .notPresent) && $0.effective & mode.write != 0
-          && $0.effective & mode.noExecute == 0
-      }.reduce(UInt64(0)) { $0 &+ $1.pages }
+    var pages: UInt64 = 0
+    if mode.noExecute != 0 {
+      for run in table.space.runs
+      where (run.isLeaf || run.kind == .notPresent) && run.effective & mode.write != 0
+        && run.effective & mode.noExecute == 0
+      { pages &+= run.pages }
+    }
+    self.pages = pages
     pagesTheKernelCounts = mode.dumpedEffective & mode.write == 0 ? 0 : pages
   }
 }

@@ -11,21 +11,22 @@ extension PagingMode {
     flag(8, "GLB", "   "),
     flag(63, "NX", "x ", .any),
     flag(0, "P", "", printed: false),
-    flag(5, "A", "", printed: false),
-    flag(6, "D", "", printed: false),
-    flag(9, "SOFTW1", "", printed: false),
-    flag(10, "SOFTW2", "", printed: false),
-    flag(11, "SOFTW3", "", printed: false),
-    flag(57, "SOFTW4", "", printed: false),
-    flag(58, "SOFTW5", "", printed: false),
+    flag(5, "A", "", printed: false, isIncidental: true),
+    flag(6, "D", "", printed: false, isIncidental: true),
+    flag(9, "SOFTW1", "", printed: false, isIncidental: true),
+    flag(10, "SOFTW2", "", printed: false, isIncidental: true),
+    flag(11, "SOFTW3", "", printed: false, isIncidental: true),
+    flag(57, "SOFTW4", "", printed: false, isIncidental: true),
+    flag(58, "SOFTW5", "", printed: false, isIncidental: true),
   ]
 
   private static func flag(
     _ bit: UInt64, _ set: String, _ clear: String, _ combination: Combination = .leafOnly,
-    levels: ClosedRange<Int> = 1...5, printed: Bool = true
+    levels: ClosedRange<Int> = 1...5, printed: Bool = true,
+    isIncidental: Bool = false
   ) -> Flag {
     Flag(
       mask: 1 << bit, set: set, clear: clear, combination: combination, levels: levels,
-      printed: printed)
+      printed: printed, isIncidental: isIncidental)
   }
 }

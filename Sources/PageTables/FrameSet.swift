@@ -1,0 +1,43 @@
+/// A set of page frames.
+///
+/// Tables lie close together: 64 frames share a word.
+struct FrameSet: Sendable {
+  private var words: [UInt64: UInt64] = [:]
+  // The word that was used last, not yet written back.
+  private var key: UInt64 = .max
+  private var word: UInt64 = 0
+  private(set) var count = 0
+
+  /// Adds the frame of a physical address; false where it was there.
+  mutating func insert(_ address: UInt64) -> Bool {
+    take(address >> 18)
+    let bit: UInt64 = 1 << (address >> 12 & 63)
+    guard word & bit == 0 else { return false }
+    word |= bit
+    count += 1
+    return true
+  }
+
+  private mutating func take(_ wanted: UInt64) {
+    guard wanted != key else { return }
+    if word != 0 { words[key] = word }
+    key = wanted
+    word = words[wanted] ?? 0
+  }
+
+  /// Adds all of `other`.
+  ///
+  /// - Returns: how many were not there.
+  mutating func formUnion(_ other: FrameSet) -> Int {
+    let before = count
+    for (place, bits) in other.words where place != other.key { add(bits, at: place) }
+    add(other.word, at: other.key)
+    return count - before
+  }
+
+  private mutating func add(_ bits: UInt64, at place: UInt64) {
+    take(place)
+    count += (bits & ~word).nonzeroBitCount
+    word |= bits
+  }
+}

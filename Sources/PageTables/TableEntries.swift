@@ -1,0 +1,30 @@
+/// The entries of one table, where they lie.
+@unsafe struct TableEntries {
+  let base: UnsafePointer<UInt64>
+  let count: Int
+
+  subscript(index: Int) -> UInt64 { unsafe base[index] }
+
+  /// The end of the entries from `first` on, each of which is by `step` more than the one before.
+  ///
+  /// Eight at a time: most tables are of one piece, and this is where a walk spends its time.
+  @inline(__always) func end(from first: Int, before bound: Int, step: UInt64) -> Int {
+    let lanes = SIMD8<UInt64>(0, 1, 2, 3, 4, 5, 6, 7) &* SIMD8(repeating: step)
+    var next = first + 1
+    var expected = unsafe base[first] &+ step
+    while next + 8 <= bound {
+      let found = unsafe UnsafeRawPointer(base + next).loadUnaligned(as: SIMD8<UInt64>.self)
+      let difference = found ^ (lanes &+ SIMD8(repeating: expected))
+      let halves = difference.lowHalf | difference.highHalf
+      let quarters = halves.lowHalf | halves.highHalf
+      guard quarters.x | quarters.y == 0 else { break }
+      next += 8
+      expected &+= step &* 8
+    }
+    while next < bound, unsafe base[next] == expected {
+      next += 1
+      expected &+= step
+    }
+    return next
+  }
+}
