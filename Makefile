@@ -5,7 +5,7 @@ SAMPLE := samples/cpa-2008/memory.elf
 SCRATCH := $(if $(STATIC),.build-static,.build)
 SWIFT_BUILD := swift build -c release --product ptdump-lint $(if $(STATIC),--static-swift-stdlib --scratch-path .build-static)
 
-.PHONY: demo test test-live test-deb build documents install deb packages test-packages live-packages deb-packages
+.PHONY: demo test test-live test-deb bench build documents install deb packages test-packages live-packages deb-packages
 
 # The main job on a real memory image: the false alarm of 2008.
 demo: build
@@ -13,8 +13,9 @@ demo: build
 
 # Format lint and all tests; the damage test runs the release build in processes of its own.
 test: build test-packages live-packages
-	swift format lint --strict --recursive Sources Tests Package.swift
+	swift format lint --strict --recursive Sources Tests Benchmarks Package.swift
 	swift test
+	Tests/Instructions/instructions .build/release/ptdump-lint
 	Tests/Live/live
 	Tests/Live/runner
 	swift test --package-path samples/library
@@ -23,6 +24,19 @@ test: build test-packages live-packages
 test-live: build live-packages
 	Tests/Live/live
 	Tests/Live/runner
+
+# What docs/performance.md says, measured on this machine beside dd, libkdumpfile and drgn; then each
+# part alone. 4 GB of images go into .build/bench and stay there.
+BENCH := .build/bench
+SWIFT_BENCH := --package-path Benchmarks -c release -Xswiftc -enable-testing
+bench: build test-packages
+	@mkdir -p $(BENCH)
+	gcc -O2 -o $(BENCH)/kdump-walk Benchmarks/Peers/kdump-walk.c -lkdumpfile
+	cp Benchmarks/Peers/*.py $(BENCH)/
+	ln -sf $(CURDIR)/.build/witnesses/bin/python $(BENCH)/python
+	swift build $(SWIFT_BENCH)
+	Benchmarks/.build/release/compare .build/release/ptdump-lint $(BENCH) $(BENCH)
+	BENCHMARK_IMAGES=$(CURDIR)/$(BENCH) swift package $(SWIFT_BENCH) --disable-sandbox benchmark
 
 build: packages
 	$(SWIFT_BUILD)
@@ -66,8 +80,8 @@ packages:
 test-packages: .build/witnesses/requirements.txt
 	@/usr/bin/python3 -c 'from jsonschema import Draft202012Validator' 2> /dev/null \
 	  && command -v xz > /dev/null && command -v zstd > /dev/null && command -v makedumpfile > /dev/null \
-	  && command -v xmllint > /dev/null && pkg-config --exists libaddrxlat \
-	  || $(call install,python3-jsonschema xz-utils zstd makedumpfile libxml2-utils libkdumpfile-dev gcc libc6-dev)
+	  && command -v xmllint > /dev/null && command -v valgrind > /dev/null && pkg-config --exists libaddrxlat \
+	  || $(call install,python3-jsonschema xz-utils zstd makedumpfile libxml2-utils libkdumpfile-dev gcc libc6-dev valgrind binutils)
 	@Tests/Witnesses/get-formats .build/formats .build/witnesses/bin/pip
 
 .build/witnesses/requirements.txt: Tests/Witnesses/requirements.txt

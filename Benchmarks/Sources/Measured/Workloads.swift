@@ -1,0 +1,53 @@
+@testable import MemoryImages
+@testable import PageTableLint
+@testable import PageTables
+
+/// An image that is open, for what is measured inside one process.
+public struct OpenImage: Sendable {
+  private let image: KernelImage
+
+  /// Opens a file that `SyntheticImage` wrote, in any format.
+  public init(path: String) throws {
+    image = try KernelImage(ImageFile.open(path: path))
+  }
+
+  /// Walks all tables and keeps the runs.
+  ///
+  /// - Returns: how many tables were read, and how many runs they make.
+  @discardableResult public func walk(inParallel: Bool) -> (tables: Int, runs: Int) {
+    let space = Walker.walk(
+      root: image.root, mode: image.mode, memory: image.memory, inParallel: inParallel)
+    return (space.tablesRead, space.runs.count)
+  }
+
+  /// The image and its tables, ready for rules.
+  public func judged() -> JudgedTables { JudgedTables(subject: Subject(image: image)) }
+
+  /// The text that a kernel would print of these tables.
+  public var text: [UInt8] {
+    KernelText(showing: image.space(), markers: [], dialect: KernelText.Dialect()).bytes
+  }
+}
+
+/// Tables that were read, for the rules alone.
+public struct JudgedTables: Sendable {
+  let subject: Subject
+
+  /// The rules' ids.
+  public static var rules: [String] { Rule.all.map(\.id) }
+
+  /// Runs all rules, or one.
+  ///
+  /// - Returns: the number of findings.
+  @discardableResult public func lint(_ rule: String? = nil) -> Int {
+    let rules = rule.flatMap(Rule.named).map { [$0] } ?? Rule.all
+    return Linter.run(subject, rules: rules).findings.count
+  }
+}
+
+/// Parses a text dump.
+///
+/// - Returns: the number of lines that map something or nothing.
+@discardableResult public func parse(_ text: [UInt8]) -> Int {
+  KernelText.parse(text.span).space.runs.count
+}

@@ -1,0 +1,179 @@
+import Dispatch
+import Foundation
+import Measured
+import SyntheticImages
+
+/// Measures ptdump-lint beside what others do on the same file, in turn, and prints the medians.
+///
+///     compare PROGRAM FOLDER PEERS [WORD...]
+///
+/// PROGRAM is the release build, FOLDER holds the images and has room for 4 GB, PEERS holds the
+/// programs to compare with. With words, only the lines whose names hold one of them are measured.
+@main struct Compare {
+  let program: String
+  let folder: String
+  let peers: String
+  let wanted: [String]
+
+  static func main() throws {
+    let words = Array(CommandLine.arguments.dropFirst())
+    guard words.count >= 3 else { fatalError("compare PROGRAM FOLDER PEERS [WORD...]") }
+    let compare = Compare(
+      program: words[0], folder: words[1], peers: words[2], wanted: Array(words.dropFirst(3)))
+    // First, while this process is small: a command's peak counts what it was started from.
+    try compare.memory()
+    try compare.walks()
+    try compare.commands()
+  }
+
+  private func image(_ shape: SyntheticImage.Shape, _ gibibytes: Int = 64) throws -> String {
+    try SyntheticImage(shape, gibibytes: gibibytes).write(into: folder)
+  }
+
+  private func isWanted(_ name: String) -> Bool {
+    wanted.isEmpty || wanted.contains { name.contains($0) }
+  }
+
+  /// Measures two things in turn and prints the median of how many times faster the first is.
+  private func pair(
+    _ name: String, runs: Int = 15, goal: Double?, _ ours: () throws -> Double, _ other: String,
+    _ theirs: () throws -> Double
+  ) rethrows {
+    guard isWanted(name) else { return }
+    // Not counted: what is read for the first time.
+    _ = try ours()
+    _ = try theirs()
+    var times: [(Double, Double)] = []
+    for _ in 0..<runs { times.append((try ours(), try theirs())) }
+    let ratio = median(times.map { $0.1 / $0.0 })
+    print(
+      "\(name): \(milliseconds(times.map(\.0))); \(other): \(milliseconds(times.map(\.1))); "
+        + "ratio \(String(format: "%.2f", ratio))" + (goal.map { ", wanted \($0) or more" } ?? ""))
+    fflush(nil)
+  }
+
+  private func median(_ values: [Double]) -> Double { values.sorted()[values.count / 2] }
+
+  private func milliseconds(_ seconds: [Double]) -> String {
+    String(format: "%.1f ms", 1000 * median(seconds))
+  }
+
+  private func dd(_ path: String) throws -> Double {
+    try Command(["dd", "if=\(path)", "of=/dev/null", "bs=1M"]).told ?? .nan
+  }
+
+  private func libkdumpfile(_ path: String) -> [String] {
+    ["\(peers)/kdump-walk", path, "0x" + String(SyntheticImage.root, radix: 16), "4"]
+  }
+
+  private func walks() throws {
+    let uniform = try image(.uniform)
+    let open = try OpenImage(path: uniform)
+    let half = try OpenImage(path: image(.uniform, 32))
+    let random = try OpenImage(path: image(.random))
+    func one(_ image: OpenImage) -> Double { timed { image.walk(inParallel: false) } }
+    try pair(
+      "walk, uniform, one thread", goal: 0.5, { one(open) }, "dd", { try dd(uniform) })
+    try pair(
+      "walk, uniform, one thread, against the loop", goal: 2, { one(open) }, "libkdumpfile loop",
+      { try Command(libkdumpfile(uniform)).told ?? .nan })
+    try pair(
+      "walk, random, one thread", goal: 1, { one(random) }, "libkdumpfile loop",
+      { try Command(libkdumpfile(image(.random))).told ?? .nan })
+    pair(
+      "walk, uniform, two threads", goal: 0.85, { timed { open.walk(inParallel: true) } },
+      "two walks at once, each over half the tables",
+      {
+        timed {
+          DispatchQueue.concurrentPerform(iterations: 2) { _ in half.walk(inParallel: false) }
+        }
+      })
+    for shape in [SyntheticImage.Shape.random, .sparse, .fiveLevel, .shared] {
+      let other = try OpenImage(path: image(shape))
+      pair(
+        "walk, \(shape.rawValue), all processors", goal: nil,
+        { timed { other.walk(inParallel: true) } }, "one thread", { one(other) })
+    }
+    let judged = random.judged()
+    pair(
+      "all rules, random", goal: 1, { timed { judged.lint() } }, "the walk on one thread",
+      { one(random) })
+    try texts()
+    let compressed = "\(folder)/uniform-64.kdump"
+    if !FileManager.default.fileExists(atPath: compressed) {
+      _ = try Command(["python3", "\(peers)/elf-to-kdump.py", uniform, compressed])
+    }
+    let kdump = try OpenImage(path: compressed)
+    try pair(
+      "walk, uniform in kdump-zlib, all processors", runs: 5, goal: 1,
+      { timed { kdump.walk(inParallel: true) } }, "libkdumpfile loop",
+      { try Command(libkdumpfile(compressed)).told ?? .nan })
+    try pair(
+      "walk, uniform in kdump-zlib, one thread", runs: 5, goal: nil, { one(kdump) },
+      "libkdumpfile loop", { try Command(libkdumpfile(compressed)).told ?? .nan })
+    if (try? Command(["\(peers)/python", "-c", "import drgn"])) != nil {
+      try pair(
+        "walk, uniform, all processors", runs: 3, goal: nil,
+        { timed { open.walk(inParallel: true) } }, "drgn and a loop in Python",
+        { try Command(["\(peers)/python", "\(peers)/drgn-walk.py", uniform]).told ?? .nan })
+    } else {
+      print("no drgn: not compared")
+    }
+  }
+
+  private func texts() throws {
+    let path = "\(folder)/lines.txt"
+    if !FileManager.default.fileExists(atPath: path) {
+      let text = try OpenImage(path: image(.permissions, 34)).text
+      try Data(text).write(to: URL(filePath: path))
+    }
+    let text = try Array(Data(contentsOf: URL(filePath: path)))
+    try pair(
+      "parse, \(text.count(where: { $0 == 10 })) lines of text", goal: 0.1,
+      { timed { parse(text) } }, "dd", { try dd(path) })
+  }
+
+  private func commands() throws {
+    let uniform = try image(.uniform)
+    func run(_ words: String...) throws -> Double {
+      try Command([program] + words, statuses: [0, 1, 3]).seconds
+    }
+    try pair(
+      "stats, uniform, whole process", goal: 2, { try run("stats", uniform) },
+      "libkdumpfile loop, whole process", { try Command(libkdumpfile(uniform)).seconds })
+    try pair(
+      "check, uniform, whole process", goal: nil, { try run("check", uniform) },
+      "libkdumpfile loop, whole process", { try Command(libkdumpfile(uniform)).seconds })
+    let small = "\(folder)/small.txt"
+    let lines = String(
+      decoding: try Data(contentsOf: URL(filePath: "\(folder)/lines.txt")), as: UTF8.self
+    )
+    .split(separator: "\n").prefix(400).joined(separator: "\n")
+    try Data((lines + "\n").utf8).write(to: URL(filePath: small))
+    func start(_ name: String, _ words: [String]) throws {
+      try pair(
+        name, goal: nil, { try Command([program] + words, statuses: [0, 1, 3]).seconds },
+        "true", { try Command(["true"]).seconds })
+    }
+    try start("start, --version", ["--version"])
+    try start("start, check of 400 lines of text", ["check", small])
+  }
+
+  private func memory() throws {
+    for (shape, gibibytes) in [
+      (SyntheticImage.Shape.uniform, 64), (.uniform, 1024), (.random, 64),
+    ] {
+      let name = "memory of check, \(shape.rawValue), \(gibibytes) GiB mapped"
+      guard isWanted(name) else { continue }
+      let path = try image(shape, gibibytes)
+      let size = try FileManager.default.attributesOfItem(atPath: path)[.size] as? Int ?? 0
+      let ran = try Command([program, "check", path], statuses: [0, 1, 3])
+      func megabytes(_ bytes: Int) -> String { "\((bytes + 500_000) / 1_000_000) MB" }
+      print(
+        "\(name): \(megabytes(ran.peakMemory)) at most, "
+          + "\(megabytes(max(0, ran.peakMemory - size))) beyond the file of \(megabytes(size)); "
+          + String(format: "%.2f s", ran.seconds))
+      fflush(nil)
+    }
+  }
+}
