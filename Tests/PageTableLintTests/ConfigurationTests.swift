@@ -347,6 +347,12 @@ import Yams
     #expect(try check("--no-config").status == 1)
     // Who asks for a rule by name gets it.
     #expect(try check("--only PT001").status == 1)
+    for (option, meant) in [
+      ("--only global-mixd", "global-mixed"), ("--skip PT001,overshattered", "over-shattered"),
+    ] {
+      let unknown = try check(option)
+      #expect(unknown.status == 2 && unknown.text.contains("; did you mean \(meant)?"))
+    }
     let other = root.appending(path: "other.yml")
     try Data("rules:\n  PT001: warning\n".utf8).write(to: other)
     #expect(try check("--config \(other.path)").status == 1)

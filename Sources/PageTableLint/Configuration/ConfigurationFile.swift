@@ -38,19 +38,10 @@ private struct ConfigurationReader {
     ImageError(node.mark.map { "\(path):\($0.line)" } ?? path, problem, advice: advice)
   }
 
-  /// The closest of some words, where one is close enough to have been meant.
-  private func advice(_ text: String, _ words: [String]) -> String {
-    let near = words.map { (word: $0, distance: text.lowercased().distance(to: $0.lowercased())) }
-      .min { $0.distance < $1.distance }
-    if let near, near.distance <= max(2, text.count / 3) { return "did you mean \(near.word)?" }
-    return words.count > 20
-      ? "see ptdump-lint rules" : "known: \(words.joined(separator: ", "))"
-  }
-
   func oneOf(_ node: Node, _ what: String, _ words: [String]) throws(ImageError) -> String {
     let text = try self.text(node, what)
     guard words.contains(text) else {
-      throw wrong(node, "\(what) is not \(text)", advice(text, words))
+      throw wrong(node, "\(what) is not \(text)", text.advice(from: words))
     }
     return text
   }
@@ -71,7 +62,7 @@ private struct ConfigurationReader {
     for (key, value) in mapping {
       let name = try text(key, "a key")
       guard known.contains(name) else {
-        throw wrong(key, "\(what) has no key \(name)", advice(name, known))
+        throw wrong(key, "\(what) has no key \(name)", name.advice(from: known))
       }
       found[name] = value
     }
@@ -93,10 +84,7 @@ private struct ConfigurationReader {
   func rule(_ node: Node) throws(ImageError) -> Rule {
     let name = try text(node, "a rule")
     guard let rule = Rule.named(name) else {
-      let isID = name.lowercased().hasPrefix("pt") && name.last?.isNumber == true
-      throw wrong(
-        node, "no rule is named \(name)",
-        advice(name, Rule.all.map { isID ? $0.id : $0.name }))
+      throw wrong(node, "no rule is named \(name)", Rule.advice(for: name))
     }
     return rule
   }
@@ -230,26 +218,5 @@ private struct ConfigurationReader {
     }
     if let node = keys["table"] { place.table = try text(node, "a table") }
     return place
-  }
-}
-
-extension String {
-  /// The number of letters to insert, remove, change or swap with their neighbours.
-  fileprivate func distance(to other: String) -> Int {
-    let (from, to) = (Array(self), Array(other))
-    var rows = [Array(0...to.count)]
-    for (i, letter) in from.enumerated() {
-      var row = [i + 1]
-      for (j, wanted) in to.enumerated() {
-        var least = Swift.min(
-          rows[i][j + 1] + 1, row[j] + 1, rows[i][j] + (letter == wanted ? 0 : 1))
-        if i > 0, j > 0, letter == to[j - 1], from[i - 1] == wanted {
-          least = Swift.min(least, rows[i - 1][j - 1] + 1)
-        }
-        row.append(least)
-      }
-      rows.append(row)
-    }
-    return rows[from.count][to.count]
   }
 }
