@@ -6,7 +6,8 @@ import Testing
 /// against it: lines that begin with four spaces and `$ `, and the lines behind them, in which `...` stands for anything.
 ///
 /// A comment at the end tells what is expected or needed: `# exits N`, else 0; `# root`, `# QEMU`,
-/// `# network`, `# swift` are not run, but listed. `make` builds, and so needs swift without saying so.
+/// `# network`, `# swift` are not run here, but listed; Tests/Live/runner runs those of QEMU, and of
+/// root what begins with `sudo ptdump-lint`. `make` builds, and so needs swift without saying so.
 @Suite struct DocCommandTests {
   struct Command: CustomStringConvertible, Sendable {
     let page: String
