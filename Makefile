@@ -5,7 +5,7 @@ SAMPLE := samples/cpa-2008/memory.elf
 SCRATCH := $(if $(STATIC),.build-static,.build)
 SWIFT_BUILD := swift build -c release --product ptdump-lint $(if $(STATIC),--static-swift-stdlib --scratch-path .build-static)
 
-.PHONY: demo test test-live test-deb bench build documents install deb packages test-packages live-packages deb-packages
+.PHONY: demo test test-live test-deb bench build documents install deb packages test-packages live-packages deb-packages test-deb-packages
 
 # The main job on a real memory image: the false alarm of 2008.
 demo: build
@@ -59,6 +59,9 @@ install: build documents
 	install -D -m 644 $(DOCUMENTS)/bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/ptdump-lint
 	install -D -m 644 $(DOCUMENTS)/zsh $(DESTDIR)$(PREFIX)/share/zsh/vendor-completions/_ptdump-lint
 	install -D -m 644 $(DOCUMENTS)/fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/ptdump-lint.fish
+	@# Not below share/doc, which small images of Debian leave out. boot-and-lint looks for ../lab/capture.
+	install -D -t $(DESTDIR)$(PREFIX)/share/ptdump-lint/ci samples/ci/boot-and-lint samples/ci/page-tables.sh
+	install -D -t $(DESTDIR)$(PREFIX)/share/ptdump-lint/lab samples/lab/capture
 
 # A Debian package, in .build/deb. Not by dpkg-buildpackage, which wants a package of the Swift toolchain, too.
 deb: packages deb-packages
@@ -66,13 +69,13 @@ deb: packages deb-packages
 	DEB_BUILD_OPTIONS=noautodbgsym debian/rules clean binary
 
 # The package by lintian, and in a fresh Debian 12: apt installs it there, and it runs on a sample. Needs root.
-test-deb: deb
+test-deb: deb test-deb-packages
 	Tests/Package/debian .build/deb/ptdump-lint_*_amd64.deb
 
 # The Debian packages that the build needs.
 packages:
-	@command -v pkg-config > /dev/null && pkg-config --exists libelf libdw libbpf libkdumpfile \
-	  || $(call install,libelf-dev libdw-dev libbpf-dev libkdumpfile-dev pkg-config)
+	@command -v pkg-config > /dev/null && pkg-config --exists libelf libdw libbpf libkdumpfile yaml-0.1 \
+	  || $(call install,libelf-dev libdw-dev libbpf-dev libkdumpfile-dev libyaml-dev pkg-config)
 
 # What the tests need beside it: a validator of JSON Schema 2020-12, the packers, makedumpfile, xmllint, other
 # programs that walk page tables (libkdumpfile by Debian's package, drgn by PyPI's), and what report formats
@@ -94,9 +97,11 @@ live-packages:
 	@command -v qemu-system-x86_64 > /dev/null && test -x /bin/busybox \
 	  || $(call install,qemu-system-x86 busybox-static)
 
-# What makes and tries the Debian package.
+# What makes the Debian package, and what tries it.
 deb-packages:
-	@command -v dh > /dev/null && command -v lintian > /dev/null && command -v debootstrap > /dev/null \
-	  || $(call install,debhelper dpkg-dev lintian debootstrap)
+	@command -v dh > /dev/null || $(call install,debhelper dpkg-dev)
+
+test-deb-packages:
+	@command -v lintian > /dev/null && command -v debootstrap > /dev/null || $(call install,lintian debootstrap)
 
 install = { $(SUDO) apt-get update -q && $(SUDO) apt-get install -qy --no-install-recommends $(1); }

@@ -19,13 +19,13 @@ let package = Package(
     .library(name: "PageTableLint", targets: ["PageTableLint"]),
   ],
   dependencies: [
-    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
-    .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
   ],
   targets: [
     .target(name: "PageTables", swiftSettings: settings),
     .systemLibrary(
       name: "CElfutils", pkgConfig: "libdw libelf", providers: [.apt(["libdw-dev", "libelf-dev"])]),
+    .systemLibrary(name: "CLibyaml", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
     .systemLibrary(name: "CLibbpf", pkgConfig: "libbpf", providers: [.apt(["libbpf-dev"])]),
     .systemLibrary(
       name: "CKdumpfile", pkgConfig: "libkdumpfile", providers: [.apt(["libkdumpfile-dev"])]),
@@ -34,8 +34,7 @@ let package = Package(
       swiftSettings: settings),
     .target(
       name: "PageTableLint",
-      dependencies: ["PageTables", "MemoryImages", .product(name: "Yams", package: "Yams")],
-      swiftSettings: settings),
+      dependencies: ["PageTables", "MemoryImages", "CLibyaml"], swiftSettings: settings),
     .executableTarget(
       name: "ptdump-lint",
       dependencies: [
@@ -55,7 +54,6 @@ let package = Package(
       name: "PageTableLintTests",
       dependencies: [
         "PageTables", "MemoryImages", "PageTableLint", "Support",
-        .product(name: "Yams", package: "Yams"),
       ],
       swiftSettings: settings),
   ]

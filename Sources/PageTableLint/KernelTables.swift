@@ -113,7 +113,7 @@ public struct KernelTables: Sendable {
     var rules: [Rule] = []
     for name in names {
       guard let rule = Rule.named(name) else {
-        throw Failure(description: "no rule is named \(name); see ptdump-lint rules")
+        throw Failure(description: "no rule is named \(name); \(Rule.advice(for: name))")
       }
       rules.append(rule)
     }

@@ -118,12 +118,17 @@ struct Check: ParsableCommand {
   }
 
   private func named(_ lists: [String]) throws -> [String] {
-    try lists.flatMap { $0.split(separator: ",") }.map { text in
-      guard let rule = Rule.named(String(text)) else {
-        throw ValidationError("no rule is named \(text); see ptdump-lint rules")
-      }
-      return rule.id
+    try lists.flatMap { $0.split(separator: ",") }.map { try Rule.asked(for: String($0)).id }
+  }
+}
+
+extension Rule {
+  /// The rule of an id or name that the user gave.
+  fileprivate static func asked(for name: String) throws -> Rule {
+    guard let rule = named(name) else {
+      throw ValidationError("no rule is named \(name); \(advice(for: name))")
     }
+    return rule
   }
 }
 
@@ -210,9 +215,7 @@ struct Explain: ParsableCommand {
   @Argument(help: "A rule's id or name.") var rule: String
 
   func run() throws {
-    guard let found = Rule.named(rule) else {
-      throw ValidationError("no rule is named \(rule); see ptdump-lint rules")
-    }
+    let found = try Rule.asked(for: rule)
     switch format {
     case .markdown: print(RulePage.page(found), terminator: "")
     case .text:

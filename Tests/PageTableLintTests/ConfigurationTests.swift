@@ -4,7 +4,6 @@ import PageTableLint
 import PageTables
 import Support
 import Testing
-import Yams
 
 /// `.ptdump-lint.yml`: what it says is done, and what it cannot mean is refused.
 @Suite struct ConfigurationTests {
@@ -22,10 +21,23 @@ import Yams
     report.findings.map { "\($0.rule.id) \($0.severity)" + ($0.isOpen ? "" : " accepted") }
   }
 
+  /// As JSON has it.
+  private func plain(_ node: YAMLNode) -> Any {
+    switch node.value {
+    case .scalar(let text): text.isEmpty ? NSNull() : text
+    case .sequence(let nodes): nodes.map(plain)
+    case .mapping(let pairs):
+      Dictionary(
+        pairs.map { pair in
+          if case .scalar(let name) = pair.key.value { (name, plain(pair.value)) } else { ("", "") }
+        }, uniquingKeysWith: { first, _ in first })
+    }
+  }
+
   private func verdicts(_ yamls: [String]) throws -> [String] {
     let documents = try yamls.map { yaml in
       try JSONSerialization.data(
-        withJSONObject: Yams.load(yaml: yaml, .basic) ?? NSNull(), options: .fragmentsAllowed)
+        withJSONObject: YAMLNode.root(of: yaml).map(plain) ?? NSNull(), options: .fragmentsAllowed)
     }
     return try SchemaTests().validate(documents, "configuration")
   }
@@ -84,6 +96,8 @@ import Yams
         false
       ),
       ("rules:\n  PT001: off\n  PT001: off", "not YAML", false),
+      ("rules: {}\n---\nrules: {}", "lint.yml:3: not YAML: a second document", false),
+      ("rules: &a\n  PT001: *a", "not YAML: too many nodes, or too deep", false),
       ("rules: [PT001]", "lint.yml:1: rules must have keys", true),
       ("exceptions: PT001", "lint.yml:1: exceptions must be a list", true),
       ("exceptions:\n  - area: vmalloc\n    reason: r", "lint.yml:2: an exception must name", true),
@@ -347,6 +361,12 @@ import Yams
     #expect(try check("--no-config").status == 1)
     // Who asks for a rule by name gets it.
     #expect(try check("--only PT001").status == 1)
+    for (option, meant) in [
+      ("--only global-mixd", "global-mixed"), ("--skip PT001,overshattered", "over-shattered"),
+    ] {
+      let unknown = try check(option)
+      #expect(unknown.status == 2 && unknown.text.contains("; did you mean \(meant)?"))
+    }
     let other = root.appending(path: "other.yml")
     try Data("rules:\n  PT001: warning\n".utf8).write(to: other)
     #expect(try check("--config \(other.path)").status == 1)

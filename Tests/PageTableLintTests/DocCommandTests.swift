@@ -5,8 +5,9 @@ import Testing
 /// Every command of the pages is run as it stands there, and what the page shows of its output is held
 /// against it: lines that begin with four spaces and `$ `, and the lines behind them, in which `...` stands for anything.
 ///
-/// A comment at the end tells what is expected or needed: `# exits N`, else 0; `# root`, `# QEMU`, `# network`, `# swift`
-/// are not run, but listed.
+/// A comment at the end tells what is expected or needed: `# exits N`, else 0; `# root`, `# QEMU`,
+/// `# network`, `# swift` are not run here, but listed; Tests/Live/runner runs those of QEMU, and of
+/// root what begins with `sudo ptdump-lint`. `make` builds, and so needs swift without saying so.
 @Suite struct DocCommandTests {
   struct Command: CustomStringConvertible, Sendable {
     let page: String
@@ -17,6 +18,7 @@ import Testing
     private var parts: [String] { line.components(separatedBy: "   # ") }
     var text: String { parts[0] }
     var needs: String? {
+      if text.hasPrefix("make ") { return "swift" }
       guard parts.count > 1, !parts[1].hasPrefix("exits ") else { return nil }
       return parts[1]
     }
@@ -29,11 +31,14 @@ import Testing
   static let pages: [String] = {
     let docs = Samples.root.appending(path: "docs").path
     let found = FileManager.default.enumerator(atPath: docs)?.compactMap { $0 as? String } ?? []
-    return found.filter { $0.hasSuffix(".md") && !$0.hasPrefix("rules/") }.sorted()
+    return ["README.md"]
+      + found.filter { $0.hasSuffix(".md") && !$0.hasPrefix("rules/") }.sorted().map {
+        "docs/\($0)"
+      }
   }()
 
   static func lines(_ page: String) -> [String] {
-    let path = Samples.root.appending(path: "docs/\(page)")
+    let path = Samples.root.appending(path: page)
     let text = (try? Data(contentsOf: path)).map { String(decoding: $0, as: UTF8.self) } ?? ""
     return text.components(separatedBy: "\n")
   }
@@ -83,7 +88,9 @@ import Testing
 
   /// A command that is written otherwise would be passed over.
   @Test(arguments: pages) func commandsAreMarked(page: String) {
-    let unmarked = Self.lines(page).filter { line in
+    // Below "Use" README.md lists the commands, with words that stand for inputs.
+    let unmarked = Self.lines(page).prefix { page != "README.md" || $0 != "## Use" }.filter {
+      line in
       ["    ptdump-lint ", "    sudo ", "    make ", "```"].contains(where: line.hasPrefix)
     }
     #expect(unmarked.isEmpty, "\(page): a command begins with four spaces and `$ `")
@@ -95,6 +102,42 @@ import Testing
     let known: Set = ["root", "QEMU", "network", "swift"]
     #expect(left.allSatisfy { known.contains($0.needs ?? "") }, "\(left)")
     #expect(Self.commands.count - left.count >= 20)
+  }
+
+  /// What a page shows of Swift is a part of the package that `make test` builds and runs.
+  @Test func theLibrarysPageIsCompiled() throws {
+    let tests = "samples/library/Tests/KernelTests/KernelTests.swift"
+    let code = Self.lines(tests).joined(separator: "\n")
+    let page = Self.lines("docs/library.md").joined(separator: "\n")
+    // Lines that are indented, with empty ones between them.
+    let blocks = page.matches(of: /(?m)(?:^    .*\n+)+/).map { block in
+      block.output.split(separator: "\n", omittingEmptySubsequences: false)
+        .map { $0.dropFirst(4) }.joined(separator: "\n").trimmingCharacters(in: .newlines)
+    }.filter { !$0.hasPrefix("$ ") }
+    #expect(!blocks.isEmpty)
+    for block in blocks { #expect(code.contains(block), "not in \(tests): \(block)") }
+  }
+
+  private static let validator = Samples.root.appending(
+    path: ".build/witnesses/bin/check-jsonschema"
+  ).path
+
+  /// By the schemas that PyPI's check-jsonschema ships, which refuse a job that is none.
+  @Test(
+    .enabled(if: FileManager.default.fileExists(atPath: validator)),
+    arguments: [("github", "github-workflows"), ("gitlab", "gitlab-ci")])
+  func jobsAreValid(job: String, schema: String) throws {
+    let path = Samples.root.appending(path: "samples/ci/\(job).yml")
+    func status(_ path: String) throws -> Int32 {
+      try Samples.run([Self.validator, "--builtin-schema", "vendor.\(schema)", path]).status
+    }
+    #expect(try status(path.path) == 0)
+    let text = String(decoding: try Data(contentsOf: path), as: UTF8.self)
+    try Samples.withTemporaryFile { wrong in
+      try Data(text.replacing(/(runs-on|codequality):/, with: "other:").utf8)
+        .write(to: URL(filePath: wrong))
+      #expect(try status(wrong) == 1)
+    }
   }
 
   /// Whether a line of `output` holds `shown`, in which `...` stands for anything.

@@ -1,23 +1,22 @@
 package import MemoryImages
 internal import PageTables
-internal import Yams
 
 /// Reads `.ptdump-lint.yml`; docs/configuration.md and docs/schema say what may be in it.
 extension Configuration {
   /// - Parameter today: as `YYYY-MM-DD`, against which exceptions' ends are held.
   /// - Throws: `ImageError` that names the line, and the key or name that was likely meant.
   package init(yaml: String, path: String, today: String) throws(ImageError) {
-    let root: Node?
+    let root: YAMLNode?
     do {
-      root = try Yams.compose(yaml: yaml, .basic)
+      root = try YAMLNode.root(of: yaml)
     } catch {
-      let text = "\(error)".split(separator: "\n").first.map(String.init) ?? "no YAML"
       throw ImageError(
-        path, "not YAML: \(text)", advice: "docs/configuration.md tells what is read")
+        path + (error.line.map { ":\($0)" } ?? ""), "not YAML: \(error.problem)",
+        advice: "docs/configuration.md tells what is read")
     }
     let reader = ConfigurationReader(path: path, today: today)
     self.path = path
-    guard let root, root.scalar?.string != "" else {
+    guard let root, root.scalar != "" else {
       severities = [:]
       expectations = []
       exceptions = []
@@ -34,44 +33,37 @@ private struct ConfigurationReader {
   let path: String
   let today: String
 
-  func wrong(_ node: Node, _ problem: String, _ advice: String) -> ImageError {
-    ImageError(node.mark.map { "\(path):\($0.line)" } ?? path, problem, advice: advice)
+  func wrong(_ node: YAMLNode, _ problem: String, _ advice: String) -> ImageError {
+    ImageError("\(path):\(node.line)", problem, advice: advice)
   }
 
-  /// The closest of some words, where one is close enough to have been meant.
-  private func advice(_ text: String, _ words: [String]) -> String {
-    let near = words.map { (word: $0, distance: text.lowercased().distance(to: $0.lowercased())) }
-      .min { $0.distance < $1.distance }
-    if let near, near.distance <= max(2, text.count / 3) { return "did you mean \(near.word)?" }
-    return words.count > 20
-      ? "see ptdump-lint rules" : "known: \(words.joined(separator: ", "))"
-  }
-
-  func oneOf(_ node: Node, _ what: String, _ words: [String]) throws(ImageError) -> String {
+  func oneOf(_ node: YAMLNode, _ what: String, _ words: [String]) throws(ImageError) -> String {
     let text = try self.text(node, what)
     guard words.contains(text) else {
-      throw wrong(node, "\(what) is not \(text)", advice(text, words))
+      throw wrong(node, "\(what) is not \(text)", text.advice(from: words))
     }
     return text
   }
 
-  func text(_ node: Node, _ what: String) throws(ImageError) -> String {
-    guard let text = node.scalar?.string, !text.isEmpty else {
+  func text(_ node: YAMLNode, _ what: String) throws(ImageError) -> String {
+    guard let text = node.scalar, !text.isEmpty else {
       throw wrong(node, "\(what) must be a word or a text", "write it behind the colon")
     }
     return text
   }
 
   /// A mapping's values by their keys.
-  func keys(_ node: Node, _ what: String, _ known: [String]) throws(ImageError) -> [String: Node] {
+  func keys(_ node: YAMLNode, _ what: String, _ known: [String]) throws(ImageError) -> [String:
+    YAMLNode]
+  {
     guard let mapping = node.mapping else {
       throw wrong(node, "\(what) must have keys", "known: \(known.joined(separator: ", "))")
     }
-    var found: [String: Node] = [:]
+    var found: [String: YAMLNode] = [:]
     for (key, value) in mapping {
       let name = try text(key, "a key")
       guard known.contains(name) else {
-        throw wrong(key, "\(what) has no key \(name)", advice(name, known))
+        throw wrong(key, "\(what) has no key \(name)", name.advice(from: known))
       }
       found[name] = value
     }
@@ -79,7 +71,7 @@ private struct ConfigurationReader {
   }
 
   func list<Element>(
-    _ node: Node?, _ what: String, _ read: (Node) throws(ImageError) -> Element
+    _ node: YAMLNode?, _ what: String, _ read: (YAMLNode) throws(ImageError) -> Element
   ) throws(ImageError) -> [Element] {
     guard let node else { return [] }
     guard let nodes = node.sequence else {
@@ -90,18 +82,15 @@ private struct ConfigurationReader {
     return found
   }
 
-  func rule(_ node: Node) throws(ImageError) -> Rule {
+  func rule(_ node: YAMLNode) throws(ImageError) -> Rule {
     let name = try text(node, "a rule")
     guard let rule = Rule.named(name) else {
-      let isID = name.lowercased().hasPrefix("pt") && name.last?.isNumber == true
-      throw wrong(
-        node, "no rule is named \(name)",
-        advice(name, Rule.all.map { isID ? $0.id : $0.name }))
+      throw wrong(node, "no rule is named \(name)", Rule.advice(for: name))
     }
     return rule
   }
 
-  func severities(_ node: Node) throws(ImageError) -> [String: Severity?] {
+  func severities(_ node: YAMLNode) throws(ImageError) -> [String: Severity?] {
     guard let mapping = node.mapping else {
       throw wrong(node, "rules must have keys", "write PT607: off")
     }
@@ -118,7 +107,7 @@ private struct ConfigurationReader {
     return found
   }
 
-  func expectation(_ node: Node) throws(ImageError) -> Configuration.Expectation {
+  func expectation(_ node: YAMLNode) throws(ImageError) -> Configuration.Expectation {
     let keys = try keys(
       node, "an expectation",
       ["area", "symbol", "range", "table", "attributes", "pageSize", "largePages", "reason"])
@@ -153,10 +142,10 @@ private struct ConfigurationReader {
     }
     return Configuration.Expectation(
       place: place, attributes: attributes, pageSize: pageSize, largePages: share,
-      reason: try reason(keys, node, "an expectation"), line: node.mark?.line ?? 1)
+      reason: try reason(keys, node, "an expectation"), line: node.line)
   }
 
-  func exception(_ node: Node) throws(ImageError) -> Configuration.Exception {
+  func exception(_ node: YAMLNode) throws(ImageError) -> Configuration.Exception {
     let keys = try keys(
       node, "an exception", ["rule", "area", "symbol", "range", "table", "reason", "until"])
     guard let name = keys["rule"] else {
@@ -176,7 +165,7 @@ private struct ConfigurationReader {
     }
     return Configuration.Exception(
       rule: rule.id, place: try place(keys), reason: try reason(keys, node, "an exception"),
-      until: until, isExpired: until.map { $0 < today } ?? false, line: node.mark?.line ?? 1)
+      until: until, isExpired: until.map { $0 < today } ?? false, line: node.line)
   }
 
   /// Whether a text is a day of the calendar, as `YYYY-MM-DD`.
@@ -191,7 +180,8 @@ private struct ConfigurationReader {
     return 1...days[month - 1] ~= day
   }
 
-  private func reason(_ keys: [String: Node], _ node: Node, _ what: String) throws(ImageError)
+  private func reason(_ keys: [String: YAMLNode], _ node: YAMLNode, _ what: String)
+    throws(ImageError)
     -> String
   {
     guard let reason = keys["reason"] else {
@@ -201,7 +191,7 @@ private struct ConfigurationReader {
     return try text(reason, "a reason")
   }
 
-  private func place(_ keys: [String: Node]) throws(ImageError) -> Configuration.Place {
+  private func place(_ keys: [String: YAMLNode]) throws(ImageError) -> Configuration.Place {
     var place = Configuration.Place()
     if let node = keys["area"] {
       place.area = Area.Kind(
@@ -230,26 +220,5 @@ private struct ConfigurationReader {
     }
     if let node = keys["table"] { place.table = try text(node, "a table") }
     return place
-  }
-}
-
-extension String {
-  /// The number of letters to insert, remove, change or swap with their neighbours.
-  fileprivate func distance(to other: String) -> Int {
-    let (from, to) = (Array(self), Array(other))
-    var rows = [Array(0...to.count)]
-    for (i, letter) in from.enumerated() {
-      var row = [i + 1]
-      for (j, wanted) in to.enumerated() {
-        var least = Swift.min(
-          rows[i][j + 1] + 1, row[j] + 1, rows[i][j] + (letter == wanted ? 0 : 1))
-        if i > 0, j > 0, letter == to[j - 1], from[i - 1] == wanted {
-          least = Swift.min(least, rows[i - 1][j - 1] + 1)
-        }
-        row.append(least)
-      }
-      rows.append(row)
-    }
-    return rows[from.count][to.count]
   }
 }

@@ -291,7 +291,8 @@ struct Comparison {
   /// By distance from its start, that is by frame; the frames of the kernel image, which lies
   /// elsewhere in memory in each boot, by their distance from the image's first.
   ///
-  /// Where the image lies in one boot alone, the other must have what its direct map mostly has.
+  /// Where the image lies in one boot alone, the other must have what its direct map mostly has
+  /// elsewhere: nothing, in the user's half of a 32-bit kernel under page-table isolation.
   private mutating func compareDirectMap(_ old: Table, _ new: Table) {
     let parts = (
       part(old, self.old, .directMap, frames: 0), part(new, self.new, .directMap, frames: 0)
@@ -300,10 +301,8 @@ struct Comparison {
       compare(parts.0, parts.1, old, new, .directMap)
       return
     }
-    let usual = (usual(parts.0), usual(parts.1))
-    func cut(_ part: Part, _ frames: ClosedRange<UInt64>, _ usual: State?) -> (
-      rest: Part, image: Part
-    ) {
+    func cut(_ part: Part, _ frames: ClosedRange<UInt64>) -> (rest: Part, image: Part) {
+      let usual = self.usual(part, outside: frames)
       var rest: [Segment] = []
       var image: [Segment] = []
       for segment in part.segments {
@@ -320,7 +319,7 @@ struct Comparison {
           rest.append(Segment(start: last + 1, last: segment.last, state: segment.state))
         }
         var state = usual
-        state?.level = segment.state?.level ?? 1
+        if state.kind == .leaf { state.level = segment.state?.level ?? 1 }
         rest.append(Segment(start: inside, last: last, state: state))
         image.append(
           Segment(
@@ -332,22 +331,27 @@ struct Comparison {
         Part(base: part.base &+ frames.lowerBound, segments: image)
       )
     }
-    let was = cut(parts.0, images.old, usual.0)
-    let now = cut(parts.1, images.new, usual.1)
+    let was = cut(parts.0, images.old)
+    let now = cut(parts.1, images.new)
     compare(was.rest, now.rest, old, new, .directMap)
     compare(
       was.image, now.image, old, new, .directMap, named: "direct map of the kernel image")
   }
 
-  /// What most of a part is.
-  private func usual(_ part: Part) -> State? {
+  /// What most of a part is, but for a range of it.
+  private func usual(_ part: Part, outside range: ClosedRange<UInt64>) -> State {
     var bytes: [State: UInt64] = [:]
     for segment in part.segments {
       guard var state = segment.state, state.kind == .leaf else { continue }
       state.level = 1
-      bytes[state, default: 0] &+= segment.last &- segment.start &+ 1
+      if segment.start < range.lowerBound {
+        bytes[state, default: 0] &+= min(segment.last, range.lowerBound - 1) &- segment.start &+ 1
+      }
+      if segment.last > range.upperBound {
+        bytes[state, default: 0] &+= segment.last &- max(segment.start, range.upperBound + 1) &+ 1
+      }
     }
-    return bytes.max { $0.value < $1.value }?.key
+    return bytes.max { $0.value < $1.value }?.key ?? State()
   }
 
   /// Where the kernel image lies in memory, in each input; of one length.

@@ -77,6 +77,13 @@ package struct Difference: Sendable {
     }
   }
 
+  /// Whether page sizes differ as a CPA self-test leaves them, of which no log tells.
+  var mayBeSelfTests: Bool {
+    let areas = [Area.Kind.directMap, .image].map(\.rawValue)
+    return !isOneBoot && (old.subject.log == nil || new.subject.log == nil)
+      && changes.contains { $0.aspects == [.pageSize] && areas.contains($0.area) }
+  }
+
   package var isIncomplete: Bool { old.isIncomplete || new.isIncomplete }
 
   /// As diff(1): 0 for no difference, 1 for some; 3 where none was seen in inputs read in part.

@@ -28,6 +28,10 @@ package enum DifferenceReport {
     }
     if detail != .quiet {
       lines += difference.notCompared.map { "not compared: \($0.what) (\($0.reason))" }
+      if difference.mayBeSelfTests {
+        lines.append(
+          "note: a CPA self-test splits pages at random; give --log, which tells whether it ran")
+      }
     }
     if detail == .quiet, difference.status == 0 { return "" }
     lines.append("ptdump-lint: \(summary(difference, style: style))")
