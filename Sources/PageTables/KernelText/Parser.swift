@@ -5,7 +5,7 @@ extension KernelText {
     var scanner = LineScanner()
     var columns = ColumnMemory()
     while let range = scanner.next(in: bytes) {
-      if case .mapping? = Line(bytes, range, &columns) { return true }
+      if Mapping(bytes, range, &columns) != nil { return true }
     }
     return false
   }
@@ -14,19 +14,22 @@ extension KernelText {
   ///
   /// - Parameter mode: overrides the mode that the text itself tells.
   package static func parse(_ bytes: Span<UInt8>, mode forced: PagingMode? = nil) -> KernelText {
-    var parser = Parser()
+    var parser = Parser(bytes: bytes.count)
     var scanner = LineScanner()
     var columns = ColumnMemory()
     while let range = scanner.next(in: bytes) {
       parser.lineNumber += 1
-      parser.take(Line(bytes, range, &columns))
+      if let mapping = Mapping(bytes, range, &columns) {
+        parser.take(mapping)
+      } else if let line = Line(bytes, range) {
+        parser.take(line)
+      }
     }
     return parser.finish(forced)
   }
 
-  /// One line, understood.
+  /// A line of a dump that is no mapping.
   enum Line: Equatable {
-    case mapping(Mapping)
     case marker(String)
     case skipped(Int)
     case elision
@@ -76,13 +79,18 @@ extension KernelText {
     var anomaliesLeftOut = 0
     private let inherited = PagingMode.x86_64.inherited
 
+    init(bytes: Int) {
+      // A line of a mapping has some 90 bytes.
+      runs.reserveCapacity(bytes / 80)
+      lines.reserveCapacity(bytes / 80)
+    }
+
     mutating func note(_ anomaly: Anomaly) {
       if anomalies.count < 1000 { anomalies.append(anomaly) } else { anomaliesLeftOut += 1 }
     }
 
-    mutating func take(_ line: Line?) {
+    mutating func take(_ line: Line) {
       switch line {
-      case nil: break
       case .marker(let name):
         markers.append(Marker(name: name, run: runs.count, line: lineNumber))
       case .skipped(let count):
@@ -94,11 +102,10 @@ extension KernelText {
       case .broken:
         note(Anomaly(.unreadableLine, address: runs.last?.end ?? 0, line: lineNumber))
         elidedHere = true
-      case .mapping(let mapping): take(mapping)
       }
     }
 
-    private mutating func take(_ mapping: Mapping) {
+    mutating func take(_ mapping: Mapping) {
       let start = mapping.start
       // The end of a 32-bit space prints as zero, too.
       let is32 = mapping.digits == 8
@@ -288,36 +295,38 @@ extension KernelText.Columns {
   }
 }
 
+extension KernelText.Mapping {
+  /// Understands a line of a mapping or a hole; nil for any other.
+  init?(_ bytes: Span<UInt8>, _ range: Range<Int>, _ memory: inout ColumnMemory) {
+    var cursor = KernelText.Cursor(bytes: bytes, at: range.lowerBound, end: range.upperBound)
+    cursor.skipPrefixes()
+    guard let (start, end) = cursor.addresses() else { return nil }
+    cursor.skipBlanks()
+    // One blank follows the unit; the columns begin behind it.
+    guard let size = cursor.size(), cursor.at < range.upperBound,
+      let columns = memory.columns(bytes, at: (cursor.at + 1)..<range.upperBound)
+    else { return nil }
+    self.init(
+      start: start.value, end: end.value, digits: end.digits, isNull: start.isNull,
+      size: size == .max ? nil : size, columns: columns)
+  }
+}
+
 extension KernelText.Line {
-  /// Understands one line; nil for a line that is none of a dump's.
-  init?(_ bytes: Span<UInt8>, _ range: Range<Int>, _ columns: inout ColumnMemory) {
+  /// Understands a line that is no mapping; nil for one that is none of a dump's.
+  init?(_ bytes: Span<UInt8>, _ range: Range<Int>) {
     var cursor = KernelText.Cursor(bytes: bytes, at: range.lowerBound, end: range.upperBound)
     cursor.skipPrefixes()
     if cursor.starts(with: "---[") {
       guard let name = cursor.markerName() else { return nil }
       self = .marker(name)
-      return
-    }
-    if cursor.starts(with: "...") || cursor.starts(with: "[...]") {
+    } else if cursor.starts(with: "...") || cursor.starts(with: "[...]") {
       self = cursor.contains("skipped") ? .skipped(cursor.skippedCount()) : .elision
-      return
-    }
-    guard cursor.take("0x") else { return nil }
-    guard let start = cursor.address(), cursor.take("-0x"), let end = cursor.address() else {
+    } else if cursor.addresses() != nil {
+      self = .broken
+    } else {
       return nil
     }
-    cursor.skipBlanks()
-    // One blank follows the unit; the columns begin behind it.
-    guard let size = cursor.size(), cursor.at < range.upperBound,
-      let found = columns.columns(bytes, at: (cursor.at + 1)..<range.upperBound)
-    else {
-      self = .broken
-      return
-    }
-    self = .mapping(
-      KernelText.Mapping(
-        start: start.value, end: end.value, digits: end.digits, isNull: start.isNull,
-        size: size == .max ? nil : size, columns: found))
   }
 }
 
@@ -391,9 +400,18 @@ extension KernelText {
       return true
     }
 
+    /// What each line of a mapping begins with.
+    @_lifetime(self: copy self)
+    mutating func addresses() -> (start: Address, end: Address)? {
+      guard take("0x"), let start = address(), take("-0x"), let end = address() else { return nil }
+      return (start: start, end: end)
+    }
+
+    typealias Address = (value: UInt64, digits: Int, isNull: Bool)
+
     /// 8 or 16 digits, or what 2.6.29 and 2.6.30 printed for zero: `(null)`.
     @_lifetime(self: copy self)
-    mutating func address() -> (value: UInt64, digits: Int, isNull: Bool)? {
+    private mutating func address() -> Address? {
       while current == 32 { at += 1 }
       if let value = sixteenDigits() { return (value: value, digits: 16, isNull: false) }
       if take("(null)") { return (value: 0, digits: 16, isNull: true) }
@@ -409,7 +427,7 @@ extension KernelText {
 
     /// Sixteen digits at once, where no more follow.
     @_lifetime(self: copy self)
-    private mutating func sixteenDigits() -> UInt64? {
+    @inline(__always) private mutating func sixteenDigits() -> UInt64? {
       guard at + 16 < end, hexDigit(bytes[at + 16]) == nil,
         let high = EightBytes.hexadecimal(bytes.word(at: at)),
         let low = EightBytes.hexadecimal(bytes.word(at: at + 8))
@@ -496,7 +514,7 @@ extension KernelText {
 
 extension Span<UInt8> {
   /// Eight bytes, the first one lowest.
-  fileprivate func word(at offset: Int) -> UInt64 {
+  @inline(__always) fileprivate func word(at offset: Int) -> UInt64 {
     unsafe UInt64(littleEndian: bytes.unsafeLoadUnaligned(fromByteOffset: offset, as: UInt64.self))
   }
 }
@@ -507,7 +525,7 @@ private enum EightBytes {
   static let highBits: UInt64 = 0x80 * ones
 
   /// The number that eight lower-case hexadecimal digits stand for; nil where one is none.
-  static func hexadecimal(_ text: UInt64) -> UInt32? {
+  @inline(__always) static func hexadecimal(_ text: UInt64) -> UInt32? {
     // Less than 128 each, a sum reaches the highest bit of its byte where a limit is passed.
     let decimal = text ^ (0x30 * ones)
     let letter = text ^ (0x60 * ones)
