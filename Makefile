@@ -32,10 +32,9 @@ SWIFT_BENCH := --package-path Benchmarks -c release -Xswiftc -enable-testing
 bench: build test-packages
 	@mkdir -p $(BENCH)
 	gcc -O2 -o $(BENCH)/kdump-walk Benchmarks/Peers/kdump-walk.c -lkdumpfile
-	cp Benchmarks/Peers/*.py $(BENCH)/
-	ln -sf $(CURDIR)/.build/witnesses/bin/python $(BENCH)/python
 	swift build $(SWIFT_BENCH)
-	Benchmarks/.build/release/compare .build/release/ptdump-lint $(BENCH) $(BENCH)
+	PYTHON=.build/witnesses/bin/python \
+	  Benchmarks/.build/release/compare .build/release/ptdump-lint $(BENCH) Benchmarks/Peers
 	BENCHMARK_IMAGES=$(CURDIR)/$(BENCH) swift package $(SWIFT_BENCH) --disable-sandbox benchmark
 
 build: packages

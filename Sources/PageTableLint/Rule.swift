@@ -75,7 +75,7 @@ package struct Rule: Sendable {
         subject.imageIsSettled
           ? nil : "no page of the kernel image is read-only yet: taken before mark_rodata_ro()"
       case .efiMemoryAttributes:
-        subject.log.map { $0.value.contains("MEMATTR=") } == true
+        subject.log.map { $0.value.mentions("MEMATTR=") } == true
           ? nil : "no log that names EFI's memory attributes table (MEMATTR=)"
       case .guardHole:
         if subject.mode.addressBits == 32 {

@@ -63,7 +63,7 @@ extension Subject {
     let isProtected = leaves.contains { $0.effective & mode.write == 0 && !isIDT($0) }
     let hasWritableText = leaves.contains { Rule.isWritableExecutable($0, mode) }
     return isProtected || !hasWritableText
-      || (image != nil && log?.value.contains("Write protecting ") == true)
+      || (image != nil && log?.value.mentions("Write protecting ") == true)
   }
 }
 

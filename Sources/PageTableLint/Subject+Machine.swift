@@ -9,7 +9,7 @@ extension Subject {
   /// be cut off; what it says of the hypervisor comes early. Source: `hyperv_init`,
   /// arch/x86/hyperv/hv_init.c, 6.12.
   var mayBeHyperV: Bool {
-    log.map { $0.value.contains("Hyper-V") || !$0.value.contains("Linux version ") } ?? true
+    log.map { $0.value.mentions("Hyper-V") || !$0.value.mentions("Linux version ") } ?? true
   }
 
   /// Whether the guest shares memory with its host by an address bit.
@@ -17,7 +17,7 @@ extension Subject {
   /// The bit is part of the frames then. Source: `tdx_early_init`, arch/x86/coco/tdx/tdx.c, and
   /// `hv_vtom_init`, arch/x86/hyperv/ivm.c, 6.12.
   var mayShareByAddress: Bool {
-    log.map { $0.value.contains("Intel TDX") || $0.value.contains("Isolation Config:") } ?? false
+    log.map { $0.value.mentions("Intel TDX") || $0.value.mentions("Isolation Config:") } ?? false
   }
 
   /// How many processors there may ever be; nil where no log tells.

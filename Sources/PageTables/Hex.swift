@@ -1,7 +1,7 @@
 extension String {
   /// The decimal number right behind the first `mark`; nil where there is none.
   package func number(after mark: String) -> UInt64? {
-    firstRange(of: mark).flatMap { UInt64(self[$0.upperBound...].prefix(while: \.isNumber)) }
+    place(of: mark).flatMap { UInt64(self[$0.upperBound...].prefix(while: \.isNumber)) }
   }
 }
 

@@ -7,13 +7,14 @@ import SyntheticImages
 ///
 ///     compare PROGRAM FOLDER PEERS [WORD...]
 ///
-/// PROGRAM is the release build, FOLDER holds the images and has room for 4 GB, PEERS holds the
-/// programs to compare with. With words, only the lines whose names hold one of them are measured.
+/// PROGRAM is the release build, FOLDER holds the images and kdump-walk and has room for 4 GB, PEERS
+/// holds the scripts to compare with, and PYTHON of the environment is an interpreter with drgn. With words, only the lines whose names hold one of them are measured.
 @main struct Compare {
   let program: String
   let folder: String
   let peers: String
   let wanted: [String]
+  private let python = ProcessInfo.processInfo.environment["PYTHON"] ?? "python3"
 
   static func main() throws {
     let words = Array(CommandLine.arguments.dropFirst())
@@ -63,7 +64,7 @@ import SyntheticImages
   }
 
   private func libkdumpfile(_ path: String) -> [String] {
-    ["\(peers)/kdump-walk", path, "0x" + String(SyntheticImage.root, radix: 16), "4"]
+    ["\(folder)/kdump-walk", path, "0x" + String(SyntheticImage.root, radix: 16), "4"]
   }
 
   private func walks() throws {
@@ -101,7 +102,7 @@ import SyntheticImages
     try texts()
     let compressed = "\(folder)/uniform-64.kdump"
     if !FileManager.default.fileExists(atPath: compressed) {
-      _ = try Command(["python3", "\(peers)/elf-to-kdump.py", uniform, compressed])
+      _ = try Command([python, "\(peers)/elf-to-kdump.py", uniform, compressed])
     }
     let kdump = try OpenImage(path: compressed)
     try pair(
@@ -111,11 +112,11 @@ import SyntheticImages
     try pair(
       "walk, uniform in kdump-zlib, one thread", runs: 5, goal: nil, { one(kdump) },
       "libkdumpfile loop", { try Command(libkdumpfile(compressed)).told ?? .nan })
-    if (try? Command(["\(peers)/python", "-c", "import drgn"])) != nil {
+    if (try? Command([python, "-c", "import drgn"])) != nil {
       try pair(
         "walk, uniform, all processors", runs: 3, goal: nil,
         { timed { open.walk(inParallel: true) } }, "drgn and a loop in Python",
-        { try Command(["\(peers)/python", "\(peers)/drgn-walk.py", uniform]).told ?? .nan })
+        { try Command([python, "\(peers)/drgn-walk.py", uniform]).told ?? .nan })
     } else {
       print("no drgn: not compared")
     }

@@ -1,3 +1,5 @@
+internal import PageTables
+
 /// One report of a kernel log that concerns one address and its page tables.
 package struct Fault: Sendable, Equatable {
   package enum Kind: String, Sendable {
@@ -84,7 +86,7 @@ package struct Fault: Sendable, Equatable {
   /// The quote without what is not needed to find the line.
   var shortQuote: String {
     let text = quote.hasPrefix("x86/mm: ") ? quote.dropFirst(8) : quote[...]
-    guard kind.isOfMapping, let end = text.firstRange(of: " PFN ")?.lowerBound else {
+    guard kind.isOfMapping, let end = text.place(of: " PFN ")?.lowerBound else {
       return String(text)
     }
     return String(text[..<end])

@@ -81,11 +81,11 @@ package struct FaultLog: Sendable, Equatable {
       faults = []
       (isOpen, hint, leftOut, panic) = (false, nil, 0, nil)
       release = words[2]
-    } else if text.contains("NX-protected page") || text.contains("to execute userspace code") {
+    } else if text.mentions("NX-protected page") || text.mentions("to execute userspace code") {
       hint = Self.printable(text)
     } else if text.hasPrefix("Kernel panic - not syncing") {
       panic = panic ?? Self.printable(text)
-    } else if text.contains("end trace") {
+    } else if text.mentions("end trace") {
       isOpen = false
     } else if let fault = Self.header(text, words, number) {
       add(fault)
@@ -133,18 +133,18 @@ package struct FaultLog: Sendable, Equatable {
         index + 1 < words.count ? number(words[index + 1]) : nil
       }
     }
-    if text.contains("nable to handle") || text.contains("kernel NULL pointer dereference") {
-      guard text.contains("page fault") || text.contains("paging request") || text.contains("NULL")
+    if text.mentions("nable to handle") || text.mentions("kernel NULL pointer dereference") {
+      guard text.mentions("page fault") || text.mentions("paging request") || text.mentions("NULL")
       else { return nil }
       return fault(.pageFault, words.last.flatMap(Self.number))
     }
-    if text.contains("general protection fault") {
+    if text.mentions("general protection fault") {
       return fault(.generalProtection, after("address"))
     }
-    if text.contains("Corrupted page table at address") {
+    if text.mentions("Corrupted page table at address") {
       return fault(.corruptedTable, after("address"))
     }
-    if text.contains("Bad page map in process") {
+    if text.mentions("Bad page map in process") {
       var fault = Fault(.badPageMap, line: line, quote: printable(text))
       fault.entries = words.compactMap { word in
         let parts = word.split(separator: ":")
@@ -163,7 +163,7 @@ package struct FaultLog: Sendable, Equatable {
       found?.entries = [Fault.Entry(words[bad + 1], value)]
       return found
     }
-    if text.contains("insecure W+X mapping at address") {
+    if text.mentions("insecure W+X mapping at address") {
       return insecure(text, words, line)
     }
     return nil
@@ -177,13 +177,13 @@ package struct FaultLog: Sendable, Equatable {
       fault.last = last
       return fault
     }
-    guard let colon = words.lastIndex(where: { $0.hasSuffix(":") }),
+    let isViolation = text.mentions("W^X violation")
+    let isRefused = words.count > 1 && (words[1] == "protect" || words[1] == "conflict")
+    guard isViolation || isRefused, let colon = words.lastIndex(where: { $0.hasSuffix(":") }),
       colon + 3 < words.count, words[colon + 2] == "-", let start = Self.number(words[colon + 1]),
       let last = Self.number(words[colon + 3]), start <= last
     else { return nil }
-    if text.contains("W^X violation") { return fault(.writeExecute, start, last: last) }
-    let isRefused = words.count > 1 && (words[1] == "protect" || words[1] == "conflict")
-    return isRefused ? fault(.protected, start, last: last) : nil
+    return fault(isViolation ? .writeExecute : .protected, start, last: last)
   }
 
   /// `ADDRESS`, `ADDRESS/SYMBOL+0x0/0x1000` (the address may be hashed), `SYMBOL+0x0/0x1000`.

@@ -15,7 +15,7 @@ enum PoisonLog {
     var found: [UInt64: Line] = [:]
     for (index, text) in log.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
       func number(after mark: String) -> UInt64? {
-        guard let range = text.firstRange(of: mark) else { return nil }
+        guard let range = text.place(of: mark) else { return nil }
         let rest = text[range.upperBound...]
         let digits = (rest.hasPrefix("0x") ? rest.dropFirst(2) : rest).prefix(while: \.isHexDigit)
         return UInt64(digits, radix: 16)

@@ -51,7 +51,7 @@ extension Subject {
     let reported = FaultLog(log)
     if let reason = refuses(runs) ?? refuses(reported) { return reason }
     if self.log?.value != log { self.log = Fact(log, "--log") }
-    if facts.xen == nil, log.contains("Hypervisor detected: Xen PV") {
+    if facts.xen == nil, log.mentions("Hypervisor detected: Xen PV") {
       facts.xen = Fact(true, "the log")
     }
     panic = reported.panic
