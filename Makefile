@@ -35,7 +35,7 @@ bench: build test-packages
 	swift build $(SWIFT_BENCH)
 	PYTHON=.build/witnesses/bin/python \
 	  Benchmarks/.build/release/compare .build/release/ptdump-lint $(BENCH) Benchmarks/Peers
-	BENCHMARK_IMAGES=$(CURDIR)/$(BENCH) swift package $(SWIFT_BENCH) --disable-sandbox benchmark
+	BENCHMARK_IMAGES=$(CURDIR)/$(BENCH) swift package $(SWIFT_BENCH) --disable-sandbox benchmark --no-progress
 
 build: packages
 	$(SWIFT_BUILD)

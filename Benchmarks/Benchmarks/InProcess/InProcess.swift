@@ -8,7 +8,7 @@ import SyntheticImages
 /// The images lie in the folder that the environment's BENCHMARK_IMAGES names.
 let benchmarks: @Sendable () -> Void = {
   Benchmark.defaultConfiguration = .init(
-    metrics: [.wallClock, .throughput, .peakMemoryResidentDelta], maxDuration: .seconds(2))
+    metrics: [.wallClock, .throughput, .peakMemoryResidentDelta], maxDuration: .seconds(1))
   guard let folder = ProcessInfo.processInfo.environment["BENCHMARK_IMAGES"] else {
     fatalError("BENCHMARK_IMAGES names no folder")
   }

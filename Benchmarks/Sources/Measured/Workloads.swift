@@ -1,3 +1,4 @@
+import Dispatch
 @testable import MemoryImages
 @testable import PageTableLint
 @testable import PageTables
@@ -18,6 +19,13 @@ public struct OpenImage: Sendable {
     let space = Walker.walk(
       root: image.root, mode: image.mode, memory: image.memory, inParallel: inParallel)
     return (space.tablesRead, space.runs.count)
+  }
+
+  /// Walks the user halves below several roots, as `--table all` does.
+  public func walkUserHalves(_ roots: [UInt64]) {
+    DispatchQueue.concurrentPerform(iterations: roots.count) { index in
+      _ = image.space(root: roots[index], userHalfOnly: true)
+    }
   }
 
   /// The image and its tables, ready for rules.

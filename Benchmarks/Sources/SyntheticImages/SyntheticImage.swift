@@ -18,7 +18,12 @@ public struct SyntheticImage: Sendable {
     case fiveLevel
     /// The direct map uniform, and 16 TiB more that lead to one table a level, as KASAN's shadow.
     case shared
+    /// The direct map uniform, and the tables of 400 processes that share it.
+    case processes
   }
+
+  /// How many processes the shape of that name has, and how many tables each has for itself.
+  public static let processes = (count: 400, tables: 19)
 
   /// How the entries look.
   public let shape: Shape
@@ -38,7 +43,17 @@ public struct SyntheticImage: Sendable {
   public var tableCount: Int {
     let puds = (gibibytes + 511) / 512
     let uppers = 3 + (shape == .fiveLevel ? 2 : 0) + (shape == .shared ? 3 : 0)
-    return uppers + puds + gibibytes * 513
+    let own = shape == .processes ? Self.processes.count * Self.processes.tables : 0
+    return uppers + puds + gibibytes * 513 + own
+  }
+
+  /// The physical addresses of the processes' top tables.
+  public var processRoots: [UInt64] {
+    guard shape == .processes else { return [] }
+    let first = tableCount - Self.processes.count * Self.processes.tables
+    return (0..<Self.processes.count).map {
+      Self.root + UInt64(first + $0 * Self.processes.tables) << 12
+    }
   }
 
   /// The physical address of the top table: the tables lie from here on, one behind the other.
@@ -53,6 +68,8 @@ public struct SyntheticImage: Sendable {
   private static let pointer: UInt64 = 0x063
   /// Present, write, accessed, dirty, global, no-execute: the direct map's.
   private static let leaf: UInt64 = 0x8000_0000_0000_0163
+
+  private static let user: UInt64 = 0x004
 
   /// Writes the image, unless the file is there already.
   ///
@@ -100,7 +117,8 @@ public struct SyntheticImage: Sendable {
     // A pud table with 512 pmd tables of 512 pte tables each.
     let wholePUD = 1 + 512 * 513
     // Above the direct map's pud tables: roots, the kernel image's tables, shared ones.
-    let uppers = tableCount - puds - gibibytes * 513
+    let own = shape == .processes ? Self.processes.count * Self.processes.tables : 0
+    let uppers = tableCount - puds - gibibytes * 513 - own
     let slot = Int(directMap >> 39) & 511
     let isFive = shape == .fiveLevel
     let imagePUD = isFive ? 3 : 1
@@ -154,12 +172,24 @@ public struct SyntheticImage: Sendable {
               left -= 1
               table[index] = (frame + UInt64(index) << 12) | flags
             }
-          case .uniform, .fiveLevel, .shared:
+          case .uniform, .fiveLevel, .shared, .processes:
             for index in 0..<512 { table[index] = (frame + UInt64(index) << 12) | Self.leaf }
           }
           frame += 1 << 21
           try body(table)
         }
+      }
+    }
+    for root in processRoots {
+      let index = Int((root - Self.root) >> 12)
+      var own = top
+      own[0] = address(index + 1) | Self.pointer | Self.user
+      try body(own)
+      for (count, next) in [(1, index + 2), (16, index + 3)] {
+        try body(pointers(from: 0, count, to: next).map { $0 == 0 ? 0 : $0 | Self.user })
+      }
+      for _ in 0..<16 {
+        try body((0..<512).map { frame in Self.leaf & ~0x100 | Self.user | UInt64(frame) << 12 })
       }
     }
   }

@@ -25,6 +25,7 @@ import SyntheticImages
     try compare.memory()
     try compare.walks()
     try compare.commands()
+    try compare.growth()
   }
 
   private func image(_ shape: SyntheticImage.Shape, _ gibibytes: Int = 64) throws -> String {
@@ -176,5 +177,38 @@ import SyntheticImages
           + String(format: "%.2f s", ran.seconds))
       fflush(nil)
     }
+  }
+
+  /// How the walk's time goes with tables, runs and processes; on one thread, but for the last.
+  private func growth() throws {
+    func print(_ name: String, _ seconds: Double, _ count: Int, _ unit: String) {
+      let each = String(format: "%.0f ns a \(unit)", 1e9 * seconds / Double(count))
+      Swift.print(
+        "\(name): \(milliseconds([seconds])), \(count) \(unit == "process" ? "processes" : unit + "s"), \(each)"
+      )
+      fflush(nil)
+    }
+    func time(_ body: () -> Void) -> Double {
+      body()
+      return median((0..<7).map { _ in timed(body) })
+    }
+    for gibibytes in [16, 64, 256, 1024] where isWanted("growth") {
+      let open = try OpenImage(path: image(.uniform, gibibytes))
+      print(
+        "growth, uniform, \(gibibytes) GiB", time { open.walk(inParallel: false) },
+        open.walk(inParallel: false).tables, "table")
+    }
+    for gibibytes in [16, 64, 256] where isWanted("growth") {
+      let open = try OpenImage(path: image(.random, gibibytes))
+      print(
+        "growth, random, \(gibibytes) GiB", time { open.walk(inParallel: false) },
+        open.walk(inParallel: false).runs, "run")
+    }
+    guard isWanted("growth") else { return }
+    let processes = SyntheticImage(.processes)
+    let open = try OpenImage(path: processes.write(into: folder))
+    print(
+      "growth, user halves, all processors", time { open.walkUserHalves(processes.processRoots) },
+      processes.processRoots.count, "process")
   }
 }
