@@ -59,6 +59,7 @@ package struct Walker {
   /// Whether the walk is below a table that was reached again.
   private var isRepeating = false
   private var stopped = false
+  private var mostAnomalies = Self.anomaliesKept
   /// The tables on the way to the one that is read.
   private var path: [UInt64] = []
   /// Not nil where the walk lists the subtrees that can be walked side by side and goes no further.
@@ -79,6 +80,8 @@ package struct Walker {
   private static let mostKept = 512
   private static let mostKeptInAll = 1 << 20
   private static let anomaliesKept = 1000
+  /// What all subtrees keep together, until they are put together.
+  private static let anomaliesKeptBeside = 1 << 20
 
   /// Reads every table below `root`.
   ///
@@ -109,10 +112,11 @@ package struct Walker {
       if subtrees.count > 1 {
         let walked = Mutex<[UInt64: WalkedSubtree]>([:])
         DispatchQueue.concurrentPerform(iterations: subtrees.count) { index in
-          let result = walker().walking(subtrees[index])
+          let result = walker().walking(subtrees[index], of: subtrees.count)
           walked.withLock { $0[subtrees[index].table] = result }
         }
-        whole.walked = walked.withLock { $0 }
+        // Each is given back when it is taken over.
+        whole.walked = walked.withLock { walked in exchange(&walked, with: [:]) }
       }
     }
     whole.walkTable(at: root)
@@ -139,8 +143,9 @@ package struct Walker {
       at: root, level: mode.levels.count, base: 0, inherited: mode.unrestricted, pointer: nil)
   }
 
-  private consuming func walking(_ subtree: Subtree) -> WalkedSubtree {
+  private consuming func walking(_ subtree: Subtree, of count: Int) -> WalkedSubtree {
     var walker = self
+    walker.mostAnomalies = min(Self.anomaliesKept, max(1, Self.anomaliesKeptBeside / count))
     walker.path = subtree.path
     walker.walkTable(
       at: subtree.table, level: Self.subtreeLevel, base: subtree.base,
@@ -161,7 +166,7 @@ package struct Walker {
   }
 
   private mutating func note(_ anomaly: Anomaly) {
-    if space.anomalies.count < Self.anomaliesKept {
+    if space.anomalies.count < mostAnomalies {
       space.anomalies.append(anomaly)
     } else {
       space.anomaliesLeftOut += 1
