@@ -25,9 +25,11 @@ extension Rule {
   static func evidence(_ runs: [Run], _ subject: Subject, _ table: Table) -> [String] {
     guard let first = runs.first else { return [] }
     let mode = table.space.mode
+    // Those of the first leaf may not be the others'.
+    let flags = first.isLeaf ? first.flags & ~mode.incidental : first.flags
     var lines = [
       "\(mode.text(first.start))-\(mode.text(first.end)) \(first.size.size) "
-        + mode.names(first.flags, level: Int(first.level)).joined(separator: " ") + " "
+        + mode.names(flags, level: Int(first.level)).joined(separator: " ") + " "
         + mode.level(Int(max(1, first.level))).name
         + (runs.count > 1 ? ", and \(runs.count - 1) more like it" : "")
     ]

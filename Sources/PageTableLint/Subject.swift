@@ -228,7 +228,10 @@ package struct Subject: Sendable {
   /// Whether the whole input was seen.
   package var isComplete: Bool {
     problems.isEmpty
-      && tables.allSatisfy { table in !table.space.anomalies.contains(where: \.isUnseen) }
+      && tables.allSatisfy { table in
+        // Of those that were only counted, nobody knows what they hide.
+        table.space.anomaliesLeftOut == 0 && !table.space.anomalies.contains(where: \.isUnseen)
+      }
   }
 }
 

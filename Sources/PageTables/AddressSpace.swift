@@ -11,7 +11,7 @@ package struct AddressSpace: Sendable {
   package var anomalies: [Anomaly]
   /// Anomalies that were counted and not kept, so that a hostile image cannot fill the memory.
   package var anomaliesLeftOut = 0
-  /// Tables read, each counted once for each set of inherited attributes.
+  /// Tables read, each counted once.
   package var tablesRead = 0
   /// The entries that lead to tables, in the order of the walk.
   ///
@@ -43,7 +43,7 @@ package struct AddressSpace: Sendable {
 
   /// The same with neighbouring leaves as one run where only incidental flags tell them apart.
   ///
-  /// Such a run has the incidental flags that all its leaves have.
+  /// Such a run has the flags of its first leaf.
   package var withoutIncidental: AddressSpace {
     var merged = self
     merged.runs = []
@@ -58,8 +58,7 @@ package struct AddressSpace: Sendable {
       alike.flags = last.flags
       Run.append(alike, to: &merged.runs, mode: mode)
       let index = merged.runs.count - 1
-      merged.runs[index].flags =
-        merged.runs[index].start == run.start ? run.flags : run.flags & last.flags
+      if merged.runs[index].start == run.start { merged.runs[index].flags = run.flags }
     }
     return merged
   }

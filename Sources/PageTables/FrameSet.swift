@@ -18,6 +18,15 @@ struct FrameSet: Sendable {
     return true
   }
 
+  /// Takes the frame of a physical address out again.
+  mutating func remove(_ address: UInt64) {
+    take(address >> 18)
+    let bit: UInt64 = 1 << (address >> 12 & 63)
+    if word & bit != 0 { count -= 1 }
+    word &= ~bit
+    if word == 0 { words[key] = nil }
+  }
+
   private mutating func take(_ wanted: UInt64) {
     guard wanted != key else { return }
     if word != 0 { words[key] = word }

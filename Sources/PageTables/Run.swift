@@ -114,6 +114,13 @@ package struct Run: Sendable, Equatable {
     return part
   }
 
+  /// The same without a stride, for a run that was cut down to one leaf.
+  var asOneLeaf: Run {
+    var leaf = self
+    leaf.repeats = false
+    return leaf
+  }
+
   /// Appends `next` to `runs`, merged with the run before it where both say the same.
   package static func append(_ next: Run, to runs: inout [Run], mode: PagingMode) {
     let index = runs.count - 1

@@ -25,16 +25,21 @@ package struct Walker {
   }
 
   /// A pmd table and what the walk knows when it first comes to it.
-  private struct Subtree: Sendable {
+  private struct Subtree: Sendable, Equatable {
     let table: UInt64
     let base: UInt64
     let inherited: UInt64
     let pointer: UInt64?
     let path: [UInt64]
+
+    var key: TableKey {
+      TableKey(address: table, level: Walker.subtreeLevel, inherited: inherited)
+    }
   }
 
   private struct WalkedSubtree: Sendable {
-    var space: AddressSpace
+    let subtree: Subtree
+    let space: AddressSpace
     let tables: FrameSet
   }
 
@@ -50,6 +55,9 @@ package struct Walker {
   private let rooms: Rooms
   /// For each level, the tables that were read.
   private var seen: [FrameSet]
+  /// The tables above the lowest level that were reached, each with what it inherits: below the same
+  /// table with other flags lie other mappings, and other pointers to note.
+  private var reached: Set<TableKey> = []
   /// The runs of tables that were reached again, relative to the table's first address, where they
   /// are few enough to keep for splicing.
   private var kept: [TableKey: [Run]] = [:]
@@ -60,12 +68,15 @@ package struct Walker {
   private var isRepeating = false
   private var stopped = false
   private var mostAnomalies = Self.anomaliesKept
+  private var spliceAllowance = Self.spliceAllowance
+  /// Whether the walk was stopped because the tables claim too much.
+  private var isBeyondLimit = false
   /// The tables on the way to the one that is read.
   private var path: [UInt64] = []
   /// Not nil where the walk lists the subtrees that can be walked side by side and goes no further.
   private var listed: [Subtree]?
-  /// The subtrees that were walked already, by their table.
-  private var walked: [UInt64: WalkedSubtree] = [:]
+  /// The subtrees that were walked already.
+  private var walked: [TableKey: WalkedSubtree] = [:]
 
   /// The level of the tables below which subtrees are walked side by side: each maps 1 GiB.
   private static let subtreeLevel = 2
@@ -110,10 +121,10 @@ package struct Walker {
       lister.walkTable(at: root)
       let subtrees = lister.listed ?? []
       if subtrees.count > 1 {
-        let walked = Mutex<[UInt64: WalkedSubtree]>([:])
+        let walked = Mutex<[TableKey: WalkedSubtree]>([:])
         DispatchQueue.concurrentPerform(iterations: subtrees.count) { index in
           let result = walker().walking(subtrees[index], of: subtrees.count)
-          walked.withLock { $0[subtrees[index].table] = result }
+          walked.withLock { $0[subtrees[index].key] = result }
         }
         // Each is given back when it is taken over.
         whole.walked = walked.withLock { walked in exchange(&walked, with: [:]) }
@@ -143,26 +154,61 @@ package struct Walker {
       at: root, level: mode.levels.count, base: 0, inherited: mode.unrestricted, pointer: nil)
   }
 
-  private consuming func walking(_ subtree: Subtree, of count: Int) -> WalkedSubtree {
+  /// - Returns: nil where spliced tables make more of it than its own can: the walk over all subtrees
+  ///   has a limit for that.
+  private consuming func walking(_ subtree: Subtree, of count: Int) -> WalkedSubtree? {
     var walker = self
     walker.mostAnomalies = min(Self.anomaliesKept, max(1, Self.anomaliesKeptBeside / count))
+    walker.spliceAllowance = Self.mostKept
     walker.path = subtree.path
     walker.walkTable(
       at: subtree.table, level: Self.subtreeLevel, base: subtree.base,
       inherited: subtree.inherited, pointer: subtree.pointer)
-    return WalkedSubtree(space: walker.space, tables: walker.seen[1])
+    return walker.isBeyondLimit
+      ? nil : WalkedSubtree(subtree: subtree, space: walker.space, tables: walker.seen[1])
   }
 
   /// Takes over what was found below a table, as if it had been walked now.
-  private mutating func take(_ subtree: WalkedSubtree) {
-    let found = subtree.space
-    if let first = found.runs.first { append(first) }
-    space.runs += found.runs.dropFirst()
+  private mutating func take(_ walked: WalkedSubtree) {
+    let found = walked.space
+    var next = 0
+    // What goes before may go on into the first runs, and cut them otherwise: as the walk would find
+    // them, then, until both are cut alike.
+    while next < found.runs.count {
+      let run = found.runs[next]
+      next += 1
+      if appendAsWalked(run) { break }
+    }
+    space.runs += found.runs[next...]
     space.pointers.append(found.pointers)
     for anomaly in found.anomalies { note(anomaly) }
     space.anomaliesLeftOut += found.anomaliesLeftOut
-    space.tablesRead += found.tablesRead - subtree.tables.count
-    space.tablesRead += seen[1].formUnion(subtree.tables)
+    space.tablesRead += found.tablesRead - walked.tables.count
+    space.tablesRead += seen[1].formUnion(walked.tables)
+  }
+
+  /// Appends a run as the walk of its tables does: of leaves with the same frame, the first one alone.
+  ///
+  /// - Returns: whether what follows is cut as it is behind that run alone.
+  private mutating func appendAsWalked(_ run: Run) -> Bool {
+    let span = mode.span(of: run)
+    guard run.isLeaf, run.repeats, run.size > span,
+      let first = run.clipped(from: run.start, through: run.start &+ (span - 1), span: span),
+      let rest = run.clipped(from: run.start &+ span, through: run.last, span: span)
+    else {
+      append(run)
+      return isCut(like: run, span)
+    }
+    append(first.asOneLeaf)
+    append(rest.size > span ? rest : rest.asOneLeaf)
+    return isCut(like: run, span)
+  }
+
+  /// Whether the last run takes what follows as `run`, which ends there, would take it.
+  private func isCut(like run: Run, _ span: UInt64) -> Bool {
+    guard run.isLeaf, let last = space.runs.last else { return true }
+    return last.start == run.start
+      || last.size > span && run.size > span && last.repeats == run.repeats
   }
 
   private mutating func note(_ anomaly: Anomaly) {
@@ -181,39 +227,44 @@ package struct Walker {
     at address: UInt64, level number: Int, base: UInt64, inherited: UInt64, pointer: UInt64?
   ) {
     let size = mode.level(number).span &* UInt64(mode.level(number).entries)
-    if seen[number].insert(address) {
+    let key = TableKey(address: address, level: number, inherited: inherited)
+    let isNew = seen[number].insert(address)
+    if number == 1 ? isNew : reached.insert(key).inserted {
       if number == Self.subtreeLevel {
+        let subtree = Subtree(
+          table: address, base: base, inherited: inherited, pointer: pointer, path: path)
         if listed != nil {
-          listed?.append(
-            Subtree(
-              table: address, base: base, inherited: inherited, pointer: pointer, path: path))
+          listed?.append(subtree)
           return
         }
-        if let subtree = walked.removeValue(forKey: address) {
-          take(subtree)
+        // Tables that change while they are read, or lead back to themselves, may be met elsewhere.
+        if let found = walked.removeValue(forKey: key), found.subtree == subtree {
+          take(found)
           return
         }
       }
-      readTable(at: address, level: number, base: base, inherited: inherited, pointer: pointer)
+      readTable(
+        at: address, level: number, base: base, inherited: inherited, pointer: pointer,
+        isNew: isNew)
       return
     }
     // All that lies below was listed when the table was reached first.
     if listed != nil { return }
-    let key = TableKey(address: address, level: number, inherited: inherited)
     if let runs = kept[key] {
       splice(runs, at: base, size: size, level: number)
       return
     }
     repeats += 1
-    guard !isBeyond(Self.repeatAllowance + 8 * space.tablesRead, repeats, base, size, number) else {
-      return
-    }
+    guard !isBeyond(Self.repeatAllowance + 8 * space.tablesRead, repeats, base, size, number),
+      !isBeyond(mostRuns, space.runs.count, base, size, number)
+    else { return }
     let isOutermost = !isRepeating
     isRepeating = true
     defer { if isOutermost { isRepeating = false } }
     let firstRun = space.runs.count
     let anomaliesBefore = space.anomalies.count + space.anomaliesLeftOut
-    readTable(at: address, level: number, base: base, inherited: inherited, pointer: pointer)
+    readTable(
+      at: address, level: number, base: base, inherited: inherited, pointer: pointer, isNew: false)
     guard number < mode.levels.count, !stopped,
       space.anomalies.count + space.anomaliesLeftOut == anomaliesBefore,
       space.runs.count - firstRun <= Self.mostKept, keptRuns < Self.mostKeptInAll
@@ -231,7 +282,8 @@ package struct Walker {
   }
 
   private mutating func readTable(
-    at address: UInt64, level number: Int, base: UInt64, inherited: UInt64, pointer: UInt64?
+    at address: UInt64, level number: Int, base: UInt64, inherited: UInt64, pointer: UInt64?,
+    isNew: Bool
   ) {
     let level = mode.level(number)
     let entries: TableEntries
@@ -245,9 +297,10 @@ package struct Walker {
           address: mode.canonical(base), size: size,
           level: number == mode.levels.count ? nil : number + 1, entry: pointer))
       appendUnreadable(base, size: size, level: number)
+      if isNew { seen[number].remove(address) }
       return
     }
-    if !isRepeating {
+    if isNew {
       space.tablesRead += 1
       if space.tablesRead & 255 == 0 { progress?.add(256) }
     }
@@ -293,6 +346,7 @@ package struct Walker {
       let entry = unsafe entries[index]
       if entry & mode.present == 0 {
         index = unsafe appendNotPresent(entries, index, bound, level, base, inherited)
+        holdToBudget(1, start, level.span, level.number)
         continue
       }
       if level.mayBeLeaf, entry & mode.large != 0 {
@@ -304,6 +358,7 @@ package struct Walker {
               entry: entry))
         }
         index = unsafe appendLeaf(entries, index, bound, level, base, inherited)
+        holdToBudget(1, start, level.span, level.number)
         continue
       }
       index += 1
@@ -401,6 +456,9 @@ package struct Walker {
         level: level))
   }
 
+  /// The runs that the tables which were read can warrant.
+  private var mostRuns: Int { spliceAllowance + 512 * space.tablesRead }
+
   /// Whether the tables claim more than the image can warrant, by `count`: then the walk stops.
   private mutating func isBeyond(
     _ limit: Int, _ count: Int, _ base: UInt64, _ size: UInt64, _ level: Int
@@ -408,6 +466,7 @@ package struct Walker {
     guard stopped || count > limit else { return false }
     if !stopped {
       stopped = true
+      isBeyondLimit = true
       note(Anomaly(.walkLimit, address: mode.canonical(base), size: size, level: level))
     }
     appendUnreadable(base, size: size, level: level)
@@ -422,8 +481,7 @@ package struct Walker {
   }
 
   private mutating func splice(_ runs: [Run], at base: UInt64, size: UInt64, level: Int) {
-    let limit = Self.spliceAllowance + 512 * space.tablesRead
-    guard !isBeyond(limit, space.runs.count + runs.count, base, size, level) else { return }
+    guard !isBeyond(mostRuns, space.runs.count + runs.count, base, size, level) else { return }
     let start = mode.canonical(base)
     for run in runs {
       var copy = run

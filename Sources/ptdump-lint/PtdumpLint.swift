@@ -78,7 +78,7 @@ struct InputOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "The memory that what a walk finds may take: 512M, 2G. Half of the machine's without it.",
+      "The memory that what walks find may take: 512M, 2G. An eighth of the machine's without it.",
       valueName: "size"))
   var maxMemory: String?
 
@@ -173,7 +173,8 @@ struct InputOptions: ParsableArguments {
 
   /// A size as `--max-memory` takes it, in bytes; half of the machine's memory without.
   private static func bytes(_ size: String?) throws -> Int {
-    guard let size else { return sysconf(Int32(_SC_PHYS_PAGES)) / 2 * sysconf(Int32(_SC_PAGESIZE)) }
+    // While subtrees are put together, and while rules judge, some of it is there twice.
+    guard let size else { return sysconf(Int32(_SC_PHYS_PAGES)) / 8 * sysconf(Int32(_SC_PAGESIZE)) }
     let units: [Character: Int] = ["K": 10, "M": 20, "G": 30, "T": 40]
     let unit = size.last.flatMap { units[$0] }
     guard let number = Int(unit == nil ? size[...] : size.dropLast()), number > 0,

@@ -211,6 +211,88 @@ private struct DeclaredMemory: PhysicalMemory {
     }
   }
 
+  /// The walk, which must be the same side by side and one after the other.
+  private func walkBothWays(
+    _ tables: [UInt64: [Int: UInt64]], mode: PagingMode = .x86_64
+  ) -> AddressSpace {
+    let memory = DeclaredMemory(tables: tables)
+    let one = Walker.walk(root: 0x1000, mode: mode, memory: memory, inParallel: false)
+    let all = Walker.walk(root: 0x1000, mode: mode, memory: memory)
+    #expect(one.runs == all.runs)
+    #expect(one.tablesRead == all.tablesRead)
+    #expect(Array(one.pointers) == Array(all.pointers))
+    #expect(one.anomalies == all.anomalies)
+    #expect(zip(all.runs, all.runs.dropFirst()).allSatisfy { $0.last < $1.start })
+    return all
+  }
+
+  @Test func manySharersAreBounded() {
+    // Twenty pmd tables whose entries all lead to one table of leaves that never merge.
+    var tables: [UInt64: [Int: UInt64]] = [
+      0x1000: [256: 0x2063],
+      0x2000: Dictionary(uniqueKeysWithValues: (0..<20).map { ($0, 0x1_0063 + UInt64($0) << 12) }),
+      0x4000: Dictionary(
+        uniqueKeysWithValues: (0..<512).map { ($0, 0x5000 | ($0 % 2 == 0 ? 0x63 : 0x67)) }),
+    ]
+    for pmd in 0..<20 {
+      tables[0x1_0000 + UInt64(pmd) << 12] = Dictionary(
+        uniqueKeysWithValues: (0..<512).map { ($0, 0x4063) })
+    }
+    let space = walkBothWays(tables)
+    #expect(space.runs.count < 5 << 20)
+    #expect(space.anomalies.map(\.kind) == [.walkLimit])
+  }
+
+  @Test func missingTablesAreNotCounted() {
+    // Two pmd tables lead to one table that is not there.
+    let space = walkBothWays([
+      0x1000: [256: 0x2063], 0x2000: [0: 0x3063, 1: 0x4063], 0x3000: [0: 0x9063],
+      0x4000: [0: 0x9063, 1: 0x5063], 0x5000: [0: 0x163],
+    ])
+    #expect(space.tablesRead == 5)
+    #expect(space.anomalies.count == 2)
+  }
+
+  @Test func whatIsInheritedMakesAnotherTable() {
+    // One pud table, open to users from below and not from above.
+    let space = walkBothWays([
+      0x1000: [0: 0x2067, 256: 0x2063], 0x2000: [0: 0x3163, 1: 0x4063],
+      0x3000: [0: 0x8000_0000_0020_01e3], 0x4000: [:],
+    ])
+    let pointers = space.pointers.filter { $0.entry == 0x3163 }
+    #expect(pointers.map(\.address) == [0, 0xffff_8000_0000_0000])
+    #expect(space.tablesRead == 4)
+  }
+
+  @Test func tablesOfSeveralLevelsAtOnce() {
+    // U leads to P1, which is a pud table elsewhere; from P1 that is a cycle, from P3 it is none.
+    let space = walkBothWays(
+      [
+        0x1000: [0: 0x2063, 1: 0x3063, 2: 0x4063], 0x2000: [0: 0x5063], 0x3000: [0: 0x5063],
+        0x4000: [0: 0x6063, 1: 0x7063], 0x5000: [0: 0x2063, 1: 0x8063], 0x6000: [0: 0x2063],
+        0x7000: [0: 0x8063, 1: 0x9063], 0x8000: [0: 0x163], 0x9000: [0: 0xa063], 0xa000: [3: 0x163],
+      ], mode: .x86_64FiveLevel)
+    #expect(space.anomalies.contains { $0.kind == .tableCycle })
+  }
+
+  @Test func runsThatMeetBetweenSubtrees() {
+    var random = SeededGenerator(10)
+    for _ in 0..<100 {
+      // The last leaves of one GiB and the first of the next, of few frames: strides and repeats.
+      func frames(_ range: Range<Int>) -> [Int: UInt64] {
+        Dictionary(
+          uniqueKeysWithValues: range.map {
+            ($0, UInt64.random(in: 6...9, using: &random) << 12 | 0x163)
+          })
+      }
+      let space = walkBothWays([
+        0x1000: [256: 0x2063], 0x2000: [0: 0x3063, 1: 0x4063], 0x3000: [511: 0x5063],
+        0x4000: [0: 0x6063], 0x5000: frames(508..<512), 0x6000: frames(0..<6),
+      ])
+      #expect(leaves(space).reduce(0) { $0 + $1.pages } == 10)
+    }
+  }
+
   @Test func memoryThatIsUsedUpIsSaid() {
     var random = SeededGenerator(9)
     let memory = DeclaredMemory(tables: patchwork(&random))

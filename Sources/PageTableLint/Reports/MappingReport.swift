@@ -69,14 +69,12 @@ package enum MappingReport {
   package static func statistics(_ table: Table) -> String {
     let mode = table.space.mode
     var areas: [(name: String, bytes: Bytes)] = []
-    var area: Area?
     var place = 0
     for run in table.space.runs where run.isLeaf {
-      if area?.contains(run.start) != true {
-        let next = table.layout.area(of: run.start)
-        area = next
-        place = areas.firstIndex { $0.name == next.name } ?? areas.count
-        if place == areas.count { areas.append((next.name, Bytes())) }
+      let name = table.layout.area(of: run.start).name
+      if place >= areas.count || areas[place].name != name {
+        place = areas.firstIndex { $0.name == name } ?? areas.count
+        if place == areas.count { areas.append((name, Bytes())) }
       }
       areas[place].bytes.byLevel[Int(run.level)] &+= run.size
       let protection =

@@ -110,7 +110,7 @@ extension KernelText.Mapping {
     guard let (start, end) = cursor.addresses() else { return nil }
     cursor.skipBlanks()
     // One blank follows the unit; the columns begin behind it.
-    guard let size = cursor.size(), cursor.at < range.upperBound,
+    guard let size = cursor.size(), cursor.current == 32 || cursor.current == 9,
       let columns = memory.columns(bytes, at: (cursor.at + 1)..<range.upperBound)
     else { return nil }
     self.init(
