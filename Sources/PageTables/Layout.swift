@@ -160,5 +160,13 @@ package struct Layout: Sendable {
     areas.first { $0.contains(address) } ?? Area(kind: .other, start: address, last: address)
   }
 
+  /// The area that holds `address`, and an address up to which it goes on without another's start.
+  package func stretch(at address: UInt64) -> (area: Area, last: UInt64) {
+    let area = area(of: address)
+    let starts = areas.lazy.map(\.start).filter { $0 > address }
+    let next = starts.min().map { $0 &- 1 } ?? ~0
+    return (area, area.kind == .other ? next : min(area.last, next))
+  }
+
   package func first(_ kind: Area.Kind) -> Area? { areas.first { $0.kind == kind } }
 }

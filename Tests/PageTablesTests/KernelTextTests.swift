@@ -308,6 +308,28 @@ import Testing
     #expect(text.space.anomalies.map(\.kind) == [.truncated, .truncated])
   }
 
+  /// Lines as the kernel prints them are read at once; with something before or behind, word by word.
+  @Test(arguments: Samples.all) func readAtOnceOrNot(sample: String) throws {
+    let plain = try Samples.text(sample, "kernel.txt")
+    let text = parse(plain)
+    for other in [plain.replacing("\n", with: "\r\n"), "> " + plain.replacing("\n", with: "\n> ")] {
+      let same = parse(other)
+      #expect(same.space.runs == text.space.runs)
+      #expect(same.space.anomalies == text.space.anomalies)
+      #expect(same.markers == text.markers)
+    }
+    // A digit, a blank or a word that is wrong makes a line no mapping, wherever it stands.
+    let lines = plain.split(separator: "\n").map(String.init)
+    for (good, bad) in [("0xffff", "0xfffg"), ("K ", "K!"), ("GLB", "GLA"), (" pte", " ptf")] {
+      let index = try #require(lines.lastIndex { $0.contains(good) && $0.contains("pte") })
+      var broken = lines
+      broken[index] = broken[index].replacing(good, with: bad)
+      #expect(
+        parse(broken.joined(separator: "\n")).space.runs.count == text.space.runs.count - 1,
+        "\(bad)")
+    }
+  }
+
   @Test func gapsAndWrongSizesAreSaid() {
     let text = parse(
       """

@@ -70,9 +70,12 @@ package enum MappingReport {
     let mode = table.space.mode
     var areas: [(name: String, bytes: Bytes)] = []
     var place = 0
+    var last: UInt64?
     for run in table.space.runs where run.isLeaf {
-      let name = table.layout.area(of: run.start).name
-      if place >= areas.count || areas[place].name != name {
+      if last.map({ run.start > $0 }) ?? true {
+        let stretch = table.layout.stretch(at: run.start)
+        last = stretch.last
+        let name = stretch.area.name
         place = areas.firstIndex { $0.name == name } ?? areas.count
         if place == areas.count { areas.append((name, Bytes())) }
       }

@@ -1,6 +1,7 @@
 /// Splits bytes into lines, without the line end.
 struct LineScanner {
-  private var position = 0
+  /// Where the next line starts.
+  var position = 0
 
   mutating func next(in bytes: Span<UInt8>) -> Range<Int>? {
     guard position < bytes.count else { return nil }
@@ -40,6 +41,21 @@ struct ColumnMemory {
       next = (next + 1) % Self.most
     }
     return columns
+  }
+
+  /// The columns from `start` to the end of the line, where a line before had the same.
+  ///
+  /// - Returns: the columns, and where the next line starts.
+  func columns(
+    _ bytes: Span<UInt8>, from start: Int
+  ) -> (columns: KernelText.Columns, end: Int)? {
+    for entry in known {
+      let end = start + entry.place.count
+      if end < bytes.count, bytes[end] == 10, Self.areEqual(bytes, entry.place, start..<end) {
+        return (entry.columns, end + 1)
+      }
+    }
+    return nil
   }
 
   private static func areEqual(_ bytes: Span<UInt8>, _ one: Range<Int>, _ other: Range<Int>) -> Bool
@@ -116,6 +132,32 @@ extension KernelText.Mapping {
     self.init(
       start: start.value, end: end.value, digits: end.digits, isNull: start.isNull,
       size: size == .max ? nil : size, columns: columns)
+  }
+}
+
+extension KernelText.Mapping {
+  /// A line as most are: 16 digits each, nothing before them, and columns that a line before had.
+  ///
+  /// It is understood without a search for its end.
+  ///
+  /// - Returns: the mapping, and where the next line starts; nil for a line that looks otherwise.
+  static func alike(
+    _ bytes: Span<UInt8>, at start: Int, _ memory: ColumnMemory
+  ) -> (mapping: KernelText.Mapping, end: Int)? {
+    // `0x0123456789abcdef-0x0123456789abcdef`, blanks, a size and a blank.
+    guard start + 48 < bytes.count, bytes[start] == 0x30, bytes[start + 1] == 0x78,
+      bytes[start + 18] == 0x2d, bytes[start + 19] == 0x30, bytes[start + 20] == 0x78,
+      let first = EightBytes.sixteenDigits(bytes, at: start + 2),
+      let second = EightBytes.sixteenDigits(bytes, at: start + 21)
+    else { return nil }
+    var cursor = KernelText.Cursor(bytes: bytes, at: start + 37, end: bytes.count)
+    cursor.skipBlanks()
+    guard let size = cursor.size(), cursor.current == 32 || cursor.current == 9,
+      let (columns, end) = memory.columns(bytes, from: cursor.at + 1)
+    else { return nil }
+    let mapping = KernelText.Mapping(
+      start: first, end: second, digits: 16, size: size == .max ? nil : size, columns: columns)
+    return (mapping, end)
   }
 }
 
@@ -220,7 +262,6 @@ extension KernelText {
     @_lifetime(self: copy self)
     private mutating func address() -> Address? {
       while current == 32 { at += 1 }
-      if let value = sixteenDigits() { return (value: value, digits: 16, isNull: false) }
       if take("(null)") { return (value: 0, digits: 16, isNull: true) }
       var value: UInt64 = 0
       var digits = 0
@@ -230,17 +271,6 @@ extension KernelText {
         at += 1
       }
       return digits == 16 || digits == 8 ? (value: value, digits: digits, isNull: false) : nil
-    }
-
-    /// Sixteen digits at once, where no more follow.
-    @_lifetime(self: copy self)
-    @inline(__always) private mutating func sixteenDigits() -> UInt64? {
-      guard at + 16 < end, hexDigit(bytes[at + 16]) == nil,
-        let high = EightBytes.hexadecimal(bytes.word(at: at)),
-        let low = EightBytes.hexadecimal(bytes.word(at: at + 8))
-      else { return nil }
-      at += 16
-      return UInt64(high) << 32 | UInt64(low)
     }
 
     /// The number of `... 12 entries skipped ...`; zero where there is none.
@@ -330,6 +360,15 @@ extension Span<UInt8> {
 private enum EightBytes {
   static let ones: UInt64 = 0x0101_0101_0101_0101
   static let highBits: UInt64 = 0x80 * ones
+
+  /// The number that sixteen lower-case hexadecimal digits at `start` stand for; nil where one is
+  /// none.
+  @inline(__always) static func sixteenDigits(_ bytes: Span<UInt8>, at start: Int) -> UInt64? {
+    guard let high = hexadecimal(bytes.word(at: start)),
+      let low = hexadecimal(bytes.word(at: start + 8))
+    else { return nil }
+    return UInt64(high) << 32 | UInt64(low)
+  }
 
   /// The number that eight lower-case hexadecimal digits stand for; nil where one is none.
   @inline(__always) static func hexadecimal(_ text: UInt64) -> UInt32? {

@@ -17,7 +17,14 @@ extension KernelText {
     var parser = Parser(bytes: bytes.count)
     var scanner = LineScanner()
     var columns = ColumnMemory()
-    while let range = scanner.next(in: bytes) {
+    while true {
+      if let (mapping, end) = Mapping.alike(bytes, at: scanner.position, columns) {
+        scanner.position = end
+        parser.lineNumber += 1
+        parser.take(mapping)
+        continue
+      }
+      guard let range = scanner.next(in: bytes) else { break }
       parser.lineNumber += 1
       if let mapping = Mapping(bytes, range, &columns) {
         parser.take(mapping)
