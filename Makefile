@@ -26,7 +26,7 @@ test-live: build live-packages
 	Tests/Live/runner
 
 # What docs/performance.md says, measured on this machine beside dd, libkdumpfile and drgn; then each
-# part alone. 4 GB of images go into .build/bench and stay there.
+# part alone. 5 GB of images go into .build/bench and stay there.
 BENCH := .build/bench
 SWIFT_BENCH := --package-path Benchmarks -c release -Xswiftc -enable-testing
 bench: build test-packages

@@ -111,14 +111,9 @@ package struct Run: Sendable, Equatable {
     part.start = low
     part.last = high
     part.physical = physical(of: low, span: span)
+    // One leaf has no stride.
+    if part.size <= span { part.repeats = false }
     return part
-  }
-
-  /// The same without a stride, for a run that was cut down to one leaf.
-  var asOneLeaf: Run {
-    var leaf = self
-    leaf.repeats = false
-    return leaf
   }
 
   /// Appends `next` to `runs`, merged with the run before it where both say the same.
@@ -130,8 +125,8 @@ package struct Run: Sendable, Equatable {
       runs.append(next)
       return
     }
-    if next.kind == .leaf, next.repeats || next.physical == runs[index].physical {
-      runs[index].repeats = runs[index].repeats || next.physical != nil
+    if next.repeats || next.physical != nil && next.physical == runs[index].physical {
+      runs[index].repeats = true
     }
     runs[index].last = next.last
   }

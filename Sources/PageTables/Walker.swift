@@ -192,20 +192,15 @@ package struct Walker {
   /// - Returns: whether what follows is cut as it is behind that run alone.
   private mutating func appendAsWalked(_ run: Run) -> Bool {
     let span = mode.span(of: run)
-    guard run.isLeaf, run.repeats, run.size > span,
+    if run.repeats,
       let first = run.clipped(from: run.start, through: run.start &+ (span - 1), span: span),
       let rest = run.clipped(from: run.start &+ span, through: run.last, span: span)
-    else {
+    {
+      append(first)
+      append(rest)
+    } else {
       append(run)
-      return isCut(like: run, span)
     }
-    append(first.asOneLeaf)
-    append(rest.size > span ? rest : rest.asOneLeaf)
-    return isCut(like: run, span)
-  }
-
-  /// Whether the last run takes what follows as `run`, which ends there, would take it.
-  private func isCut(like run: Run, _ span: UInt64) -> Bool {
     guard run.isLeaf, let last = space.runs.last else { return true }
     return last.start == run.start
       || last.size > span && run.size > span && last.repeats == run.repeats
@@ -226,7 +221,6 @@ package struct Walker {
   private mutating func walkTable(
     at address: UInt64, level number: Int, base: UInt64, inherited: UInt64, pointer: UInt64?
   ) {
-    let size = mode.level(number).span &* UInt64(mode.level(number).entries)
     let key = TableKey(address: address, level: number, inherited: inherited)
     let isNew = seen[number].insert(address)
     if number == 1 ? isNew : reached.insert(key).inserted {
@@ -250,6 +244,7 @@ package struct Walker {
     }
     // All that lies below was listed when the table was reached first.
     if listed != nil { return }
+    let size = mode.level(number).span &* UInt64(mode.level(number).entries)
     if let runs = kept[key] {
       splice(runs, at: base, size: size, level: number)
       return

@@ -7,8 +7,9 @@ import SyntheticImages
 ///
 ///     compare PROGRAM FOLDER PEERS [WORD...]
 ///
-/// PROGRAM is the release build, FOLDER holds the images and kdump-walk and has room for 4 GB, PEERS
-/// holds the scripts to compare with, and PYTHON of the environment is an interpreter with drgn. With words, only the lines whose names hold one of them are measured.
+/// PROGRAM is the release build, FOLDER holds the images and kdump-walk and has room for 5 GB, PEERS
+/// holds the scripts to compare with, and PYTHON of the environment is an interpreter with drgn. With
+/// words, only the lines whose names hold one of them are measured.
 @main struct Compare {
   let program: String
   let folder: String
@@ -68,6 +69,11 @@ import SyntheticImages
     ["\(folder)/kdump-walk", path, "0x" + String(SyntheticImage.root, radix: 16), "4"]
   }
 
+  /// The seconds of the loop alone.
+  private func loop(_ path: String) throws -> Double {
+    try Command(libkdumpfile(path)).told ?? .nan
+  }
+
   private func walks() throws {
     let uniform = try image(.uniform)
     let open = try OpenImage(path: uniform)
@@ -78,10 +84,10 @@ import SyntheticImages
       "walk, uniform, one thread", goal: 0.5, { one(open) }, "dd", { try dd(uniform) })
     try pair(
       "walk, uniform, one thread, against the loop", goal: 2, { one(open) }, "libkdumpfile loop",
-      { try Command(libkdumpfile(uniform)).told ?? .nan })
+      { try loop(uniform) })
     try pair(
       "walk, random, one thread", goal: 1, { one(random) }, "libkdumpfile loop",
-      { try Command(libkdumpfile(image(.random))).told ?? .nan })
+      { try loop(image(.random)) })
     pair(
       "walk, uniform, two threads", goal: 0.85, { timed { open.walk(inParallel: true) } },
       "two walks at once, each over half the tables",
@@ -109,10 +115,10 @@ import SyntheticImages
     try pair(
       "walk, uniform in kdump-zlib, all processors", runs: 5, goal: 1,
       { timed { kdump.walk(inParallel: true) } }, "libkdumpfile loop",
-      { try Command(libkdumpfile(compressed)).told ?? .nan })
+      { try loop(compressed) })
     try pair(
       "walk, uniform in kdump-zlib, one thread", runs: 5, goal: nil, { one(kdump) },
-      "libkdumpfile loop", { try Command(libkdumpfile(compressed)).told ?? .nan })
+      "libkdumpfile loop", { try loop(compressed) })
     if (try? Command([python, "-c", "import drgn"])) != nil {
       try pair(
         "walk, uniform, all processors", runs: 3, goal: nil,
@@ -137,15 +143,14 @@ import SyntheticImages
 
   private func commands() throws {
     let uniform = try image(.uniform)
-    func run(_ words: String...) throws -> Double {
+    func run(_ words: [String]) throws -> Double {
       try Command([program] + words, statuses: [0, 1, 3]).seconds
     }
-    try pair(
-      "stats, uniform, whole process", goal: 2, { try run("stats", uniform) },
-      "libkdumpfile loop, whole process", { try Command(libkdumpfile(uniform)).seconds })
-    try pair(
-      "check, uniform, whole process", goal: nil, { try run("check", uniform) },
-      "libkdumpfile loop, whole process", { try Command(libkdumpfile(uniform)).seconds })
+    for (command, goal) in [("stats", 2.0), ("check", nil)] {
+      try pair(
+        "\(command), uniform, whole process", goal: goal, { try run([command, uniform]) },
+        "libkdumpfile loop, whole process", { try Command(libkdumpfile(uniform)).seconds })
+    }
     let small = "\(folder)/small.txt"
     let lines = String(
       decoding: try Data(contentsOf: URL(filePath: "\(folder)/lines.txt")), as: UTF8.self
@@ -154,7 +159,7 @@ import SyntheticImages
     try Data((lines + "\n").utf8).write(to: URL(filePath: small))
     func start(_ name: String, _ words: [String]) throws {
       try pair(
-        name, goal: nil, { try Command([program] + words, statuses: [0, 1, 3]).seconds },
+        name, goal: nil, { try run(words) },
         "true", { try Command(["true"]).seconds })
     }
     try start("start, --version", ["--version"])
