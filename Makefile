@@ -13,7 +13,7 @@ demo: build
 
 # Format lint and all tests; the damage test runs the release build in processes of its own.
 test: build test-packages live-packages
-	swift format lint --strict --recursive Sources Tests Benchmarks Package.swift
+	swift format lint --strict --recursive Sources Tests Package.swift
 	swift test
 	Tests/Instructions/instructions .build/release/ptdump-lint
 	Tests/Live/live
@@ -28,13 +28,13 @@ test-live: build live-packages
 # What docs/performance.md says, measured on this machine beside dd, libkdumpfile and drgn; then each
 # part alone. 5 GB of images go into .build/bench and stay there.
 BENCH := .build/bench
-SWIFT_BENCH := --package-path Benchmarks -c release -Xswiftc -enable-testing
+SWIFT_BENCH := --package-path Tests/Benchmarks -c release -Xswiftc -enable-testing
 bench: build test-packages
 	@mkdir -p $(BENCH)
-	gcc -O2 -o $(BENCH)/kdump-walk Benchmarks/Peers/kdump-walk.c -lkdumpfile
+	gcc -O2 -o $(BENCH)/kdump-walk Tests/Benchmarks/Peers/kdump-walk.c -lkdumpfile
 	swift build $(SWIFT_BENCH)
 	PYTHON=.build/witnesses/bin/python \
-	  Benchmarks/.build/release/compare .build/release/ptdump-lint $(BENCH) Benchmarks/Peers
+	  Tests/Benchmarks/.build/release/compare .build/release/ptdump-lint $(BENCH) Tests/Benchmarks/Peers
 	BENCHMARK_IMAGES=$(CURDIR)/$(BENCH) swift package $(SWIFT_BENCH) --disable-sandbox benchmark --no-progress
 
 build: packages

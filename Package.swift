@@ -23,6 +23,7 @@ let package = Package(
   ],
   targets: [
     .target(name: "PageTables", swiftSettings: settings),
+    .target(name: "KernelText", dependencies: ["PageTables"], swiftSettings: settings),
     .systemLibrary(
       name: "CElfutils", pkgConfig: "libdw libelf", providers: [.apt(["libdw-dev", "libelf-dev"])]),
     .systemLibrary(name: "CLibyaml", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
@@ -30,30 +31,39 @@ let package = Package(
     .systemLibrary(
       name: "CKdumpfile", pkgConfig: "libkdumpfile", providers: [.apt(["libkdumpfile-dev"])]),
     .target(
-      name: "MemoryImages", dependencies: ["PageTables", "CElfutils", "CLibbpf", "CKdumpfile"],
+      name: "MemoryImages", dependencies: ["PageTables", "CElfutils", "CKdumpfile"],
+      swiftSettings: settings),
+    .target(
+      name: "KernelImages",
+      dependencies: ["PageTables", "KernelText", "MemoryImages", "CElfutils", "CLibbpf"],
       swiftSettings: settings),
     .target(
       name: "PageTableLint",
-      dependencies: ["PageTables", "MemoryImages", "CLibyaml"], swiftSettings: settings),
+      dependencies: ["PageTables", "KernelText", "MemoryImages", "KernelImages", "CLibyaml"],
+      swiftSettings: settings),
     .executableTarget(
       name: "ptdump-lint",
       dependencies: [
-        "PageTables", "MemoryImages", "PageTableLint",
+        "PageTables", "MemoryImages", "KernelImages", "PageTableLint",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: settings),
     .target(
-      name: "Support", dependencies: ["PageTables", "MemoryImages"], path: "Tests/Support",
-      swiftSettings: settings),
+      name: "Support", dependencies: ["PageTables", "KernelText", "MemoryImages", "KernelImages"],
+      path: "Tests/Support", swiftSettings: settings),
     .testTarget(
       name: "PageTablesTests", dependencies: ["PageTables", "Support"], swiftSettings: settings),
     .testTarget(
-      name: "MemoryImagesTests", dependencies: ["PageTables", "MemoryImages", "Support"],
+      name: "KernelTextTests", dependencies: ["PageTables", "KernelText", "Support"],
+      swiftSettings: settings),
+    .testTarget(
+      name: "KernelImagesTests",
+      dependencies: ["PageTables", "KernelText", "MemoryImages", "KernelImages", "Support"],
       swiftSettings: settings),
     .testTarget(
       name: "PageTableLintTests",
       dependencies: [
-        "PageTables", "MemoryImages", "PageTableLint", "Support",
+        "PageTables", "KernelText", "MemoryImages", "KernelImages", "PageTableLint", "Support",
       ],
       swiftSettings: settings),
   ]

@@ -29,8 +29,8 @@ package struct ELFCore: Sendable {
 
   package var notes: [Note] = []
   package var segments: [Segment] = []
-  /// Whether the machine was a 32-bit one; the file is ELF64 all the same, as QEMU's is.
-  package var is32Bit = false
+  /// The file is ELF64 whatever the machine, as QEMU's is.
+  package var machine = Machine.x86_64
 
   package init() {}
 
@@ -69,7 +69,8 @@ package struct ELFCore: Sendable {
     file.reserveCapacity(headers + noteBytes.count + segments.reduce(0) { $0 + $1.bytes.count })
     // e_type, e_machine, e_version, e_entry, e_phoff, e_shoff, e_flags, sizes and counts.
     let header: [(UInt64, Int)] = [
-      (4, 2), (is32Bit ? 3 : 62, 2), (1, 4), (0, 8), (64, 8), (sectionHeaders, 8), (0, 4), (64, 2),
+      (4, 2), (UInt64(machine.rawValue), 2), (1, 4), (0, 8), (64, 8), (sectionHeaders, 8), (0, 4),
+      (64, 2),
       (56, 2), (min(count, 0xffff), 2), (isExtended ? 64 : 0, 2), (isExtended ? 1 : 0, 2), (0, 2),
     ]
     for (value, size) in header { file.append(value, size: size) }

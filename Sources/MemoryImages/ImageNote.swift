@@ -11,7 +11,7 @@ package struct ImageNote: Sendable, Equatable {
   /// Who writes notes: the kernel and its kdump, QEMU, makedumpfile, Xen, and our own extracts.
   private static let writers: Set<String> = [
     "CORE", "LINUX", "VMCOREINFO", "VMCOREDD", "QEMU", "ERASEINFO", "Xen", "XEN_ELFNOTE", "GNU",
-    "VMCOREINFO_XEN", Extract.owner,
+    "VMCOREINFO_XEN", "PTDUMPLINT",
   ]
 
   /// Reads a block of ELF notes.

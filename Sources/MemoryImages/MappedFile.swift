@@ -92,7 +92,7 @@ internal import PageTables
   /// What reading gives up to the end, whatever the size that the file claims (sysfs: a page).
   ///
   /// - Throws: `ImageError` where it is longer than `limit` bytes, or cannot be read.
-  func contentToEnd(limit: Int) throws(ImageError) -> [UInt8] {
+  package func contentToEnd(limit: Int) throws(ImageError) -> [UInt8] {
     try readToEnd(descriptor, name: path, limit: limit)
   }
 
@@ -108,16 +108,16 @@ internal import PageTables
 
 /// Little-endian numbers in bytes; nil outside them.
 extension [UInt8] {
-  func number(at offset: Int, size: Int) -> UInt64? {
+  package func number(at offset: Int, size: Int) -> UInt64? {
     guard offset >= 0, size >= 0, size <= count, offset <= count - size else { return nil }
     return self[offset..<(offset + size)].reversed().reduce(0) { $0 << 8 | UInt64($1) }
   }
 
-  func u32(at offset: Int) -> UInt32? {
+  package func u32(at offset: Int) -> UInt32? {
     number(at: offset, size: 4).map { UInt32(truncatingIfNeeded: $0) }
   }
 
-  func u64(at offset: Int) -> UInt64? { number(at: offset, size: 8) }
+  package func u64(at offset: Int) -> UInt64? { number(at: offset, size: 8) }
 }
 
 /// Reads a descriptor to its end: standard input, or a file without a size.

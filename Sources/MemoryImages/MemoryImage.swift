@@ -10,12 +10,10 @@ package protocol MemoryImage: PhysicalMemory {
   var notes: [ImageNote] { get }
   /// What the file lacks or contradicts: one line each.
   var damage: [String] { get }
-  /// Whether the machine was a 32-bit one; nil where the format does not tell.
-  var is32Bit: Bool? { get }
-  /// What the kernel's text lies above its physical address, where the format tells.
-  var textOffset: UInt64? { get }
-  /// What an extract of ours says of itself; nil for an image that is none.
-  var extract: Extract.Contents? { get }
+  /// What kind of machine the memory is of; nil where the format does not tell.
+  var machine: Machine? { get }
+  /// Where the format says that stretches of memory are mapped, in the order of the file.
+  var placements: [Placement] { get }
   /// Whether the machine had no memory but `ranges`; a writer may have left out more (AVML's zeros).
   var tellsAllMemory: Bool { get }
   /// What makedumpfile was told to leave out (its -d), where the format tells.
@@ -27,16 +25,30 @@ package protocol MemoryImage: PhysicalMemory {
   func read(at address: UInt64, count: Int) throws(UnreadableMemory) -> [UInt8]
   /// Visits every page that the image holds, with a look at its first bytes.
   func forEachPage(_ body: (_ address: UInt64, _ startsWith: ([UInt8]) -> Bool) -> Void)
+  /// The checksum of the whole file, in which 8 bytes from an offset on count as zero; nil where the
+  /// image is no file that can be summed.
+  func checksum(zeroing offset: Int) -> UInt64?
+}
+
+/// A stretch of memory and where it is mapped.
+package struct Placement: Sendable, Equatable {
+  package let virtual: UInt64
+  package let physical: UInt64
+
+  package init(virtual: UInt64, physical: UInt64) {
+    self.virtual = virtual
+    self.physical = physical
+  }
 }
 
 extension MemoryImage {
   package var notes: [ImageNote] { [] }
-  package var is32Bit: Bool? { nil }
-  package var textOffset: UInt64? { nil }
-  package var extract: Extract.Contents? { nil }
+  package var machine: Machine? { nil }
+  package var placements: [Placement] { [] }
   package var tellsAllMemory: Bool { true }
   package var dumpLevel: UInt32? { nil }
   package var tablesTakenForZero: Int { 0 }
+  package func checksum(zeroing offset: Int) -> UInt64? { nil }
 
   package func forEachPage(_ body: (_ address: UInt64, _ startsWith: ([UInt8]) -> Bool) -> Void) {
     for range in ranges {

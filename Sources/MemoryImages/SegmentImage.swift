@@ -16,9 +16,8 @@ package final class SegmentImage: MemoryImage, Sendable {
   package let segments: [Segment]
   package let notes: [ImageNote]
   package let damage: [String]
-  package let is32Bit: Bool?
-  package let textOffset: UInt64?
-  package let extract: Extract.Contents?
+  package let machine: Machine?
+  package let placements: [Placement]
   package let tellsAllMemory: Bool
   package var path: String { file.path }
   package var ranges: [ClosedRange<UInt64>] {
@@ -29,16 +28,15 @@ package final class SegmentImage: MemoryImage, Sendable {
   ///   order of addresses goes before.
   init(
     _ file: MappedFile, format: String, segments: [Segment], notes: [ImageNote] = [],
-    damage: [String] = [], is32Bit: Bool? = nil, textOffset: UInt64? = nil,
-    extract: Extract.Contents? = nil, tellsAllMemory: Bool = true
+    damage: [String] = [], machine: Machine? = nil, placements: [Placement] = [],
+    tellsAllMemory: Bool = true
   ) {
     self.file = file
     self.format = format
     self.notes = notes
     self.damage = damage
-    self.is32Bit = is32Bit
-    self.textOffset = textOffset
-    self.extract = extract
+    self.machine = machine
+    self.placements = placements
     self.tellsAllMemory = tellsAllMemory
     var disjoint: [Segment] = []
     for segment in segments.sorted(by: { ($0.physical, $0.size) < ($1.physical, $1.size) }) {
@@ -60,9 +58,7 @@ package final class SegmentImage: MemoryImage, Sendable {
 
   private func fileOffset(of address: UInt64, count: UInt64) throws(UnreadableMemory) -> UInt64 {
     guard let segment = segment(of: address) else {
-      // An extract holds little of the memory that there was.
-      let wasThere = extract?.memory?.contains { $0.contains(address) } ?? true
-      throw extract != nil && wasThere || !tellsAllMemory ? .notInImage : .outsideMemory
+      throw tellsAllMemory ? .outsideMemory : .notInImage
     }
     let offset = address - segment.physical
     guard offset <= segment.available, count <= segment.available - offset else {
@@ -89,6 +85,16 @@ package final class SegmentImage: MemoryImage, Sendable {
     let offset = try fileOffset(of: address, count: UInt64(count))
     guard let bytes = file.bytes(at: offset, count: count) else { throw .notInImage }
     return bytes
+  }
+
+  package func checksum(zeroing offset: Int) -> UInt64? {
+    file.withBytes { bytes in
+      var sum = Checksum()
+      for index in bytes.indices {
+        sum.add(index >= offset && index < offset + 8 ? 0 : bytes[index])
+      }
+      return sum.value
+    }
   }
 
   package func forEachPage(_ body: (_ address: UInt64, _ startsWith: ([UInt8]) -> Bool) -> Void) {

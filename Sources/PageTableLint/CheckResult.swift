@@ -1,3 +1,4 @@
+internal import KernelText
 internal import PageTables
 
 /// What a run of `check` came to: the reports of its inputs, and how they are judged.

@@ -1,3 +1,5 @@
+internal import KernelText
+internal import KernelImages
 internal import MemoryImages
 public import PageTables
 

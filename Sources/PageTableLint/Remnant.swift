@@ -1,3 +1,4 @@
+internal import KernelImages
 internal import MemoryImages
 internal import PageTables
 
@@ -19,7 +20,7 @@ enum Remnant {
   /// - Parameters:
   ///   - flags: a run's flags: the bits outside the frame, and the frame's top bit.
   ///   - frames: whether one of the run's frames is memory of the machine.
-  init(_ flags: UInt64, mode: PagingMode, isMemory frames: () -> Bool) {
+  init(_ flags: UInt64, mode: TableFormat, isMemory frames: () -> Bool) {
     let accessed: UInt64 = 1 << 5
     let dirty: UInt64 = 1 << 6
     if flags & mode.global != 0 {

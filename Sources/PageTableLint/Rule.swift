@@ -1,3 +1,4 @@
+internal import KernelImages
 internal import MemoryImages
 internal import PageTables
 
@@ -109,7 +110,7 @@ package struct Rule: Sendable {
           ? nil : "no configuration has exceptions"
       case .log: subject.log == nil ? "needs a kernel log: give --log" : nil
       case .structPage:
-        subject.image?.memory.extract != nil
+        subject.image?.extract != nil
           ? "needs struct page: an extract does not hold it"
           : subject.image?.frameUse == nil
             ? "needs struct page: VMCOREINFO of a 64-bit kernel tells where it lies" : nil

@@ -1,3 +1,4 @@
+internal import KernelImages
 internal import MemoryImages
 internal import PageTables
 
@@ -93,7 +94,7 @@ extension Rule {
   }
 
   /// The range below a table pointer.
-  static func run(_ pointer: TablePointer, _ mode: PagingMode) -> Run {
+  static func run(_ pointer: TablePointer, _ mode: TableFormat) -> Run {
     Run(
       start: pointer.address, last: pointer.address &+ (mode.level(pointer.level).span &- 1),
       kind: .unreadable, level: pointer.level)

@@ -1,3 +1,4 @@
+internal import KernelImages
 internal import MemoryImages
 internal import PageTables
 
@@ -95,11 +96,11 @@ extension Table {
 }
 
 extension Rule {
-  static func isWritableExecutable(_ run: Run, _ mode: PagingMode) -> Bool {
+  static func isWritableExecutable(_ run: Run, _ mode: TableFormat) -> Bool {
     run.isLeaf && run.effective & mode.write != 0 && run.effective & mode.noExecute == 0
   }
 
-  static func isReadOnlyExecutable(_ run: Run, _ mode: PagingMode) -> Bool {
+  static func isReadOnlyExecutable(_ run: Run, _ mode: TableFormat) -> Bool {
     run.isLeaf && run.effective & (mode.write | mode.noExecute) == 0
   }
 }

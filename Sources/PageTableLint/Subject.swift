@@ -1,4 +1,6 @@
 internal import Dispatch
+package import KernelText
+package import KernelImages
 package import MemoryImages
 package import PageTables
 internal import Synchronization
@@ -48,7 +50,7 @@ package struct Subject: Sendable {
   package var problems: [String] = []
 
   package var kernel: Table { tables[0] }
-  package var mode: PagingMode { kernel.space.mode }
+  package var mode: TableFormat { kernel.space.mode }
 
   /// The same with neighbouring leaves as one run where only what no rule judges tells them apart.
   var withoutIncidental: Subject {

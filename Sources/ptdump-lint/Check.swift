@@ -1,3 +1,4 @@
+import KernelImages
 import ArgumentParser
 import Glibc
 import MemoryImages

@@ -1,4 +1,6 @@
+import KernelText
 import ArgumentParser
+import KernelImages
 import MemoryImages
 import PageTableLint
 import PageTables

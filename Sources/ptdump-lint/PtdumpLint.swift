@@ -1,5 +1,7 @@
 import ArgumentParser
 import Glibc
+import KernelText
+import KernelImages
 import MemoryImages
 import PageTableLint
 import PageTables
@@ -90,12 +92,12 @@ struct InputOptions: ParsableArguments {
 
   var detail: TextReport.Detail { quiet ? .quiet : verbose ? .verbose : .normal }
 
-  private func pagingMode() throws -> PagingMode? {
+  private func pagingMode() throws -> TableFormat? {
     guard let mode else { return nil }
-    guard let known = PagingMode.named.first(where: { $0.name == mode }) else {
+    guard let known = TableFormat.named.first(where: { $0.name == mode }) else {
       throw ValidationError(
         "no paging mode is named \(mode); known: "
-          + PagingMode.named.map(\.name).joined(separator: ", "))
+          + TableFormat.named.map(\.name).joined(separator: ", "))
     }
     return known.mode
   }
@@ -143,7 +145,7 @@ struct InputOptions: ParsableArguments {
     return subject
   }
 
-  private func read(_ input: Input, mode: PagingMode?) throws -> Subject {
+  private func read(_ input: Input, mode: TableFormat?) throws -> Subject {
     switch input {
     case .runningKernel: return try readRunningKernel(mode: mode)
     case .kcore: return try read(try KcoreImage(), mode: mode)
@@ -183,7 +185,7 @@ struct InputOptions: ParsableArguments {
     return number << (unit ?? 0)
   }
 
-  private func read(_ memory: any MemoryImage, mode: PagingMode?) throws -> Subject {
+  private func read(_ memory: any MemoryImage, mode: TableFormat?) throws -> Subject {
     let address = try rootAddress()
     var image = try KernelImage(
       memory, mode: mode, root: address, symbols: try symbols.map(SymbolFile.read))
@@ -204,7 +206,7 @@ struct InputOptions: ParsableArguments {
   }
 
   /// The running kernel's own dump with what the system tells of it, else its memory.
-  private func readRunningKernel(mode: PagingMode?) throws -> Subject {
+  private func readRunningKernel(mode: TableFormat?) throws -> Subject {
     // A dump holds the kernel's own table only.
     switch try RunningKernel.open(needsMemory: table != "kernel", limit: textLimit) {
     case .memory(let memory): return try read(memory, mode: mode)
@@ -307,7 +309,7 @@ struct InputOptions: ParsableArguments {
 
   /// - Parameter known: symbols in place of those that `--symbols` names.
   private func dump(
-    _ bytes: Span<UInt8>, path: String, mode: PagingMode?, symbols known: [Symbols]? = nil
+    _ bytes: Span<UInt8>, path: String, mode: TableFormat?, symbols known: [Symbols]? = nil
   ) throws -> Subject {
     guard KernelText.matches(bytes) else {
       throw ImageError(

@@ -1,4 +1,5 @@
 import Foundation
+import KernelImages
 import MemoryImages
 import PageTableLint
 import PageTables

@@ -1,3 +1,4 @@
+import KernelImages
 import MemoryImages
 import PageTableLint
 import PageTables

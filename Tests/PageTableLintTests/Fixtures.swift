@@ -1,4 +1,6 @@
 import Foundation
+import KernelText
+import KernelImages
 import MemoryImages
 import PageTableLint
 import PageTables

@@ -1,5 +1,6 @@
 import Foundation
 import PageTableLint
+import KernelText
 import PageTables
 import Support
 import Testing

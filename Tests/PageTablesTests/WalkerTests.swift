@@ -47,7 +47,7 @@ private struct DeclaredMemory: PhysicalMemory {
       0x4000: [0: 0x167],
     ])
     let run = leaves(space)[0]
-    let mode = PagingMode.x86_64
+    let mode = TableFormat.x86_64
     #expect(run.flags & mode.write != 0)
     #expect(run.effective & mode.write == 0)
     #expect(run.effective & mode.noExecute != 0)
@@ -113,12 +113,12 @@ private struct DeclaredMemory: PhysicalMemory {
       0x1000: [256: 0x2063], 0x2000: [0: 0x3063], 0x3000: [1: 0x8000_0000_0020_01e3],
     ]
     let memory = DeclaredMemory(tables: tables)
-    let result = PagingMode.x86_64.walk(0xffff_8000_0020_1234, root: 0x1000, memory: memory)
+    let result = TableFormat.x86_64.walk(0xffff_8000_0020_1234, root: 0x1000, memory: memory)
     #expect(result.physical == 0x20_1234)
     #expect(result.steps.map(\.entry) == [0x2063, 0x3063, 0x8000_0000_0020_01e3])
     #expect(
-      PagingMode.x86_64.walk(0x8000_0000_0000, root: 0x1000, memory: memory).end == .notCanonical)
-    #expect(PagingMode.x86_64.walk(0, root: 0x1000, memory: memory).end == .notPresent)
+      TableFormat.x86_64.walk(0x8000_0000_0000, root: 0x1000, memory: memory).end == .notCanonical)
+    #expect(TableFormat.x86_64.walk(0, root: 0x1000, memory: memory).end == .notPresent)
   }
 
   /// Tables of each kind of entry, alike for 1 to 40 entries.
@@ -165,9 +165,9 @@ private struct DeclaredMemory: PhysicalMemory {
     var random = SeededGenerator(7)
     for _ in 0..<5 {
       let tables = patchwork(&random)
-      let mode = PagingMode.x86_64
+      let mode = TableFormat.x86_64
       var runs: [Run] = []
-      func walk(_ table: UInt64, _ level: PagingMode.Level, _ base: UInt64, _ above: UInt64) {
+      func walk(_ table: UInt64, _ level: TableFormat.Level, _ base: UInt64, _ above: UInt64) {
         for index in 0..<512 {
           let entry = tables[table]?[index] ?? 0
           let start = mode.canonical(base &+ UInt64(index) &* level.span)
@@ -213,7 +213,7 @@ private struct DeclaredMemory: PhysicalMemory {
 
   /// The walk, which must be the same side by side and one after the other.
   private func walkBothWays(
-    _ tables: [UInt64: [Int: UInt64]], mode: PagingMode = .x86_64
+    _ tables: [UInt64: [Int: UInt64]], mode: TableFormat = .x86_64
   ) -> AddressSpace {
     let memory = DeclaredMemory(tables: tables)
     let one = Walker.walk(root: 0x1000, mode: mode, memory: memory, inParallel: false)
@@ -309,7 +309,7 @@ private struct DeclaredMemory: PhysicalMemory {
 
   @Test func pointersSideBySideAreKeptTogether() {
     var pointers = TablePointers()
-    let level = PagingMode.x86_64.level(2)
+    let level = TableFormat.x86_64.level(2)
     // Three tables one behind the other, one elsewhere, one of another pmd table.
     let entries: [(index: UInt64, parent: UInt64, entry: UInt64)] = [
       (0, 0x1000, 0x5063), (1, 0x1000, 0x6063), (2, 0x1000, 0x7063), (3, 0x1000, 0x9063),
@@ -322,7 +322,7 @@ private struct DeclaredMemory: PhysicalMemory {
     #expect(Array(pointers) == all)
     #expect(pointers.count == 5)
     #expect(
-      pointers.targets(PagingMode.x86_64.tableAddress) == [
+      pointers.targets(TableFormat.x86_64.tableAddress) == [
         0x5000...0x7fff, 0x9000...0x9fff, 0xa000...0xafff,
       ])
   }

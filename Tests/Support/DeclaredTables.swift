@@ -1,4 +1,5 @@
-package import MemoryImages
+package import KernelImages
+internal import MemoryImages
 internal import PageTables
 
 /// Page tables declared in text, as samples/rules/README.md describes it.

@@ -14,9 +14,9 @@ package final class PatchedImage: MemoryImage, @unchecked Sendable {
   package var ranges: [ClosedRange<UInt64>] { base.ranges }
   package var notes: [ImageNote] { base.notes }
   package var damage: [String] { base.damage }
-  package var is32Bit: Bool? { base.is32Bit }
-  package var textOffset: UInt64? { base.textOffset }
-  package var extract: Extract.Contents? { base.extract }
+  package var machine: Machine? { base.machine }
+  package var placements: [Placement] { base.placements }
+  package func checksum(zeroing offset: Int) -> UInt64? { base.checksum(zeroing: offset) }
   package var tellsAllMemory: Bool { base.tellsAllMemory }
 
   package func readTable(at address: UInt64, into table: inout [UInt64]) throws(UnreadableMemory) {

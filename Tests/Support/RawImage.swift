@@ -1,4 +1,5 @@
 internal import Foundation
+package import KernelImages
 package import MemoryImages
 internal import PageTables
 

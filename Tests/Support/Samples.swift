@@ -1,5 +1,6 @@
 package import Foundation
-package import MemoryImages
+package import KernelImages
+internal import MemoryImages
 internal import PageTables
 internal import Synchronization
 

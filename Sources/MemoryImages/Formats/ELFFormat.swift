@@ -2,8 +2,8 @@ internal import CElfutils
 internal import PageTables
 
 /// Memory images in ELF: QEMU's, /proc/vmcore's, makedumpfile -E's, and our own extracts.
-enum ELFFormat {
-  static func matches(_ file: MappedFile) -> Bool {
+package enum ELFFormat {
+  package static func matches(_ file: MappedFile) -> Bool {
     file.bytes(at: 0, count: 4) == [0x7f, 0x45, 0x4c, 0x46]
   }
 
@@ -17,14 +17,18 @@ enum ELFFormat {
     defer { _ = unsafe elf_end(elf) }
     var header = GElf_Ehdr()
     guard unsafe elf_kind(elf) == ELF_K_ELF, unsafe gelf_getehdr(elf, &header) != nil,
-      [UInt16(EM_X86_64), UInt16(EM_386)].contains(header.e_machine),
       header.e_type == UInt16(ET_CORE)
     else {
       throw ImageError(
-        file.path, offset: 0, "expected an ELF core of x86",
+        file.path, offset: 0, "expected an ELF core",
         advice: "give a memory image, not a program or a vmlinux")
     }
-    let is32Bit = header.e_machine == UInt16(EM_386)
+    guard let machine = Machine(rawValue: header.e_machine) else {
+      throw ImageError(
+        file.path, offset: 18, "an ELF core of an unknown machine (\(header.e_machine))",
+        advice: "give a memory image of a Linux kernel")
+    }
+    guard machine.isRead else { throw machine.refusal(of: file.path, offset: 18) }
     var count = 0
     guard unsafe elf_getphdrnum(elf, &count) == 0, count > 0 else {
       if unsafe isXen(elf) {
@@ -40,8 +44,7 @@ enum ELFFormat {
       damage.append("makedumpfile marked the dump as incomplete (e_flags bit 0)")
     }
     var segments: [SegmentImage.Segment] = []
-    var textOffset: UInt64?
-    var textAddress = UInt64.max
+    var placements: [Placement] = []
     var notes: [ImageNote] = []
     let size = UInt64(file.size)
     for index in 0..<count {
@@ -72,11 +75,7 @@ enum ELFFormat {
             "program header \(index): no physical memory lies at \(program.p_paddr.entry)")
           continue
         }
-        // The lowest there is the kernel's text; with paging=true, QEMU lists modules as well.
-        if !is32Bit, program.p_vaddr >= Root.imageBase, program.p_vaddr < textAddress {
-          textAddress = program.p_vaddr
-          textOffset = program.p_vaddr &- program.p_paddr
-        }
+        placements.append(Placement(virtual: program.p_vaddr, physical: program.p_paddr))
         segments.append(
           SegmentImage.Segment(
             physical: program.p_paddr, size: memory, offset: program.p_offset, available: held))
@@ -91,7 +90,7 @@ enum ELFFormat {
     }
     return SegmentImage(
       file, format: "elf-core", segments: segments, notes: notes, damage: damage,
-      is32Bit: is32Bit, textOffset: textOffset, extract: Extract.contents(notes, of: file))
+      machine: machine, placements: placements)
   }
 
   /// Whether the file has a section that Xen's `xl dump-core` puts pages into.

@@ -16,10 +16,10 @@ package final class KcoreImage: MemoryImage, Sendable {
   package let path: String
   package let notes: [ImageNote]
   package let damage: [String]
-  package let textOffset: UInt64?
+  package let placements: [Placement]
   package var format: String { "kcore" }
   // A 64-bit program runs on no 32-bit kernel.
-  package var is32Bit: Bool? { false }
+  package var machine: Machine? { .x86_64 }
   package var ranges: [ClosedRange<UInt64>] {
     segments.map { $0.physical...($0.physical + $0.size - 1) }
   }
@@ -44,13 +44,14 @@ package final class KcoreImage: MemoryImage, Sendable {
     segments = found.segments
     notes = found.notes
     damage = found.damage
-    textOffset = found.textOffset
+    placements = found.placements
   }
 
   deinit { close(descriptor) }
 
   private typealias Contents = (
-    segments: [SegmentImage.Segment], notes: [ImageNote], damage: [String], textOffset: UInt64?
+    segments: [SegmentImage.Segment], notes: [ImageNote], damage: [String],
+    placements: [Placement]
   )
 
   /// The program headers, by hand: libelf trusts the file's size.
@@ -61,7 +62,7 @@ package final class KcoreImage: MemoryImage, Sendable {
       let count = header.number(at: 56, size: 2),
       let programs = bytes(of: file, at: table, count: Int(count) * 56)
     else { return nil }
-    var found: Contents = ([], [], [], nil)
+    var found: Contents = ([], [], [], [])
     for at in stride(from: 0, to: programs.count, by: 56) {
       guard let type = programs.u32(at: at), let offset = programs.u64(at: at + 8),
         let virtual = programs.u64(at: at + 16), let physical = programs.u64(at: at + 24),
@@ -78,10 +79,9 @@ package final class KcoreImage: MemoryImage, Sendable {
       }
       // vmalloc and vmemmap have no physical address.
       guard type == 1, size > 0, physical <= 1 << 52, size <= 1 << 52 else { continue }
-      if virtual >= Root.imageBase {
-        // The kernel's text lies in RAM as well.
-        found.textOffset = found.textOffset ?? virtual &- physical
-      } else {
+      found.placements.append(Placement(virtual: virtual, physical: physical))
+      // What lies in the last 2 GiB is the kernel's text, and in RAM as well.
+      if virtual < 0xffff_ffff_8000_0000 {
         found.segments.append(
           SegmentImage.Segment(physical: physical, size: size, offset: offset, available: size))
       }

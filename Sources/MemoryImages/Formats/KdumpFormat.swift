@@ -44,7 +44,7 @@ enum KdumpFormat {
   let ranges: [ClosedRange<UInt64>]
   let notes: [ImageNote]
   let damage: [String]
-  var is32Bit: Bool? { header.is32Bit }
+  var machine: Machine? { header.machine }
   private let header: KdumpHeader
   // The bitmaps of the first file speak for all; the library reads from the files' descriptors.
   private let files: [MappedFile]

@@ -5,7 +5,8 @@ internal import PageTables
 /// Source: diskdump_mod.h of makedumpfile 1.7.2 (`disk_dump_header`, `kdump_sub_header`) and QEMU's
 /// include/sysemu/dump.h for the 32-bit layout.
 struct KdumpHeader {
-  let is32Bit: Bool
+  /// Nil where the header names none.
+  let machine: Machine?
   /// Whether makedumpfile ran out of space while writing.
   let isIncomplete: Bool
   let dumpLevel: UInt32
@@ -28,6 +29,23 @@ struct KdumpHeader {
   /// 2^52 bytes of memory: what x86 can address.
   private static let mostPages: UInt64 = 1 << 40
 
+  /// The machine of a `utsname`; nil for one that is not known.
+  ///
+  /// Source: `UTS_MACHINE`, Makefile and arch/*/Makefile, 6.12.
+  private static func machine(_ name: String) -> Machine? {
+    switch name {
+    case "x86_64": .x86_64
+    case "aarch64", "aarch64_be": .arm64
+    case "riscv64": .riscv64
+    case "s390x": .s390x
+    case "ppc64", "ppc64le": .ppc64
+    case "loongarch64": .loongarch64
+    case _ where name.wholeMatch(of: /i[3-6]86/) != nil: .i386
+    case _ where name.hasPrefix("arm"): .arm
+    default: nil
+    }
+  }
+
   init(_ file: MappedFile) throws(ImageError) {
     func failure(_ offset: UInt64, _ problem: String) -> ImageError {
       ImageError(
@@ -37,14 +55,15 @@ struct KdumpHeader {
     guard let head = file.bytes(at: 0, count: 480), let version = head.u32(at: 8) else {
       throw failure(UInt64(file.size), "the kdump header ends here, expected 480 bytes")
     }
-    let machine = String(decoding: head[272..<337].prefix { $0 != 0 }, as: UTF8.self)
-    guard machine.isEmpty || machine == "x86_64" || machine.wholeMatch(of: /i[3-6]86/) != nil else {
+    let name = String(decoding: head[272..<337].prefix { $0 != 0 }, as: UTF8.self)
+    machine = Self.machine(name)
+    guard name.isEmpty || machine != nil else {
       throw ImageError(
-        file.path, offset: 272, "expected a dump of x86, and its machine is \(machine)",
-        advice: "give a dump of an x86 kernel")
+        file.path, offset: 272, "expected a dump of Linux, and its machine is \(name)",
+        advice: "give a dump of a Linux kernel")
     }
-    let narrow = machine.hasPrefix("i")
-    is32Bit = narrow
+    if let machine, !machine.isRead { throw machine.refusal(of: file.path, offset: 272) }
+    let narrow = machine == .i386
     // 12 bytes of the time and its alignment are what the layouts differ in.
     let fields = narrow ? 412 : 424
     func field(_ index: Int) -> UInt64 { UInt64(head.u32(at: fields + 4 * index) ?? 0) }

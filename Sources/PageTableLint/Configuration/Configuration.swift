@@ -1,3 +1,4 @@
+internal import KernelImages
 internal import MemoryImages
 internal import PageTables
 
@@ -90,7 +91,7 @@ package struct Configuration: Sendable {
     func contradicts(_ other: Attribute) -> Bool { self != other && kind == other.kind }
 
     /// Whether a leaf has it, as upper levels leave it where they are known.
-    func holds(_ run: Run, _ mode: PagingMode) -> Bool {
+    func holds(_ run: Run, _ mode: TableFormat) -> Bool {
       switch self {
       case .rw: run.effective & mode.write != 0
       case .ro: run.effective & mode.write == 0

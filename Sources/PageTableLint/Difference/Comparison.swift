@@ -1,3 +1,4 @@
+internal import KernelImages
 internal import MemoryImages
 internal import PageTables
 
@@ -141,7 +142,7 @@ struct Comparison {
 
   // MARK: - By place
 
-  private func state(_ run: Run, _ mode: PagingMode, frame: UInt64?) -> State? {
+  private func state(_ run: Run, _ mode: TableFormat, frame: UInt64?) -> State? {
     switch run.kind {
     case .unreadable: return nil
     case .hole: return State()
@@ -271,7 +272,7 @@ struct Comparison {
   }
 
   private func side(
-    _ state: State, _ mode: PagingMode, range: ClosedRange<UInt64>?, physical: UInt64? = nil
+    _ state: State, _ mode: TableFormat, range: ClosedRange<UInt64>?, physical: UInt64? = nil
   ) -> Difference.Side {
     let present = mode.present
     return Difference.Side(

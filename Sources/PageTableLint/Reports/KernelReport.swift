@@ -1,5 +1,7 @@
+package import KernelText
+internal import KernelImages
 internal import MemoryImages
-package import PageTables
+internal import PageTables
 
 /// The dump that the kernel's own debugfs file prints of a table.
 package enum KernelReport {
@@ -25,7 +27,7 @@ extension AddressMarker {
   /// The markers of a kernel with MODIFY_LDT_SYSCALL, ESPfix and EFI, as far as areas are known.
   ///
   /// Source: `address_markers`, arch/x86/mm/dump_pagetables.c, 6.12.
-  static func usual(_ layout: Layout, mode: PagingMode) -> [AddressMarker] {
+  static func usual(_ layout: Layout, mode: TableFormat) -> [AddressMarker] {
     let areas: [(Area.Kind, String, Int)] = [
       (.ldtRemap, "LDT remap", 0), (.directMap, "Low Kernel Mapping", 0),
       (.vmalloc, "vmalloc() Area", 0), (.vmemmap, "Vmemmap", 0),

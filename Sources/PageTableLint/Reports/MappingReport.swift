@@ -1,4 +1,5 @@
-package import MemoryImages
+package import KernelImages
+internal import MemoryImages
 internal import PageTables
 
 /// The mappings themselves, one record a run.

@@ -1,3 +1,4 @@
+internal import KernelImages
 internal import MemoryImages
 package import PageTables
 
@@ -115,7 +116,7 @@ package enum TextReport {
   private static let faultsSaid = 16
 
   /// One report of the log and why it came about, by the tables.
-  package static func fault(_ judged: FaultJudgement, mode: PagingMode) -> [String] {
+  package static func fault(_ judged: FaultJudgement, mode: TableFormat) -> [String] {
     let fault = judged.fault
     var lines = ["log line \(fault.line): \(fault.quote)"]
     var facts: [String] = []
@@ -151,7 +152,7 @@ package enum TextReport {
     return lines
   }
 
-  private static func lines(_ finding: Finding, path: String, mode: PagingMode, style: TextStyle)
+  private static func lines(_ finding: Finding, path: String, mode: TableFormat, style: TextStyle)
     -> [String]
   {
     var lines: [String] = []
@@ -162,7 +163,7 @@ package enum TextReport {
   }
 
   /// Where a finding lies, what speaks for it and what helps, a line each.
-  static func details(_ finding: Finding, mode: PagingMode) -> [String] {
+  static func details(_ finding: Finding, mode: TableFormat) -> [String] {
     var lines: [String] = []
     if finding.hasRange {
       lines.append(

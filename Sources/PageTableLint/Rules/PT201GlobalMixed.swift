@@ -1,3 +1,4 @@
+internal import KernelImages
 internal import MemoryImages
 internal import PageTables
 
@@ -77,7 +78,7 @@ extension Rule {
   ///
   /// Or as the next module makes it that gets the page: read-only. What the image still has is never
   /// put back.
-  private static func wasPutBack(_ run: Run, _ subject: Subject, mode: PagingMode) -> Bool {
+  private static func wasPutBack(_ run: Run, _ subject: Subject, mode: TableFormat) -> Bool {
     guard run.level == 1, run.flags & mode.noExecute == mode.noExecute else { return false }
     if run.flags & mode.write != 0 { return true }
     return run.physical.flatMap { subject.image?.owner(ofTable: $0) } == nil

@@ -1,3 +1,4 @@
+internal import KernelImages
 internal import MemoryImages
 internal import PageTables
 
@@ -117,7 +118,7 @@ private struct Frames {
   /// In order, without overlap.
   private let ranges: [ClosedRange<UInt64>]
 
-  init(_ runs: [Run], _ mode: PagingMode) {
+  init(_ runs: [Run], _ mode: TableFormat) {
     let mapped = runs.compactMap { run in
       run.physical.map { physical in
         let size = run.repeats ? min(run.size, mode.span(of: run)) : run.size

@@ -96,7 +96,7 @@ extension Rule {
     }
   }
 
-  private static func describe(_ run: Run, _ mode: PagingMode) -> String {
+  private static func describe(_ run: Run, _ mode: TableFormat) -> String {
     guard run.isLeaf else { return "\(mode.text(run.start)) is not mapped" }
     let words = [
       run.effective & mode.write != 0 ? "rw" : "ro",

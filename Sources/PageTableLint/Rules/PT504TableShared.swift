@@ -1,3 +1,4 @@
+internal import KernelImages
 internal import MemoryImages
 internal import PageTables
 
@@ -92,7 +93,7 @@ extension Rule {
   }
 }
 
-extension PagingMode {
+extension TableFormat {
   /// The bytes that the table holding `pointer` spans.
   fileprivate func span(above pointer: TablePointer) -> UInt64 {
     level(pointer.level).span &* UInt64(level(pointer.level).entries)

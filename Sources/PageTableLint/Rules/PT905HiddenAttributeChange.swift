@@ -1,3 +1,4 @@
+internal import KernelText
 internal import PageTables
 
 extension Rule {

@@ -1,0 +1,91 @@
+package import MemoryImages
+internal import PageTables
+
+/// A process and where its page tables start.
+package struct KernelProcess: Sendable, Equatable {
+  package let pid: Int
+  /// The name of its first thread (`comm`).
+  package let name: String
+  /// The physical address of its top table; under PTI the kernel's half of the pair.
+  package let root: UInt64
+
+  package init(pid: Int, name: String, root: UInt64) {
+    self.pid = pid
+    self.name = name
+    self.root = root
+  }
+
+  /// What its table is called in reports: `pid 1 (init)`.
+  package var label: String { "pid \(pid) (\(name))" }
+}
+
+extension KernelImage {
+  /// The processes that have an address space of their own, in the order of the task list.
+  ///
+  /// Source: `struct task_struct` and `init_task`, include/linux/sched.h and init/init_task.c, 6.12.
+  ///
+  /// - Parameter types: from a vmlinux; the image's own BTF where nil.
+  /// - Throws: `ImageError` where no types or symbols tell where processes lie, or the list is cut.
+  package func processes(_ types: KernelTypes?) throws(ImageError) -> [KernelProcess] {
+    let reader = VirtualReader(mode: mode, root: root, memory: memory)
+    guard let types = types ?? KernelTypes.btf(symbols, reader),
+      let tasks = types["task_struct.tasks"], let pidAt = types["task_struct.pid"],
+      let commAt = types["task_struct.comm"], let mmAt = types["task_struct.mm"],
+      let pgdAt = types["mm_struct.pgd"]
+    else {
+      throw ImageError(
+        memory.path, "nothing tells how the kernel's processes are laid out (no BTF in it)",
+        advice: "give the vmlinux of the same build with --symbols")
+    }
+    guard let first = symbols?["init_task"] else {
+      throw ImageError(
+        memory.path, "no symbol tells where init_task is", advice: "give --symbols")
+    }
+    var found: [KernelProcess] = []
+    var seen: Set<UInt64> = []
+    var task = first
+    // The list is a ring; a damaged one may be something else.
+    while seen.insert(task).inserted, seen.count < 1 << 22 {
+      guard let next = reader.word(at: task &+ tasks),
+        let mm = reader.word(at: task &+ mmAt),
+        let pid = reader.word(at: task &+ pidAt, size: 4),
+        let comm = reader.bytes(at: task &+ commAt, count: 16)
+      else {
+        throw ImageError(
+          memory.path, "the task at \(mode.text(task)) is not in the image",
+          advice: "take the dump again with the kernel's data in it")
+      }
+      // Kernel threads have none.
+      if mm != 0, let pgd = reader.word(at: mm &+ pgdAt), let root = walk(pgd).physical {
+        let name = String(decoding: comm.prefix { $0 != 0 }, as: UTF8.self)
+        found.append(KernelProcess(pid: Int(pid), name: name, root: root))
+      }
+      task = next &- tasks
+    }
+    guard task == first else {
+      throw ImageError(
+        memory.path, "the list of tasks does not lead back to init_task: it is damaged",
+        advice: "name the root with --table ADDRESS")
+    }
+    return found
+  }
+
+  /// The entries of the kernel's half in which a root differs from the kernel's own.
+  ///
+  /// A processor sets A and D (bits 5 and 6) where it likes.
+  package func kernelHalfDifferences(of other: UInt64) -> [(
+    slot: Int, kernel: UInt64, own: UInt64
+  )]? {
+    let level = mode.root
+    var mine = [UInt64](repeating: 0, count: level.entries)
+    var theirs = mine
+    guard (try? mode.readTable(at: root, from: memory, into: &mine)) != nil,
+      (try? mode.readTable(at: other, from: memory, into: &theirs)) != nil
+    else { return nil }
+    let first = Int((mode.upperHalf >> UInt64(level.shift)) & UInt64(level.entries - 1))
+    return (first..<level.entries).compactMap { slot in
+      (mine[slot] ^ theirs[slot]) & ~0x60 == 0
+        ? nil : (slot: slot, kernel: mine[slot], own: theirs[slot])
+    }
+  }
+}

@@ -1,0 +1,85 @@
+internal import MemoryImages
+internal import PageTables
+
+/// What a kernel notes of itself for crash dumps: `KEY=VALUE` lines.
+///
+/// Source: kernel/vmcore_info.c and arch/x86/kernel/vmcore_info_64.c, 6.12.
+package struct VMCoreInfo: Sendable {
+  /// Where it was found.
+  package let source: String
+  package let bytes: [UInt8]
+  private let values: [String: String]
+
+  init(_ bytes: [UInt8], source: String) {
+    self.bytes = bytes
+    self.source = source
+    var values: [String: String] = [:]
+    for line in bytes.split(separator: 10) {
+      guard let equals = line.firstIndex(of: 0x3d) else { continue }
+      values[String(decoding: line[..<equals], as: UTF8.self)] =
+        String(decoding: line[(equals + 1)...].prefix { $0 != 0 }, as: UTF8.self)
+    }
+    self.values = values
+  }
+
+  package subscript(key: String) -> String? { values[key] }
+
+  /// A hexadecimal value, with or without `0x`.
+  func hex(_ key: String) -> UInt64? { values[key].flatMap { UInt64(hexText: $0) } }
+
+  /// The address of a symbol.
+  package func symbol(_ name: String) -> UInt64? { hex("SYMBOL(\(name))") }
+
+  /// A number, which the kernel writes in signed decimal or in hexadecimal after `0x`.
+  package func number(_ name: String) -> UInt64? {
+    guard let text = values["NUMBER(\(name))"] else { return nil }
+    return text.hasPrefix("0x")
+      ? UInt64(hexText: text) : Int64(text).map { UInt64(bitPattern: $0) }
+  }
+
+  func offset(_ field: String) -> UInt64? { values["OFFSET(\(field))"].flatMap { UInt64($0) } }
+  func size(_ type: String) -> Int? { values["SIZE(\(type))"].flatMap { Int($0) } }
+
+  /// The bit of an entry that says that the memory is encrypted (AMD's SME); nil without.
+  var encryptionMask: UInt64? { number("sme_mask").flatMap { $0 == 0 ? nil : $0 } }
+
+  /// Whether some key speaks of `text`.
+  func mentions(_ text: String) -> Bool { values.keys.contains { $0.contains(text) } }
+
+  /// What the note says against itself: it was cut off or changed.
+  var contradictions: [String] {
+    var found: [String] = []
+    for key in ["OSRELEASE", "SYMBOL(swapper_pg_dir)", "SYMBOL(_stext)"] where self[key] == nil {
+      found.append("VMCOREINFO lacks \(key): it is cut off or damaged")
+    }
+    if let offset = hex("KERNELOFFSET"), offset & 0x1f_ffff != 0 || offset >= 1 << 30 {
+      found.append("VMCOREINFO's KERNELOFFSET \(offset.entry) is no place for a kernel")
+    }
+    if let size = number("KERNEL_IMAGE_SIZE"), size != 1 << 29, size != 1 << 30 {
+      found.append("VMCOREINFO's KERNEL_IMAGE_SIZE \(size.entry) is neither 512 MiB nor 1 GiB")
+    }
+    if let mask = encryptionMask, TableFormat.x86_64.encrypted(by: mask) == nil {
+      found.append("VMCOREINFO's sme_mask \(mask.entry) is no bit of an entry's address")
+    }
+    return found
+  }
+
+  /// The kernel's own note, as the image carries it.
+  static func note(in image: any MemoryImage) -> VMCoreInfo? {
+    image.notes.first { $0.name == "VMCOREINFO" }.map { VMCoreInfo($0.bytes, source: "VMCOREINFO") }
+  }
+
+  /// The kernel's own copies in its memory, where no note brings one: each starts a page.
+  ///
+  /// Source: `crash_save_vmcoreinfo_init`, kernel/vmcore_info.c, 6.12 (`get_zeroed_page`).
+  static func copies(in image: any MemoryImage) -> [VMCoreInfo] {
+    let start = Array("OSRELEASE=".utf8)
+    var found: [VMCoreInfo] = []
+    image.forEachPage { address, isHere in
+      guard isHere(start), let page = try? image.read(at: address, count: 4096) else { return }
+      found.append(
+        VMCoreInfo(page, source: "VMCOREINFO in memory at \(address.entry)"))
+    }
+    return found
+  }
+}

@@ -1,0 +1,80 @@
+internal import PageTables
+
+extension KernelText {
+  /// The text as the kernel prints it, byte for byte.
+  ///
+  /// Source: `note_page` and `printk_prot`, arch/x86/mm/dump_pagetables.c, 6.12.
+  package var bytes: [UInt8] {
+    var out: [UInt8] = []
+    out.reserveCapacity(space.runs.count * 96 + markers.count * 40)
+    var marker = 0
+    var skip = 0
+    for (index, run) in space.runs.enumerated() {
+      writeMarks(before: index, &skip, &marker, to: &out)
+      write(run, to: &out)
+    }
+    writeMarks(before: space.runs.count, &skip, &marker, to: &out)
+    return out
+  }
+
+  private func writeMarks(
+    before run: Int, _ skip: inout Int, _ marker: inout Int, to out: inout [UInt8]
+  ) {
+    while skip < skips.count, skips[skip].run == run {
+      let count = skips[skip].count
+      out += "... \(count) entr\(count == 1 ? "y" : "ies") skipped ... \n".utf8
+      skip += 1
+    }
+    while marker < markers.count, markers[marker].run == run {
+      out += "---[ \(markers[marker].name) ]---\n".utf8
+      marker += 1
+    }
+  }
+
+  private func write(_ run: Run, to out: inout [UInt8]) {
+    let mode = space.mode
+    out += address(run.start).utf8
+    out.append(0x2d)
+    out += address(run.end).utf8
+    out += "   ".utf8
+    let size = run.size.size
+    out += repeatElement(0x20, count: max(0, 10 - size.utf8.count))
+    out += size.utf8
+    out.append(0x20)
+    let level = mode.level(Int(run.level))
+    let isBlank = run.kind != .leaf && (dialect.blanksNotPresent || run.flags == 0)
+    if isBlank {
+      out += repeatElement(0x20, count: dialect.sharesPATColumn ? Dialect.narrow : 30)
+    } else {
+      writeColumns(run.flags, level: Int(run.level), to: &out)
+    }
+    out += (run.kind == .hole ? level.holeName : level.name).utf8
+    out.append(0x0a)
+  }
+
+  private func writeColumns(_ flags: UInt64, level: Int, to out: inout [UInt8]) {
+    func column(_ isSet: Bool, _ set: String, _ clear: String) {
+      out += (isSet ? set : clear).utf8
+      out.append(0x20)
+    }
+    let isPAT = flags & (level == 1 ? 1 << 7 : 1 << 12) != 0
+    for flag in space.mode.flags where flag.printed {
+      switch flag.set {
+      case "PAT":
+        // One column whatever the level.
+        guard flag.levels.contains(1), !dialect.sharesPATColumn else { continue }
+        column(isPAT, dialect.patName, flag.clear)
+      case "PSE" where dialect.sharesPATColumn && level == 1:
+        column(isPAT, dialect.patName, flag.clear)
+      default:
+        column(flags & flag.mask != 0 && flag.levels.contains(level), flag.set, flag.clear)
+      }
+    }
+  }
+
+  private func address(_ value: UInt64) -> String {
+    let text = space.mode.text(value)
+    guard dialect.printsNull, value == 0 else { return text }
+    return "0x" + String(repeating: " ", count: text.utf8.count - 8) + "(null)"
+  }
+}

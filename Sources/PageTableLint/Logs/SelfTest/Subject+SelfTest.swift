@@ -1,0 +1,65 @@
+internal import KernelImages
+internal import MemoryImages
+internal import PageTables
+
+extension Subject {
+  /// What the tables tell the judge of a self-test.
+  package func evidence(userRelease: String?) -> SelfTestJudge.Evidence {
+    let table = kernel
+    let mode = mode
+    return SelfTestJudge.Evidence(
+      userRelease: userRelease, imageRelease: facts.release?.value,
+      directMapBase: facts.directMap?.value, pti: facts.pti?.value, pge: facts.pge?.value,
+      xen: facts.xen?.value,
+      tables: SelfTestJudge.Tables { address in
+        guard let run = table.space.run(at: address), run.isLeaf else { return nil }
+        let span = mode.level(Int(max(1, run.level))).span
+        return SelfTestJudge.Tables.Leaf(
+          entry: run.physical(of: address & ~(span - 1), span: span).map { $0 | run.flags },
+          isGlobal: run.flags & mode.global != 0, isLarge: run.level > 1)
+      })
+  }
+
+  /// Why a log's self-test is of another boot than these tables; nil where nothing speaks against.
+  package func refuses(_ runs: [SelfTestRun]) -> String? {
+    for run in runs {
+      if let release = run.release, let mine = facts.release?.value, release != mine {
+        return "the log is of release \(release), the tables of \(mine)"
+      }
+      guard let base = facts.directMap?.value else { continue }
+      // A leaf of the direct map lies behind its base, within the memory that is mapped.
+      let end = base &+ (facts.maxPfnMapped?.value ?? 1 << 34) &* 4096
+      let addresses = run.failures.map(\.address) + run.statistics.map(\.first).filter { $0 != 0 }
+      if let stranger = addresses.first(where: { $0 < base || $0 >= end }) {
+        return "the log's direct map holds \(stranger.address), that of the tables starts at "
+          + base.address
+      }
+    }
+    return nil
+  }
+
+  /// Judges the self-tests and the faults of a log against these tables, unless it is of another boot.
+  ///
+  /// - Returns: why the log was refused; nil where it was taken.
+  package mutating func take(log: String, userRelease: String?) -> String? {
+    var log = log
+    if let own = self.log?.value, own != log {
+      let part = LogTimes(log).part(ofBootOf: LogTimes(own))
+      if let reason = part.contradiction { return reason }
+      log = part.text
+    }
+    let runs = SelfTestLog.parse(log)
+    let reported = FaultLog(log)
+    if let reason = refuses(runs) ?? refuses(reported) { return reason }
+    if self.log?.value != log { self.log = Fact(log, "--log") }
+    if facts.xen == nil, log.mentions("Hypervisor detected: Xen PV") {
+      facts.xen = Fact(true, "the log")
+    }
+    panic = reported.panic
+    faultsLeftOut = reported.leftOut
+    tasks = tasks(for: reported)
+    faults = reported.faults.map { judge($0) }
+    selfTests = SelfTestJudge.judge(runs, evidence: evidence(userRelease: userRelease))
+    return nil
+  }
+}

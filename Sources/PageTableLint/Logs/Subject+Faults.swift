@@ -1,0 +1,140 @@
+internal import KernelImages
+internal import MemoryImages
+internal import PageTables
+
+extension Subject {
+  /// Why a log's reports are of another boot than these tables; nil where nothing speaks against.
+  func refuses(_ log: FaultLog) -> String? {
+    guard !log.faults.isEmpty, let release = log.release, let mine = facts.release?.value,
+      release != mine
+    else { return nil }
+    return "the log is of release \(release), the tables of \(mine)"
+  }
+
+  /// The processes of the image where a report is of one's own address; else none.
+  func tasks(for log: FaultLog) -> [KernelProcess] {
+    let isWanted = log.faults.contains { fault in
+      fault.pid != nil && fault.address.map { $0 < mode.upperHalf } == true
+    }
+    return isWanted ? (try? image?.processes(nil)) ?? processes : []
+  }
+
+  /// Judges a report by the tables below one root, or its process' own.
+  package func judge(_ fault: Fault, in table: Table? = nil) -> FaultJudgement {
+    let table = table ?? kernel
+    let mode = table.space.mode
+    var judgement = FaultJudgement(fault)
+    if judgement.address == nil { judgement.address = fault.symbol.flatMap(address) }
+    guard let address = judgement.address else {
+      judgement.explanation = "unknown: the log does not tell the address"
+      return judgement
+    }
+    guard mode.isCanonical(address) || image != nil else { return unseen(judgement) }
+    if mode.isCanonical(address) {
+      let area = table.layout.area(of: address)
+      judgement.area = area.name
+      judgement.symbol = imageSymbol(at: address)
+    }
+    if fault.kind.isOfMapping {
+      judgement.explanation = state(of: address, in: table)
+      judgement.tableOwner = owner(of: address, in: table)
+      return judgement
+    }
+    guard let image, let root = table.root else { return unseen(judgement) }
+    if fault.kind == .badEntry {
+      judgeBadEntry(&judgement, address, image, root)
+      return judgement
+    }
+    let isProcess =
+      mode.isCanonical(address) && address < mode.upperHalf && table.name == "kernel"
+    if isProcess { judgement.process = fault.pid.flatMap { pid in tasks.first { $0.pid == pid } } }
+    let isUnknown = isProcess && judgement.process == nil
+    let walk = image.walk(address, root: judgement.process?.root ?? root)
+    if !isUnknown {
+      judgement.tableOwner = walk.steps.last.flatMap { image.owner(ofTable: $0.table) }
+    }
+    FaultJudge.judge(&judgement, walk, mode, isProcess: isUnknown)
+    return judgement
+  }
+
+  private func unseen(_ judgement: FaultJudgement) -> FaultJudgement {
+    var judgement = judgement
+    judgement.explanation = "unknown without a memory image"
+    return judgement
+  }
+
+  /// `bad pmd ADDRESS(VALUE)`: the address is that of the entry.
+  private func judgeBadEntry(
+    _ judgement: inout FaultJudgement, _ address: UInt64, _ image: KernelImage, _ root: UInt64
+  ) {
+    guard let entry = judgement.fault.entries.first else { return }
+    let what = "the \(entry.name) \(entry.value.entry) pointed to no table"
+    let size = mode.entrySize
+    // Since 4.15 %p prints a hash.
+    guard address >= mode.upperHalf, let physical = image.walk(address, root: root).physical,
+      let bytes = try? image.memory.read(at: physical, count: size)
+    else {
+      judgement.explanation = "\(what); where it lies is not known"
+      return
+    }
+    var now: UInt64 = 0
+    for byte in bytes.reversed() { now = now << 8 | UInt64(byte) }
+    judgement.entries = now == entry.value ? .same : .different
+    judgement.tableOwner = image.owner(ofTable: physical & ~4095)
+    judgement.explanation = "\(what); \(address.address) holds now \(now.entry)"
+  }
+
+  /// What an address is now, in words.
+  private func state(of address: UInt64, in table: Table) -> String {
+    let mode = table.space.mode
+    guard let run = table.space.run(at: address) else { return "not seen" }
+    guard run.isLeaf else { return run.kind == .unreadable ? "unknown now" : "not mapped now" }
+    let own = mode.names(run.flags, level: Int(run.level)).joined(separator: " ")
+    guard table.space.hasPhysical else { return "now \(own)" }
+    return "now \(own), effective"
+      + (run.effective & mode.user != 0 ? " user" : " kernel")
+      + (run.effective & mode.write != 0 ? " writable" : " read-only")
+      + (run.effective & mode.noExecute != 0 ? " no-execute" : " executable")
+  }
+
+  /// The address of `name+0x10/0x20`.
+  private func address(of place: String) -> UInt64? {
+    let parts = place.split(separator: "/")[0].split(separator: "+")
+    guard let name = parts.first, let start = symbols?[String(name)] else { return nil }
+    return parts.count < 2 ? start : UInt64(hexText: parts[1]).map { start &+ $0 }
+  }
+
+  /// What the log says of the mapping that a finding is about; the first line of each kind.
+  ///
+  /// What the kernel refused to make writable says something of findings of protection only.
+  func evidence(for finding: Finding) -> [String] {
+    var kinds: [Fault.Kind] = []
+    return faults.compactMap { judged in
+      guard judged.fault.kind.isOfMapping, !kinds.contains(judged.fault.kind),
+        finding.covers(judged),
+        judged.fault.kind != .protected || finding.rule.id.hasPrefix("PT0")
+      else { return nil }
+      kinds.append(judged.fault.kind)
+      return "the kernel's log names it: \(judged.fault.shortQuote)"
+    }
+  }
+}
+
+extension Finding {
+  /// Whether the range of a line of the log touches this one.
+  func covers(_ judged: FaultJudgement) -> Bool {
+    guard table == "kernel", start != end, let address = judged.address else { return false }
+    return address <= end &- 1 && judged.fault.last ?? address >= start
+  }
+}
+
+extension Linter.Report {
+  /// The reports of the log that are said: what a finding covers is its evidence, and what the
+  /// kernel refused to change is no complaint.
+  package var faults: [FaultJudgement] {
+    subject.faults.filter { judged in
+      judged.fault.kind != .protected
+        && !(judged.fault.kind.isOfMapping && findings.contains { $0.covers(judged) })
+    }
+  }
+}

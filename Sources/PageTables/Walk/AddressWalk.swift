@@ -1,0 +1,103 @@
+/// One level of the way from a root to an address.
+package struct WalkStep: Sendable, Equatable {
+  package let level: Int
+  /// The physical address of the table.
+  package let table: UInt64
+  package let index: Int
+  package let entry: UInt64
+  /// RW, US and NX as they act so far.
+  package let effective: UInt64
+}
+
+/// Where one address leads.
+package struct WalkResult: Sendable, Equatable {
+  package enum End: Sendable, Equatable {
+    /// Mapped: the physical address, and the bytes of the leaf.
+    case leaf(physical: UInt64, size: UInt64)
+    case notPresent
+    case reservedBits(UInt64)
+    case unreadable(UnreadableMemory)
+    case notCanonical
+  }
+
+  package var steps: [WalkStep]
+  package var end: End
+
+  /// The physical address of a mapped address.
+  package var physical: UInt64? {
+    if case .leaf(let physical, _) = end { physical } else { nil }
+  }
+}
+
+extension TableFormat {
+  /// Walks one address, level by level.
+  package func walk(_ address: UInt64, root: UInt64, memory: any PhysicalMemory) -> WalkResult {
+    var result = WalkResult(steps: [], end: .notCanonical)
+    guard isCanonical(address) else { return result }
+    var at = root
+    var effective = unrestricted
+    for level in levels.reversed() {
+      var table = emptyTable(level)
+      do {
+        try readTable(at: at, from: memory, into: &table)
+      } catch {
+        result.end = .unreadable(error)
+        return result
+      }
+      let index = Int((address >> UInt64(level.shift)) & UInt64(level.entries - 1))
+      let entry = table[index]
+      effective = self.effective(entry, at: level, below: effective)
+      result.steps.append(
+        WalkStep(level: level.number, table: at, index: index, entry: entry, effective: effective))
+      guard entry & present != 0 else {
+        result.end = .notPresent
+        return result
+      }
+      if level.number == 1 || (level.mayBeLeaf && entry & large != 0) {
+        let reserved = level.number == 1 ? 0 : entry & level.reservedInLeaf
+        result.end =
+          reserved != 0
+          ? .reservedBits(reserved)
+          : .leaf(
+            physical: (entry & level.leafAddress) | (address & (level.span - 1)), size: level.span)
+        return result
+      }
+      guard entry & level.reservedInTable == 0 else {
+        result.end = .reservedBits(entry & level.reservedInTable)
+        return result
+      }
+      at = entry & tableAddress
+    }
+    return result
+  }
+}
+
+extension TableFormat {
+  /// The first leaf between two addresses; nil where there is none, or none within 4096 tables.
+  package func firstLeaf(
+    from: UInt64, through: UInt64, root: UInt64, memory: any PhysicalMemory
+  ) -> (address: UInt64, physical: UInt64)? {
+    var tablesLeft = 4096
+    func search(_ table: UInt64, _ level: Level, _ base: UInt64)
+      -> (address: UInt64, physical: UInt64)?
+    {
+      var entries = emptyTable(level)
+      tablesLeft -= 1
+      guard tablesLeft >= 0,
+        (try? readTable(at: table, from: memory, into: &entries)) != nil
+      else { return nil }
+      for (index, entry) in entries.enumerated() where entry & present != 0 {
+        let start = canonical(base &+ UInt64(index) &* level.span)
+        guard start &+ (level.span &- 1) >= from, start <= through else { continue }
+        if level.number == 1 || (level.mayBeLeaf && entry & large != 0) {
+          return (address: start, physical: entry & level.leafAddress)
+        }
+        if let found = search(entry & tableAddress, self.level(level.number - 1), start) {
+          return found
+        }
+      }
+      return nil
+    }
+    return search(root, self.root, 0)
+  }
+}

@@ -1,0 +1,43 @@
+/// Physical memory as the walker sees it: one call for each page-table page.
+package protocol PhysicalMemory: Sendable {
+  /// Reads the page-table page at `address` into `table`: as many 8-byte words as it holds.
+  func readTable(at address: UInt64, into table: inout [UInt64]) throws(UnreadableMemory)
+  /// The `size` bytes at `address` where they lie in the memory of this program as they are; nil
+  /// where `readTable` must bring them. They live as long as this object.
+  func mapped(at address: UInt64, size: Int) throws(UnreadableMemory) -> UnsafeRawPointer?
+}
+
+extension PhysicalMemory {
+  package func mapped(
+    at address: UInt64, size: Int
+  ) throws(UnreadableMemory) -> UnsafeRawPointer? { nil }
+}
+
+/// Why a physical address could not be read.
+package enum UnreadableMemory: Error, Sendable, Equatable {
+  /// The address is no memory of the machine.
+  case outsideMemory
+  /// The machine has memory there, and the image does not hold it.
+  case notInImage
+}
+
+extension TableFormat {
+  /// A table's worth of zeros, for `readTable`.
+  package func emptyTable(_ level: Level) -> [UInt64] { Array(repeating: 0, count: level.entries) }
+
+  /// Reads the table at `address`, an element an entry.
+  package func readTable(
+    at address: UInt64, from memory: any PhysicalMemory, into entries: inout [UInt64]
+  ) throws(UnreadableMemory) {
+    guard entrySize == 4 else {
+      try memory.readTable(at: address, into: &entries)
+      return
+    }
+    var words = [UInt64](repeating: 0, count: entries.count / 2)
+    try memory.readTable(at: address, into: &words)
+    for (index, word) in words.enumerated() {
+      entries[2 * index] = word & 0xffff_ffff
+      entries[2 * index + 1] = word >> 32
+    }
+  }
+}
