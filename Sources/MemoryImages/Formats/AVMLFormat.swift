@@ -10,59 +10,82 @@ enum AVMLFormat {
   static func matches(_ file: MappedFile) -> Bool { file.bytes(at: 0, count: 4) == magic }
 
   static func read(_ file: MappedFile) throws(ImageError) -> AVMLImage {
-    var damage = file.damage
-    var ranges: [ClosedRange<UInt64>] = []
-    var blocks: [AVMLImage.Block] = []
-    var at = 0
-    outer: while at < file.size {
-      guard
-        let range = LiMEFormat.range(in: file, at: at, magic: magic, version: 2),
-        range.lowerBound > ranges.last?.upperBound ?? 0 || ranges.isEmpty
-      else {
-        damage.append("expected an AVML header (version 2) at \(UInt64(at).entry)")
-        break
-      }
-      ranges.append(range)
-      at += LiMEFormat.headerSize
-      var physical = range.lowerBound
-      while physical <= range.upperBound {
-        guard let head = file.bytes(at: UInt64(at), count: 4), let word = head.u32(at: 0),
-          Int(word >> 8) <= file.size - at - 4
-        else {
-          damage.append(
-            "the memory from \(physical.entry) to \(range.upperBound.entry) is cut off at "
-              + UInt64(file.size).entry)
-          break outer
-        }
-        let length = Int(word >> 8)
-        let kind = UInt8(truncatingIfNeeded: word)
-        if kind < 2 {
-          let block = AVMLImage.Block(
-            physical: physical, size: size(of: kind, file, at + 4, length), offset: at + 4,
-            length: length, isCompressed: kind == 0)
-          guard (1...65536).contains(block.size),
-            UInt64(block.size) - 1 <= range.upperBound - physical
-          else {
-            damage.append("the Snappy frame at \(UInt64(at).entry) is damaged")
-            break outer
-          }
-          blocks.append(block)
-          physical += UInt64(block.size)
-        } else if kind < 0x80 {
-          damage.append("a Snappy frame of unknown kind at \(UInt64(at).entry)")
-          break outer
-        }
-        at += 4 + length
-      }
-      // The length of the compressed stream, for readers that go backwards.
-      at += 8
-    }
-    guard !ranges.isEmpty else {
+    var contents = Contents(file: file)
+    while contents.position < file.size, contents.takeStretch() {}
+    guard !contents.ranges.isEmpty else {
       throw ImageError(
         file.path, offset: 0, "expected an AVML header of version 2",
         advice: "the file is damaged: copy it again, or convert it with avml-convert")
     }
-    return AVMLImage(file, ranges: ranges, blocks: blocks, damage: damage)
+    return AVMLImage(
+      file, ranges: contents.ranges, blocks: contents.blocks, damage: contents.damage)
+  }
+
+  /// What was found up to `position`.
+  private struct Contents {
+    let file: MappedFile
+    var position = 0
+    var damage: [String]
+    var ranges: [ClosedRange<UInt64>] = []
+    var blocks: [AVMLImage.Block] = []
+
+    init(file: MappedFile) {
+      self.file = file
+      damage = file.damage
+    }
+
+    /// Reads a header and the frames behind it; false where it is damaged.
+    mutating func takeStretch() -> Bool {
+      guard
+        let range = LiMEFormat.range(in: file, at: position, magic: magic, version: 2),
+        range.lowerBound > ranges.last?.upperBound ?? 0 || ranges.isEmpty
+      else {
+        damage.append("expected an AVML header (version 2) at \(UInt64(position).entry)")
+        return false
+      }
+      ranges.append(range)
+      position += LiMEFormat.headerSize
+      var physical = range.lowerBound
+      while physical <= range.upperBound {
+        guard takeFrame(&physical, in: range) else { return false }
+      }
+      // The length of the compressed stream, for readers that go backwards.
+      position += 8
+      return true
+    }
+
+    private mutating func takeFrame(
+      _ physical: inout UInt64, in range: ClosedRange<UInt64>
+    ) -> Bool {
+      guard let head = file.bytes(at: UInt64(position), count: 4), let word = head.u32(at: 0),
+        Int(word >> 8) <= file.size - position - 4
+      else {
+        damage.append(
+          "the memory from \(physical.entry) to \(range.upperBound.entry) is cut off at "
+            + UInt64(file.size).entry)
+        return false
+      }
+      let length = Int(word >> 8)
+      let kind = UInt8(truncatingIfNeeded: word)
+      if kind < 2 {
+        let block = AVMLImage.Block(
+          physical: physical, size: size(of: kind, file, position + 4, length),
+          offset: position + 4, length: length, isCompressed: kind == 0)
+        guard (1...65536).contains(block.size),
+          UInt64(block.size) - 1 <= range.upperBound - physical
+        else {
+          damage.append("the Snappy frame at \(UInt64(position).entry) is damaged")
+          return false
+        }
+        blocks.append(block)
+        physical += UInt64(block.size)
+      } else if kind < 0x80 {
+        damage.append("a Snappy frame of unknown kind at \(UInt64(position).entry)")
+        return false
+      }
+      position += 4 + length
+      return true
+    }
   }
 
   /// How many bytes a frame unpacks to; zero where it does not tell.
@@ -144,6 +167,16 @@ final class AVMLImage: MemoryImage {
       bytes += try unpacked(index)[start..<end]
     }
     return bytes
+  }
+
+  /// Visits what blocks hold: a header may claim far more.
+  func forEachPage(_ body: (_ address: UInt64, _ startsWith: ([UInt8]) -> Bool) -> Void) {
+    for block in blocks {
+      for address in stride(from: block.physical, to: block.physical + UInt64(block.size), by: 4096)
+      {
+        body(address) { wanted in (try? read(at: address, count: wanted.count)) == wanted }
+      }
+    }
   }
 
   func readTable(at address: UInt64, into table: inout [UInt64]) throws(UnreadableMemory) {

@@ -8,7 +8,6 @@ package enum ELFFormat {
   }
 
   static func read(_ file: MappedFile) throws(ImageError) -> SegmentImage {
-    var damage = file.damage
     guard elf_version(UInt32(EV_CURRENT)) != UInt32(EV_NONE),
       let elf = unsafe elf_begin(file.descriptor, ELF_C_READ_MMAP, nil)
     else {
@@ -16,19 +15,7 @@ package enum ELFFormat {
     }
     defer { _ = unsafe elf_end(elf) }
     var header = GElf_Ehdr()
-    guard unsafe elf_kind(elf) == ELF_K_ELF, unsafe gelf_getehdr(elf, &header) != nil,
-      header.e_type == UInt16(ET_CORE)
-    else {
-      throw ImageError(
-        file.path, offset: 0, "expected an ELF core",
-        advice: "give a memory image, not a program or a vmlinux")
-    }
-    guard let machine = Machine(rawValue: header.e_machine) else {
-      throw ImageError(
-        file.path, offset: 18, "an ELF core of an unknown machine (\(header.e_machine))",
-        advice: "give a memory image of a Linux kernel")
-    }
-    guard machine.isRead else { throw machine.refusal(of: file.path, offset: 18) }
+    let machine = try unsafe machine(of: elf, &header, path: file.path)
     var count = 0
     guard unsafe elf_getphdrnum(elf, &count) == 0, count > 0 else {
       if unsafe isXen(elf) {
@@ -40,20 +27,64 @@ package enum ELFFormat {
         file.path, offset: 32, "no program headers where the ELF header says they are",
         advice: "the file is cut off or damaged: copy it again")
     }
+    var contents = Contents(file: file)
     if header.e_flags & 1 != 0 {
-      damage.append("makedumpfile marked the dump as incomplete (e_flags bit 0)")
+      contents.damage.append("makedumpfile marked the dump as incomplete (e_flags bit 0)")
     }
-    var segments: [SegmentImage.Segment] = []
-    var placements: [Placement] = []
-    var notes: [ImageNote] = []
-    let size = UInt64(file.size)
     for index in 0..<count {
       var program = GElf_Phdr()
       guard let number = Int32(exactly: index), unsafe gelf_getphdr(elf, number, &program) != nil
       else {
-        damage.append("program header \(index) of \(count) cannot be read")
+        contents.damage.append("program header \(index) of \(count) cannot be read")
         break
       }
+      contents.take(program, index: index)
+    }
+    guard !contents.segments.isEmpty else {
+      throw ImageError(
+        file.path, "no memory in it (no PT_LOAD with a physical address)",
+        advice: "the file is damaged or no memory image: take the dump again")
+    }
+    return SegmentImage(
+      file, format: "elf-core", segments: contents.segments, notes: contents.notes,
+      damage: contents.damage, machine: machine, placements: contents.placements)
+  }
+
+  /// The machine whose memory it is.
+  private static func machine(
+    of elf: OpaquePointer, _ header: inout GElf_Ehdr, path: String
+  ) throws(ImageError) -> Machine {
+    guard unsafe elf_kind(elf) == ELF_K_ELF, unsafe gelf_getehdr(elf, &header) != nil,
+      header.e_type == UInt16(ET_CORE)
+    else {
+      throw ImageError(
+        path, offset: 0, "expected an ELF core",
+        advice: "give a memory image, not a program or a vmlinux")
+    }
+    guard let machine = Machine(rawValue: header.e_machine) else {
+      throw ImageError(
+        path, offset: 18, "an ELF core of an unknown machine (\(header.e_machine))",
+        advice: "give a memory image of a Linux kernel")
+    }
+    guard machine.isRead else { throw machine.refusal(of: path, offset: 18) }
+    return machine
+  }
+
+  /// What a file's program headers lead to.
+  private struct Contents {
+    let file: MappedFile
+    var damage: [String]
+    var segments: [SegmentImage.Segment] = []
+    var placements: [Placement] = []
+    var notes: [ImageNote] = []
+
+    init(file: MappedFile) {
+      self.file = file
+      damage = file.damage
+    }
+
+    mutating func take(_ program: GElf_Phdr, index: Int) {
+      let size = UInt64(file.size)
       let held = program.p_offset > size ? 0 : min(program.p_filesz, size - program.p_offset)
       if held < program.p_filesz {
         damage.append(
@@ -69,11 +100,11 @@ package enum ELFFormat {
       case UInt32(PT_LOAD):
         // Without a physical address (kcore's vmalloc), or past its end, it is no memory to us.
         let memory = max(program.p_memsz, program.p_filesz)
-        guard memory > 0, program.p_paddr != ~0 else { continue }
+        guard memory > 0, program.p_paddr != ~0 else { return }
         guard program.p_paddr <= 1 << 52, memory <= 1 << 52 else {
           damage.append(
             "program header \(index): no physical memory lies at \(program.p_paddr.entry)")
-          continue
+          return
         }
         placements.append(Placement(virtual: program.p_vaddr, physical: program.p_paddr))
         segments.append(
@@ -83,14 +114,6 @@ package enum ELFFormat {
       default: damage.append("program header \(index): unexpected type \(program.p_type)")
       }
     }
-    guard !segments.isEmpty else {
-      throw ImageError(
-        file.path, "no memory in it (no PT_LOAD with a physical address)",
-        advice: "the file is damaged or no memory image: take the dump again")
-    }
-    return SegmentImage(
-      file, format: "elf-core", segments: segments, notes: notes, damage: damage,
-      machine: machine, placements: placements)
   }
 
   /// Whether the file has a section that Xen's `xl dump-core` puts pages into.

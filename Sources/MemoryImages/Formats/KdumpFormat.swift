@@ -225,7 +225,7 @@ enum KdumpFormat {
     }
     guard status == KDUMP_OK else {
       let reason = unsafe String(cString: kdump_get_err(pointer))
-      unsafe kdump_free(pointer)
+      // Not freed: after a failed open libkdumpfile 0.5.1 may crash in kdump_free().
       throw ImageError(
         path, offset: 0, "libkdumpfile cannot read it: \(reason)",
         advice: "the file is damaged: copy it again, or take the dump again")

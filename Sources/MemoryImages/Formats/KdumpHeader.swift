@@ -47,36 +47,26 @@ struct KdumpHeader {
   }
 
   init(_ file: MappedFile) throws(ImageError) {
-    func failure(_ offset: UInt64, _ problem: String) -> ImageError {
-      ImageError(
-        file.path, offset: offset, problem,
-        advice: "the file is cut off or damaged: copy it again, or take the dump again")
-    }
     guard let head = file.bytes(at: 0, count: 480), let version = head.u32(at: 8) else {
-      throw failure(UInt64(file.size), "the kdump header ends here, expected 480 bytes")
+      throw Self.failure(
+        file, UInt64(file.size), "the kdump header ends here, expected 480 bytes")
     }
-    let name = String(decoding: head[272..<337].prefix { $0 != 0 }, as: UTF8.self)
-    machine = Self.machine(name)
-    guard name.isEmpty || machine != nil else {
-      throw ImageError(
-        file.path, offset: 272, "expected a dump of Linux, and its machine is \(name)",
-        advice: "give a dump of a Linux kernel")
-    }
-    if let machine, !machine.isRead { throw machine.refusal(of: file.path, offset: 272) }
+    machine = try Self.machine(of: head, file)
     let narrow = machine == .i386
     // 12 bytes of the time and its alignment are what the layouts differ in.
     let fields = narrow ? 412 : 424
     func field(_ index: Int) -> UInt64 { UInt64(head.u32(at: fields + 4 * index) ?? 0) }
     guard (1...6).contains(version) else {
-      throw failure(8, "kdump header version \(version), expected 1 to 6")
+      throw Self.failure(file, 8, "kdump header version \(version), expected 1 to 6")
     }
     guard field(1) == Self.pageSize else {
-      throw failure(UInt64(fields + 4), "pages of \(field(1)) bytes, expected 4096")
+      throw Self.failure(
+        file, UInt64(fields + 4), "pages of \(field(1)) bytes, expected 4096")
     }
     let subBlocks = field(2)
     let bitmapBlocks = field(3)
     guard subBlocks > 0, let sub = file.bytes(at: Self.pageSize, count: 104) else {
-      throw failure(Self.pageSize, "no kdump sub header, expected 104 bytes")
+      throw Self.failure(file, Self.pageSize, "no kdump sub header, expected 104 bytes")
     }
     func number(_ wide: Int, _ narrowAt: Int, wideSize: Int = 8, narrowSize: Int = 8) -> UInt64 {
       (narrow
@@ -95,25 +85,75 @@ struct KdumpHeader {
     let bitmapSize = bitmapBlocks / 2 * Self.pageSize
     keptBitmap = memoryBitmap + bitmapSize
     descriptors = memoryBitmap + bitmapBlocks * Self.pageSize
-    guard count > 0, count <= Self.mostPages, count <= bitmapSize * 8 else {
-      throw failure(
-        UInt64(fields + 16), "\(count) pages, and bitmaps of \(bitmapSize * 8) pages each")
+    pageCount = count
+    pages = isPart && start <= end ? start..<end : 0..<count
+    identity = Self.identity(head, fields, dumpLevel, count, notes, file)
+    try check(file, bitmapPages: bitmapSize * 8, part: (start, end), fields: fields)
+  }
+
+  /// Holds the header against the file.
+  private func check(
+    _ file: MappedFile, bitmapPages: UInt64, part: (start: UInt64, end: UInt64), fields: Int
+  ) throws(ImageError) {
+    guard pageCount > 0, pageCount <= Self.mostPages, pageCount <= bitmapPages else {
+      throw Self.failure(
+        file, UInt64(fields + 16), "\(pageCount) pages, and bitmaps of \(bitmapPages) pages each")
     }
     guard descriptors <= UInt64(file.size) else {
-      throw failure(
-        UInt64(file.size), "the file ends within its page bitmaps, expected at \(keptBitmap.entry)")
+      throw Self.failure(
+        file, UInt64(file.size),
+        "the file ends within its page bitmaps, expected at \(keptBitmap.entry)")
     }
-    guard !isPart || start <= end && end <= count else {
-      throw failure(Self.pageSize + 16, "a part from page \(start) to \(end) of \(count)")
+    guard !isPart || part.start <= part.end && part.end <= pageCount else {
+      throw Self.failure(
+        file, Self.pageSize + 16, "a part from page \(part.start) to \(part.end) of \(pageCount)")
     }
-    pageCount = count
-    pages = isPart ? start..<end : 0..<count
+    guard notes.size <= Self.mostNotes, Self.isHeld(notes, by: file) else {
+      throw Self.failure(
+        file, Self.pageSize + 48,
+        "notes of \(notes.size) bytes at \(notes.offset.entry), and the file has \(file.size)")
+    }
+  }
+
+  /// More than any machine's notes have.
+  private static let mostNotes: UInt64 = 64 << 20
+
+  private static func isHeld(_ place: (offset: UInt64, size: UInt64), by file: MappedFile) -> Bool {
+    let size = UInt64(file.size)
+    return place.size == 0 || place.offset <= size && place.size <= size - place.offset
+  }
+
+  private static func failure(_ file: MappedFile, _ offset: UInt64, _ problem: String) -> ImageError
+  {
+    ImageError(
+      file.path, offset: offset, problem,
+      advice: "the file is cut off or damaged: copy it again, or take the dump again")
+  }
+
+  private static func machine(
+    of head: [UInt8], _ file: MappedFile
+  ) throws(ImageError) -> Machine? {
+    let name = String(decoding: head[272..<337].prefix { $0 != 0 }, as: UTF8.self)
+    let machine = machine(name)
+    guard name.isEmpty || machine != nil else {
+      throw ImageError(
+        file.path, offset: 272, "expected a dump of Linux, and its machine is \(name)",
+        advice: "give a dump of a Linux kernel")
+    }
+    if let machine, !machine.isRead { throw machine.refusal(of: file.path, offset: 272) }
+    return machine
+  }
+
+  private static func identity(
+    _ head: [UInt8], _ fields: Int, _ dumpLevel: UInt32, _ count: UInt64,
+    _ notes: (offset: UInt64, size: UInt64), _ file: MappedFile
+  ) -> [UInt8] {
     var identity = Array(head[8..<402]) + Array(head[(fields + 4)..<(fields + 20)])
     identity.append(UInt64(dumpLevel), size: 4)
     identity.append(count, size: 8)
-    if notes.size <= 64 << 20, let bytes = file.bytes(at: notes.offset, count: Int(notes.size)) {
+    if notes.size <= mostNotes, let bytes = file.bytes(at: notes.offset, count: Int(notes.size)) {
       identity += bytes
     }
-    self.identity = identity
+    return identity
   }
 }
