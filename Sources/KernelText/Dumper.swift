@@ -81,7 +81,7 @@ extension KernelText {
         effective: 0)
       if dialect.breaksOnEffective, run.kind != .hole {
         note.effective =
-          run.effective == Run.staleEffective
+          run.isStale
           ? staleEffective : run.effective & mode.dumpedEffective
       }
       if run.level == 1 { staleEffective = note.effective }

@@ -199,6 +199,6 @@ extension KernelText {
 
   /// The bits that a line tells: those of its columns, and that an entry is present.
   static func shownFlags(_ mode: TableFormat) -> UInt64 {
-    mode.flags.filter(\.printed).reduce(mode.present) { $0 | $1.mask } & ~(1 << 12)
+    mode.attributes.filter(\.printed).reduce(mode.present) { $0 | $1.mask } & ~(1 << 12)
   }
 }

@@ -58,7 +58,7 @@ extension KernelText {
       out.append(0x20)
     }
     let isPAT = flags & (level == 1 ? 1 << 7 : 1 << 12) != 0
-    for flag in space.mode.flags where flag.printed {
+    for flag in space.mode.attributes where flag.printed {
       switch flag.set {
       case "PAT":
         // One column whatever the level.

@@ -82,11 +82,10 @@ struct Walk: ParsableCommand {
     print(mode.text(address))
     let result = image.walk(address, root: root)
     for step in result.steps {
-      let isLeaf = step.level == 1 || step.entry & mode.large != 0
-      let flags =
-        isLeaf
-        ? step.entry & ~mode.level(step.level).leafAddress : step.entry & ~mode.tableAddress
-      let names = mode.names(flags, level: step.level).joined(separator: " ")
+      let names = mode.names(
+        mode.flags(of: step.entry, level: step.level), level: step.level,
+        of: mode.classify(step.entry, level: step.level)
+      ).joined(separator: " ")
       let owner = image.owner(ofTable: step.table).map { "  in \($0)" } ?? ""
       print(
         "  \(mode.level(step.level).name)[\(step.index)] \(step.table.entry): \(step.entry.entry)"
@@ -94,12 +93,12 @@ struct Walk: ParsableCommand {
     }
     switch result.end {
     case .leaf(let physical, let size):
-      let effective = result.steps.last?.effective ?? 0
+      let access = result.steps.last?.access ?? []
       print(
         "  -> \(physical.entry), a page of \(size.readableSize), effective:"
-          + (effective & mode.user != 0 ? " user" : " kernel")
-          + (effective & mode.write != 0 ? " writable" : " read-only")
-          + (effective & mode.noExecute != 0 ? " no-execute" : " executable"))
+          + (access.isUser ? " user" : " kernel")
+          + (access.isWritable ? " writable" : " read-only")
+          + (access.isExecutable ? " executable" : " no-execute"))
     case .notPresent: print("  -> not present")
     case .reservedBits(let bits): print("  -> faults: reserved bits \(bits.entry)")
     case .unreadable(let reason):

@@ -167,14 +167,14 @@ private struct DeclaredMemory: PhysicalMemory {
       let tables = patchwork(&random)
       let mode = TableFormat.x86_64
       var runs: [Run] = []
-      func walk(_ table: UInt64, _ level: TableFormat.Level, _ base: UInt64, _ above: UInt64) {
+      func walk(_ table: UInt64, _ level: TableFormat.Level, _ base: UInt64, _ above: Access) {
         for index in 0..<512 {
           let entry = tables[table]?[index] ?? 0
           let start = mode.canonical(base &+ UInt64(index) &* level.span)
-          let effective = mode.effective(entry, at: level, below: above)
+          let access = mode.access(entry, at: level, below: above)
           let isLeaf = level.number == 1 || entry & mode.large != 0
           if entry & mode.present != 0, !isLeaf {
-            walk(entry & mode.tableAddress, mode.level(level.number - 1), start, effective)
+            walk(entry & mode.tableAddress, mode.level(level.number - 1), start, access)
             continue
           }
           let isHole = entry == 0
@@ -184,12 +184,12 @@ private struct DeclaredMemory: PhysicalMemory {
               kind: isHole ? .hole : entry & mode.present == 0 ? .notPresent : .leaf,
               level: level.number,
               flags: isHole ? 0 : entry & ~mode.tableAddress | entry & mode.invertedFrame,
-              effective: isHole ? 0 : effective,
+              access: isHole ? [] : access,
               physical: entry & mode.present == 0 ? nil : entry & mode.tableAddress),
             to: &runs, mode: mode)
         }
       }
-      walk(0x1000, mode.root, 0, mode.unrestricted)
+      walk(0x1000, mode.root, 0, .all)
       let space = self.walk(tables)
       #expect(space.runs == runs)
       #expect(space.pointers.count == Array(space.pointers).count)

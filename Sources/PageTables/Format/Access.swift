@@ -10,6 +10,7 @@ package struct Access: OptionSet, Sendable, Hashable {
   package static let executeInKernel = Access(rawValue: 1 << 2)
   /// User mode may run code there.
   package static let executeInUser = Access(rawValue: 1 << 3)
+  package static let all: Access = [.write, .user, .executeInKernel, .executeInUser]
 
   package var isWritable: Bool { contains(.write) }
   package var isUser: Bool { contains(.user) }

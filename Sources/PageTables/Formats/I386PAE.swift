@@ -6,22 +6,19 @@ extension TableFormat {
   package static let i386PAE = TableFormat(
     name: "i386 PAE",
     levels: [
-      Level(
-        number: 1, name: "pte", holeName: "pte", shift: 12, entries: 512, mayBeLeaf: true,
-        reservedInTable: 0, reservedInLeaf: 0, leafAddress: frame, grants: 0),
-      Level(
-        number: 2, name: "pmd", holeName: "pmd", shift: 21, entries: 512, mayBeLeaf: true,
-        reservedInTable: 0, reservedInLeaf: 0x001f_e000, leafAddress: frame & ~0x001f_ffff,
-        grants: 0),
+      x86Level(1, "pte", shift: 12, entries: 512, something: something, frame: frame),
+      x86Level(
+        2, "pmd", shift: 21, entries: 512, something: something, reservedInLeaf: 0x001f_e000,
+        frame: frame),
       // RW, US, D, PSE, G and the high bits; A is set by some processors.
-      Level(
-        number: 3, name: "pgd", holeName: "pgd", shift: 30, entries: 4, mayBeLeaf: false,
-        reservedInTable: 0xfff0_0000_0000_01c6, reservedInLeaf: 0, leafAddress: frame,
-        grants: 1 << 1 | 1 << 2),
+      x86Level(
+        3, "pgd", shift: 30, entries: 4, mayBeLeaf: false, something: something,
+        reservedInTable: 0xfff0_0000_0000_01c6, frame: frame, grants: 1 << 1 | 1 << 2),
     ],
-    flags: x86Flags, present: 1, large: 1 << 7, write: 1 << 1, user: 1 << 2, global: 1 << 8,
-    noExecute: 1 << 63, tableAddress: frame, entrySize: 8, upperHalf: 0xc000_0000,
-    noneMask: 0xffff_ff9f, dumpedEffective: 1 << 63)
+    attributes: x86Attributes, tableField: AddressField(frame), entrySize: 8, rootAlignment: 32,
+    halves: .whole(bits: 32), upperHalf: 0xc000_0000, dumpedEffective: 1 << 63,
+    invertedFrame: 1 << 51)
 
   private static let frame: UInt64 = 0x000f_ffff_ffff_f000
+  private static let something: UInt64 = 0xffff_ff9f
 }

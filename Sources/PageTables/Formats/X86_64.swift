@@ -14,11 +14,9 @@ extension TableFormat {
       _ number: Int, _ name: String, shift: Int, mayBeLeaf: Bool = true, reserved: UInt64 = 0,
       reservedInTable: UInt64 = 0
     ) -> Level {
-      let span: UInt64 = 1 << UInt64(shift)
-      return Level(
-        number: number, name: name, holeName: name, shift: shift, entries: 512,
-        mayBeLeaf: mayBeLeaf, reservedInTable: reservedInTable, reservedInLeaf: reserved,
-        leafAddress: mayBeLeaf ? frame & ~(span - 1) : frame, grants: 0)
+      x86Level(
+        number, name, shift: shift, entries: 512, mayBeLeaf: mayBeLeaf, something: ~0x60,
+        reservedInTable: reservedInTable, reservedInLeaf: reserved, frame: frame)
     }
     let all = [
       level(1, "pte", shift: 12),
@@ -30,9 +28,9 @@ extension TableFormat {
       level(5, "pgd", shift: 48, mayBeLeaf: false, reserved: pse, reservedInTable: pse),
     ]
     return TableFormat(
-      name: "x86-64 \(count)-level", levels: Array(all.prefix(count)), flags: x86Flags,
-      present: 1, large: pse, write: 1 << 1, user: 1 << 2, global: 1 << 8, noExecute: 1 << 63,
-      tableAddress: frame, entrySize: 8, upperHalf: ~0 << UInt64(count == 5 ? 56 : 47),
-      noneMask: ~0x60, dumpedEffective: 1 << 1 | 1 << 2 | 1 << 63)
+      name: "x86-64 \(count)-level", levels: Array(all.prefix(count)), attributes: x86Attributes,
+      tableField: AddressField(frame), entrySize: 8, rootAlignment: 4096,
+      halves: .ends(bits: count == 5 ? 56 : 47), dumpedEffective: 1 << 1 | 1 << 2 | 1 << 63,
+      invertedFrame: 1 << 51)
   }
 }

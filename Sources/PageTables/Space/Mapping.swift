@@ -33,9 +33,8 @@ extension AddressSpace {
     let level = Int(run.level)
     return Mapping(
       start: run.start, last: run.last, pageSize: mode.level(level).span, physical: run.physical,
-      isWritable: run.effective & mode.write != 0,
-      isExecutable: run.effective & mode.noExecute == 0,
-      isUser: run.effective & mode.user != 0, isGlobal: run.flags & mode.global != 0,
+      isWritable: run.access.isWritable, isExecutable: run.access.isExecutable,
+      isUser: run.access.isUser, isGlobal: run.flags & mode.global != 0,
       flags: mode.names(run.flags, level: level))
   }
 }

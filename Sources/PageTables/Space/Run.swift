@@ -22,29 +22,26 @@ package struct Run: Sendable, Equatable {
   // 51 of the physical address, whose lower bits are those of `start`.
   @usableFromInline var frameLow: UInt32 = 0
   @usableFromInline var frameHigh: UInt8 = 0
-  /// `effective`, turned so that RW is bit 2, US bit 3 and NX bit 0.
-  @usableFromInline var allowed: UInt8 = 0
+  /// What may be done with the memory, after all upper levels; nothing of a hole.
+  package var access: Access
   package var kind: Kind
-  /// The level in bits 0 to 2, then `repeats` and whether there is a physical address.
+  /// The level in bits 0 to 2, then `repeats`, whether there is a physical address, and `isStale`.
   @usableFromInline var details: UInt8 = 0
   @inlinable static var repeating: UInt8 { 1 << 3 }
   @inlinable static var physicalKnown: UInt8 { 1 << 4 }
-
-  /// What `effective` holds where the kernel's dumper did not look at it, but reuses what the last
-  /// page had (`note_kasan_page_table`, mm/ptdump.c, 6.12).
-  @inlinable package static var staleEffective: UInt64 { ~0 }
+  @inlinable static var stale: UInt8 { 1 << 5 }
 
   @inlinable package init(
-    start: UInt64, last: UInt64, kind: Kind, level: Int, flags: UInt64 = 0, effective: UInt64 = 0,
+    start: UInt64, last: UInt64, kind: Kind, level: Int, flags: UInt64 = 0, access: Access = [],
     physical: UInt64? = nil, repeats: Bool = false
   ) {
     self.start = start
     self.last = last
     self.kind = kind
     self.flags = flags
+    self.access = access
     self.level = UInt8(truncatingIfNeeded: level)
     self.repeats = repeats
-    self.effective = effective
     self.physical = physical
   }
 
@@ -60,25 +57,12 @@ package struct Run: Sendable, Equatable {
     set { details = newValue ? details | Self.repeating : details & ~Self.repeating }
   }
 
-  /// RW, US and NX as they act after all upper levels.
-  @inlinable package var effective: UInt64 {
-    get {
-      allowed == 0xff ? Self.staleEffective : UInt64(allowed & 0xfe) >> 1 | UInt64(allowed) << 63
-    }
-    set { allowed = UInt8(truncatingIfNeeded: newValue << 1 | newValue >> 63) }
-  }
-
-  /// What may be done with the memory, after all upper levels.
-  @inlinable package var access: Access {
-    var access: Access = []
-    if allowed & 1 << 2 != 0 { access.insert(.write) }
-    if allowed & 1 << 3 != 0 { access.insert(.user) }
-    // One bit forbids execution, whoever tries.
-    if allowed & 1 == 0 {
-      access.insert(.executeInKernel)
-      if allowed & 1 << 3 != 0 { access.insert(.executeInUser) }
-    }
-    return access
+  /// Whether the kernel's dumper does not look at the access, but reuses what the last page had.
+  ///
+  /// Source: `note_kasan_page_table`, mm/ptdump.c, 6.12.
+  @inlinable package var isStale: Bool {
+    get { details & Self.stale != 0 }
+    set { details = newValue ? details | Self.stale : details & ~Self.stale }
   }
 
   /// The first byte's physical address; nil in text dumps, holes and unreadable ranges.
@@ -147,7 +131,7 @@ package struct Run: Sendable, Equatable {
   /// Whether `next` goes on where the run ends, with the same attributes.
   private func isLike(_ next: Run) -> Bool {
     last &+ 1 == next.start && flags == next.flags && kind == next.kind && level == next.level
-      && allowed == next.allowed
+      && access == next.access && isStale == next.isStale
   }
 
   private func absorbs(_ next: Run, span: UInt64) -> Bool {

@@ -5,8 +5,10 @@ package struct WalkStep: Sendable, Equatable {
   package let table: UInt64
   package let index: Int
   package let entry: UInt64
-  /// RW, US and NX as they act so far.
-  package let effective: UInt64
+  /// What this entry and those above allow.
+  package let access: Access
+  /// The same in x86's bits.
+  package var effective: UInt64 { access.x86 }
 }
 
 /// Where one address leads.
@@ -35,7 +37,7 @@ extension TableFormat {
     var result = WalkResult(steps: [], end: .notCanonical)
     guard isCanonical(address) else { return result }
     var at = root
-    var effective = unrestricted
+    var access = Access.all
     for level in levels.reversed() {
       var table = emptyTable(level)
       do {
@@ -46,27 +48,29 @@ extension TableFormat {
       }
       let index = Int((address >> UInt64(level.shift)) & UInt64(level.entries - 1))
       let entry = table[index]
-      effective = self.effective(entry, at: level, below: effective)
+      access = self.access(entry, at: level, below: access)
       result.steps.append(
-        WalkStep(level: level.number, table: at, index: index, entry: entry, effective: effective))
-      guard entry & present != 0 else {
+        WalkStep(level: level.number, table: at, index: index, entry: entry, access: access))
+      switch level.classify(entry) {
+      case .invalid:
         result.end = .notPresent
         return result
-      }
-      if level.number == 1 || (level.mayBeLeaf && entry & large != 0) {
-        let reserved = level.number == 1 ? 0 : entry & level.reservedInLeaf
+      case .leaf:
+        let reserved = entry & level.reservedInLeaf
         result.end =
           reserved != 0
           ? .reservedBits(reserved)
           : .leaf(
-            physical: (entry & level.leafAddress) | (address & (level.span - 1)), size: level.span)
+            physical: level.leafField.address(in: entry) | (address & (level.span - 1)),
+            size: level.span)
         return result
+      case .table:
+        guard entry & level.reservedInTable == 0 else {
+          result.end = .reservedBits(entry & level.reservedInTable)
+          return result
+        }
+        at = tableField.address(in: entry)
       }
-      guard entry & level.reservedInTable == 0 else {
-        result.end = .reservedBits(entry & level.reservedInTable)
-        return result
-      }
-      at = entry & tableAddress
     }
     return result
   }
@@ -86,18 +90,18 @@ extension TableFormat {
       guard tablesLeft >= 0,
         (try? readTable(at: table, from: memory, into: &entries)) != nil
       else { return nil }
-      for (index, entry) in entries.enumerated() where entry & present != 0 {
+      for (index, entry) in entries.enumerated() {
+        let kind = level.classify(entry)
         let start = canonical(base &+ UInt64(index) &* level.span)
-        guard start &+ (level.span &- 1) >= from, start <= through else { continue }
-        if level.number == 1 || (level.mayBeLeaf && entry & large != 0) {
-          return (address: start, physical: entry & level.leafAddress)
+        guard kind != .invalid, start &+ (level.span &- 1) >= from, start <= through else {
+          continue
         }
-        if let found = search(entry & tableAddress, self.level(level.number - 1), start) {
-          return found
-        }
+        if kind == .leaf { return (address: start, physical: level.leafField.address(in: entry)) }
+        let next = tableField.address(in: entry)
+        if let found = search(next, self.level(level.number - 1), start) { return found }
       }
       return nil
     }
-    return search(root, self.root, 0)
+    return search(root, self.root, hasOneRoot || halves.count == 1 ? 0 : from & ~indexedBits)
   }
 }

@@ -21,14 +21,14 @@ package struct Walker {
   private struct TableKey: Hashable {
     let address: UInt64
     let level: Int
-    let inherited: UInt64
+    let inherited: Access
   }
 
   /// A pmd table and what the walk knows when it first comes to it.
   private struct Subtree: Sendable, Equatable {
     let table: UInt64
     let base: UInt64
-    let inherited: UInt64
+    let inherited: Access
     let pointer: UInt64?
     let path: [UInt64]
 
@@ -151,7 +151,7 @@ package struct Walker {
 
   private mutating func walkTable(at root: UInt64) {
     walkTable(
-      at: root, level: mode.levels.count, base: 0, inherited: mode.unrestricted, pointer: nil)
+      at: root, level: mode.levels.count, base: 0, inherited: .all, pointer: nil)
   }
 
   /// - Returns: nil where spliced tables make more of it than its own can: the walk over all subtrees
@@ -219,7 +219,7 @@ package struct Walker {
   }
 
   private mutating func walkTable(
-    at address: UInt64, level number: Int, base: UInt64, inherited: UInt64, pointer: UInt64?
+    at address: UInt64, level number: Int, base: UInt64, inherited: Access, pointer: UInt64?
   ) {
     let key = TableKey(address: address, level: number, inherited: inherited)
     let isNew = seen[number].insert(address)
@@ -277,7 +277,7 @@ package struct Walker {
   }
 
   private mutating func readTable(
-    at address: UInt64, level number: Int, base: UInt64, inherited: UInt64, pointer: UInt64?,
+    at address: UInt64, level number: Int, base: UInt64, inherited: Access, pointer: UInt64?,
     isNew: Bool
   ) {
     let level = mode.level(number)
@@ -312,26 +312,26 @@ package struct Walker {
 
   /// Reads a table of the lowest level: pages, holes and remnants.
   private mutating func scanLeaves(
-    _ entries: TableEntries, level: TableFormat.Level, base: UInt64, inherited: UInt64
+    _ entries: TableEntries, level: TableFormat.Level, base: UInt64, inherited: Access
   ) {
     var index = 0
     while unsafe index < entries.count {
       let entry = unsafe entries[index]
       unsafe index =
-        entry & mode.present != 0
-        ? appendLeaf(entries, index, entries.count, level, base, inherited)
-        : appendNotPresent(entries, index, entries.count, level, base, inherited)
+        level.classify(entry) == .invalid
+        ? appendNotPresent(entries, index, entries.count, level, base, inherited)
+        : appendLeaf(entries, index, entries.count, level, base, inherited)
     }
   }
 
   /// Reads a table of an upper level, and what lies below it.
   private mutating func scan(
     _ entries: TableEntries, of table: UInt64, level: TableFormat.Level, base: UInt64,
-    inherited: UInt64
+    inherited: Access
   ) {
     // Between the two halves of a sign-extended space lies what no entry can map.
-    let half =
-      level.number == mode.levels.count && mode.addressBits > 32 ? level.entries / 2 : 0
+    let half = level.number == mode.levels.count ? mode.boundary : 0
+    let lowest = mode.level(1)
     var index = 0
     while index < level.entries {
       let start = base &+ UInt64(index) &* level.span
@@ -339,12 +339,13 @@ package struct Walker {
       if end != 0, here >= end, level.number == mode.levels.count { break }
       let bound = index < half ? half : level.entries
       let entry = unsafe entries[index]
-      if entry & mode.present == 0 {
+      let kind = level.classify(entry)
+      if kind == .invalid {
         index = unsafe appendNotPresent(entries, index, bound, level, base, inherited)
         holdToBudget(1, start, level.span, level.number)
         continue
       }
-      if level.mayBeLeaf, entry & mode.large != 0 {
+      if kind == .leaf {
         let reserved = entry & level.reservedInLeaf
         if reserved != 0 {
           note(
@@ -364,13 +365,15 @@ package struct Walker {
             .reservedBits(reserved), address: here, size: level.span, level: level.number,
             entry: entry))
         appendUnreadable(start, size: level.span, level: level.number)
-      } else if let shadow, shadow.tables[level.number - 1] == entry & mode.tableAddress {
-        append(
-          Run(
-            start: here, last: here &+ (level.span &- 1), kind: .leaf, level: 1,
-            flags: shadow.entry & ~mode.tableAddress, effective: Run.staleEffective,
-            physical: shadow.entry & mode.tableAddress, repeats: true))
-      } else if path.contains(entry & mode.tableAddress) {
+      } else if let shadow, shadow.tables[level.number - 1] == mode.tableField.address(in: entry) {
+        var run = Run(
+          start: here, last: here &+ (level.span &- 1), kind: .leaf, level: 1,
+          flags: shadow.entry & ~lowest.leafField.mask,
+          access: lowest.leafRights.access(shadow.entry),
+          physical: lowest.leafField.address(in: shadow.entry), repeats: true)
+        run.isStale = true
+        append(run)
+      } else if path.contains(mode.tableField.address(in: entry)) {
         note(
           Anomaly(
             .tableCycle, address: here, size: level.span, level: level.number, entry: entry))
@@ -383,8 +386,8 @@ package struct Walker {
             TablePointer(address: here, parent: table, entry: entry, level: level))
         }
         walkTable(
-          at: entry & mode.tableAddress, level: level.number - 1, base: start,
-          inherited: mode.effective(entry, at: level, below: inherited), pointer: entry)
+          at: mode.tableField.address(in: entry), level: level.number - 1, base: start,
+          inherited: inherited.intersection(level.tableRights.access(entry)), pointer: entry)
       }
     }
   }
@@ -394,17 +397,18 @@ package struct Walker {
   /// - Returns: the index behind them.
   @inline(__always) private mutating func appendLeaf(
     _ entries: TableEntries, _ index: Int, _ bound: Int, _ level: TableFormat.Level, _ base: UInt64,
-    _ inherited: UInt64
+    _ inherited: Access
   ) -> Int {
     let entry = unsafe entries[index]
-    let next = unsafe entries.end(from: index, before: bound, step: level.span)
+    let next = unsafe entries.end(
+      from: index, before: bound, step: level.leafField.step(level.span))
     append(
       Run(
         start: mode.canonical(base &+ UInt64(index) &* level.span),
         last: lastAddress(base, next, level), kind: .leaf, level: level.number,
-        flags: entry & ~level.leafAddress,
-        effective: mode.effective(entry, at: level, below: inherited),
-        physical: entry & level.leafAddress))
+        flags: entry & ~level.leafField.mask,
+        access: inherited.intersection(level.leafRights.access(entry)),
+        physical: level.leafField.address(in: entry)))
     return next
   }
 
@@ -414,18 +418,16 @@ package struct Walker {
   /// - Returns: the index behind them.
   @inline(__always) private mutating func appendNotPresent(
     _ entries: TableEntries, _ index: Int, _ bound: Int, _ level: TableFormat.Level, _ base: UInt64,
-    _ inherited: UInt64
+    _ inherited: Access
   ) -> Int {
     let entry = unsafe entries[index]
-    let something = level.number == 1 ? ~0 : mode.noneMask
-    let isHole = entry & something == 0
-    let flagMask = ~mode.tableAddress | mode.invertedFrame
+    let isHole = level.hole.matches(entry)
+    let flagMask = ~mode.tableField.mask | mode.invertedFrame
     let flags = isHole ? 0 : entry & flagMask
-    var next =
-      entry == 0 ? unsafe entries.end(from: index, before: bound, step: 0) : index + 1
+    var next = isHole ? unsafe entries.end(from: index, before: bound, step: 0) : index + 1
     while next < bound {
       let other = unsafe entries[next]
-      guard other & mode.present == 0, (other & something == 0) == isHole,
+      guard level.classify(other) == .invalid, level.hole.matches(other) == isHole,
         isHole || other & flagMask == flags
       else { break }
       next += 1
@@ -435,7 +437,7 @@ package struct Walker {
         start: mode.canonical(base &+ UInt64(index) &* level.span),
         last: lastAddress(base, next, level), kind: isHole ? .hole : .notPresent,
         level: level.number, flags: flags,
-        effective: isHole ? 0 : mode.effective(entry, at: level, below: inherited)))
+        access: isHole ? [] : inherited.intersection(level.leafRights.access(entry))))
     return next
   }
 
