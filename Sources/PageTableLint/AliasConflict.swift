@@ -15,7 +15,7 @@ extension Rule {
     let lowest: UInt64 = 1 << 20
     return subject.tables.map { table in
       var found: [AliasConflict] = []
-      for run in table.space.runs
+      for run in table.runs
       where run.isLeaf && run.start >= table.space.mode.upperHalf {
         let kind = table.layout.area(of: run.start).kind
         guard kind != .directMap, kind != .espfix, let physical = run.physical,
@@ -41,7 +41,7 @@ extension Rule {
       var lines = evidence(runs, subject, table)
       if let first = runs.first, let physical = first.physical,
         let base = subject.facts.directMap?.value,
-        let direct = subject.kernel.space.run(at: base &+ physical)
+        let direct = subject.kernel.run(at: base &+ physical)
       {
         let mode = table.space.mode
         lines.insert(

@@ -37,21 +37,25 @@ package struct Linter {
     var findings: [Finding] = []
     var skipped: [(rule: Rule, reason: String)] = []
     func run(_ rule: Rule, on subject: Subject) {
-      if let reason = rule.needs.lazy.compactMap({ $0.missing(in: subject) }).first {
+      if let reason = rule.missing(in: subject) {
         skipped.append((rule: rule, reason: reason))
-      } else {
-        findings += rule.check(rule, subject)
+        return
       }
+      looks.forget()
+      let found = rule.check(rule, subject)
+      if found.isEmpty, !looks.any { skipped.append((rule: rule, reason: Rule.sawNothing)) }
+      findings += found
     }
     // What exceptions are good for shows when all else is said.
-    let first = rules.filter { !$0.needs.contains(.exceptions) }
-    var judged = subject.withoutIncidental
+    let first = rules.filter { !$0.judgesExceptions }
+    let looks = Looks()
+    var judged = subject.withoutIncidental.watched(by: looks)
     for rule in first { run(rule, on: judged) }
     findings = withoutConsequences(findings).configured(in: subject)
     judged.unusedExceptions = subject.unusedExceptions(
       after: findings, of: Set(first.map(\.id)).subtracting(skipped.map(\.rule.id)))
     let told = findings.count
-    for rule in rules where rule.needs.contains(.exceptions) { run(rule, on: judged) }
+    for rule in rules where rule.judgesExceptions { run(rule, on: judged) }
     findings = findings.prefix(told) + Array(findings.dropFirst(told)).configured(in: subject)
     for index in findings.indices {
       findings[index].evidence += subject.evidence(for: findings[index])

@@ -44,7 +44,7 @@ enum Remnant {
 extension Subject {
   /// The entries of the kernel's half of `table` that are not present and are what `wanted` says.
   func remnants(in table: Table, where wanted: (Remnant) -> Bool) -> [Run] {
-    table.space.runs.filter { run in
+    table.runs.filter { run in
       run.kind == .notPresent && run.start >= table.space.mode.upperHalf && !isKFENCE(run)
         && wanted(
           Remnant(run.flags, mode: table.space.mode) { holdsMemoryFrame(run, table) })

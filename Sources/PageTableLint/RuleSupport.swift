@@ -45,7 +45,7 @@ extension Rule {
     _ subject: Subject, where matches: (Anomaly.Kind) -> Bool
   ) -> [(Table, [Anomaly])] {
     subject.tables.compactMap { table in
-      let found = table.space.anomalies.filter { matches($0.kind) }
+      let found = table.anomalies.filter { matches($0.kind) }
       return found.isEmpty ? nil : (table, found)
     }
   }
@@ -71,7 +71,7 @@ extension Rule {
   ) -> [Finding] {
     subject.tables.flatMap { table in
       let mode = table.space.mode
-      let bad = table.space.pointers.filter {
+      let bad = table.pointers.filter {
         $0.address >= mode.upperHalf && isBad($0, table)
       }
       return grouped(bad.map { run($0, mode) }, table).map { area, runs in

@@ -55,7 +55,7 @@ extension Subject {
   /// Source: `kernel_init`, init/main.c, and `idt_setup_apic_and_irq_gates`,
   /// arch/x86/kernel/idt.c, 6.12.
   var imageIsSettled: Bool {
-    let leaves = kernel.layout.runs(.image, in: kernel.space).filter(\.isLeaf)
+    let leaves = kernel.runs(.image).filter(\.isLeaf)
     let idt = symbols?["idt_table"]
     func isIDT(_ run: Run) -> Bool {
       run.pages == 1 && run.effective & mode.noExecute != 0
@@ -91,7 +91,7 @@ extension Table {
     let size = run.repeats ? min(run.size, span) : run.size
     let start = base &+ physical
     let last = size - 1 > area.last - start ? area.last : start &+ (size - 1)
-    return space.runs(from: start, through: last).filter(\.isLeaf)
+    return runs(from: start, through: last).filter(\.isLeaf)
   }
 }
 

@@ -13,6 +13,8 @@ package struct Table: Sendable {
   package let layout: Layout
   /// The physical address of the root, where there is an image.
   package let root: UInt64?
+  /// Told of each look, while rules judge.
+  var looks: Looks?
 }
 
 /// One input, read: what the rules judge.
@@ -49,7 +51,12 @@ package struct Subject: Sendable {
   /// What the input lacks, a line each; any makes the analysis incomplete.
   package var problems: [String] = []
 
+  /// Told of each look, while rules judge.
+  private(set) var looks: Looks?
+
   package var kernel: Table { tables[0] }
+  /// The table with which programs run under page-table isolation.
+  var userTwin: Table? { tables.first { $0.name == "user" } }
   package var mode: TableFormat { kernel.space.mode }
 
   /// The same with neighbouring leaves as one run where only what no rule judges tells them apart.
@@ -59,6 +66,14 @@ package struct Subject: Sendable {
       judged.tables[index].space = tables[index].space.withoutIncidental
     }
     return judged
+  }
+
+  /// The same, where `looks` is told of what rules look at.
+  func watched(by looks: Looks) -> Subject {
+    var watched = self
+    watched.looks = looks
+    for index in tables.indices { watched.tables[index].looks = looks }
+    return watched
   }
 
   /// Reads a memory image's tables.

@@ -202,7 +202,9 @@ struct Rules: ParsableCommand {
     case .json: print(try JSONReport.rules())
     case .table:
       for rule in Rule.all {
-        print("\(rule.id) \(rule.severity.rawValue) \(rule.name): \(rule.summary)")
+        print(
+          "\(rule.id) \(rule.severity.rawValue) \(rule.name): \(rule.summary) "
+            + "(\(rule.serves.inWords))")
       }
     }
   }

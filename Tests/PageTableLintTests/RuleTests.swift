@@ -108,6 +108,67 @@ import Testing
     var subject = try Fixtures.subject("PT601", "fires")
     subject.facts.xen = Fact(true, "assumed")
     #expect(fired(subject) == [])
+    #expect(skips(subject, "PT601"))
+  }
+
+  /// What Xen does otherwise is a rule's need: its silence is no pass.
+  @Test(arguments: ["PT007", "PT101", "PT305", "PT307", "PT601", "PT602"])
+  func rulesThatXenMisleadsAreSkipped(_ rule: String) throws {
+    var subject = try Fixtures.subject(rule, "fires")
+    subject.facts.xen = Fact(true, "assumed")
+    let report = Linter.run(subject)
+    #expect(!report.findings.contains { $0.rule.id == rule })
+    #expect(report.skipped.first { $0.rule.id == rule }?.reason.hasPrefix("under Xen: ") == true)
+    #expect(report.rulesRun == report.rules.count - report.skipped.count)
+  }
+
+  /// A check that looks at nothing is not counted as run, whatever its needs say.
+  @Test func checksThatSeeNothingHaveNotRun() throws {
+    var subject = try Fixtures.subject("PT601", "silent")
+    let rule = try #require(Rule.named("PT601"))
+    #expect(Linter.run(subject, rules: [rule]).rulesRun == 1)
+    subject.facts.directMap = Fact(0xffff_9000_0000_0000, "not where the area lies")
+    let report = Linter.run(subject, rules: [rule])
+    #expect(report.skipped.map(\.reason) == [Rule.sawNothing])
+    #expect(report.rulesRun == 0)
+  }
+
+  private func expectLooks(_ subject: Subject, _ name: String) {
+    let blind = Linter.run(subject).skipped.filter { $0.reason == Rule.sawNothing }
+    #expect(
+      blind.map(\.rule.id) == [],
+      "\(name): the check returned before it looked; a need must say why")
+  }
+
+  /// Needs say what a rule cannot do without: no check finds itself with nothing to look at.
+  @Test(arguments: Rule.all.map(\.id))
+  func checksLookAtFixtures(_ rule: String) throws {
+    for name in ["fires", "silent"] {
+      expectLooks(try Fixtures.subject(rule, name), "\(rule)/\(name)")
+    }
+  }
+
+  @Test(arguments: ["cpa-pti", "healthy-5level", "efi", "pae", "pae-pti", "two-level", "vmcore"])
+  func checksLookAtImages(_ sample: String) throws {
+    let image = try Samples.image(sample)
+    var subject = Subject(image: image)
+    expectLooks(subject, sample)
+    subject.add(Samples.process(image).map { [$0] } ?? [])
+    expectLooks(subject, "\(sample), a process")
+    if Samples.has(sample, "kernel.txt") {
+      expectLooks(
+        try Fixtures.subject(dump: Samples.text(sample, "kernel.txt")), "\(sample), the text")
+    }
+  }
+
+  /// A rule for one processor does not judge another's tables.
+  @Test func rulesServeArchitectures() throws {
+    let subject = Subject(image: try Samples.image("pae"))
+    let reasons = Linter.run(subject).skipped.filter { $0.rule.id == "PT605" }.map(\.reason)
+    #expect(reasons == ["does not serve i386: judges x86-64"])
+    #expect(Rule.named("PT001")?.serves.names == ["all"])
+    #expect(Rule.named("PT002")?.serves.names == ["64-bit"])
+    #expect(Rule.named("PT201")?.serves.names == ["x86-64", "i386"])
   }
 
   @Test(arguments: ["PT901", "PT902", "PT903", "PT904"])

@@ -145,6 +145,7 @@ package enum JSONReport {
 
   private struct RuleRecord: Encodable {
     let id, name, severity, summary: String
+    let serves: [String]
     let needs: [String]
     /// By heading, in plain text.
     let documentation: [String: String]
@@ -156,7 +157,7 @@ package enum JSONReport {
       Rule.all.map { rule in
         RuleRecord(
           id: rule.id, name: rule.name, severity: rule.severity.rawValue, summary: rule.summary,
-          needs: rule.needs.map(\.inWords),
+          serves: rule.serves.names, needs: rule.needs.map(\.inWords),
           documentation: Dictionary(
             RulePage.sections(rule).map { ($0.label, $0.text) }, uniquingKeysWith: { $1 }))
       })
@@ -167,7 +168,7 @@ package enum JSONReport {
   static func input(_ subject: Subject) -> Input {
     Input(
       path: subject.path, format: subject.format,
-      architecture: subject.mode.addressBits == 32 ? "i386" : "x86-64",
+      architecture: subject.mode.architecture,
       pagingMode: subject.mode.name, release: subject.facts.release?.value,
       tables: subject.tables.map(\.name), complete: subject.isComplete,
       dumpLevel: subject.image?.memory.dumpLevel,

@@ -33,7 +33,7 @@ package enum RulePage {
   package static func page(_ rule: Rule) -> String {
     let needs =
       rule.needs.isEmpty
-      ? "Runs on every input."
+      ? "Needs nothing else."
       : "Needs \(rule.needs.map(\.inWords).joined(separator: "; "))."
     let body = sections(rule).map { "\n## \($0.label)\n\n\($0.text)\n" }.joined()
     return """
@@ -42,14 +42,15 @@ package enum RulePage {
 
       **\(rule.severity.rawValue)**: \(rule.summary)
 
-      \(needs)
+      Serves \(rule.serves.inWords). \(needs)
       \(body)
       """
   }
 
   private static var overview: String {
     let rows = Rule.all.sorted { $0.id < $1.id }.map { rule in
-      "| [\(rule.id)](\(rule.id).md) | \(rule.name) | \(rule.severity.rawValue) | \(rule.summary) |\n"
+      "| [\(rule.id)](\(rule.id).md) | \(rule.name) | \(rule.severity.rawValue) "
+        + "| \(rule.serves.names.joined(separator: ", ")) | \(rule.summary) |\n"
     }
     return """
       \(origin)
@@ -57,8 +58,8 @@ package enum RulePage {
 
       `ptdump-lint explain RULE` prints the same, by id or by name.
 
-      | id | name | severity | summary |
-      |---|---|---|---|
+      | id | name | severity | serves | summary |
+      |---|---|---|---|---|
       \(rows.joined())
       """
   }

@@ -1,0 +1,286 @@
+internal import KernelImages
+internal import MemoryImages
+internal import PageTables
+
+extension Rule {
+  /// What a rule cannot do without.
+  package struct Need: Sendable {
+    /// The need in words, for a rule's page.
+    package let inWords: String
+    /// Why the rule does not run on a subject; nil where it can.
+    let missing: @Sendable (Subject) -> String?
+
+    init(_ inWords: String, missing: @escaping @Sendable (Subject) -> String?) {
+      self.inWords = inWords
+      self.missing = missing
+    }
+
+    /// A need that is not met under a condition, always for one reason.
+    init(_ inWords: String, _ reason: String, unless isMet: @escaping @Sendable (Subject) -> Bool) {
+      self.init(inWords) { isMet($0) ? nil : reason }
+    }
+  }
+}
+
+/// What the input is.
+extension Rule.Need {
+  static let physicalAddresses = Rule.Need(
+    "physical addresses (a memory image)", "needs physical addresses: give a memory image"
+  ) { $0.tables.allSatisfy { $0.space.hasPhysical } }
+
+  static let memoryImage = Rule.Need(
+    "a memory image", "a text dump has no tables that could be missing"
+  ) { $0.image != nil }
+
+  static let textDump = Rule.Need("a text dump", "the input is no text dump") { $0.text != nil }
+
+  static let processes = Rule.Need(
+    "the processes' tables", "needs processes: give --table all"
+  ) { !$0.processes.isEmpty }
+
+  static let userHalf = Rule.Need(
+    "tables with a user's half: a process's",
+    "no table with a user's half was read: give --table all"
+  ) { subject in
+    subject.tables.contains { table in
+      let half = table.space.mode.upperHalf
+      return table.space.runs.prefix { $0.start < half }.contains(where: \.isLeaf)
+    }
+  }
+
+  static let userTwin = Rule.Need(
+    "the user's table of page-table isolation",
+    "the user's table was not read: give an image, and no --table"
+  ) { $0.userTwin != nil }
+
+  /// Where the user's twin is given by its address, it stands for the kernel's table.
+  static let kernelsOwnTable = Rule.Need(
+    "the kernel's own table", "the user's table maps little of the kernel's half"
+  ) { subject in
+    subject.facts.pti?.value != true || subject.kernel.root.map { $0 & 0x1000 == 0 } != false
+  }
+
+  static let efiTables = Rule.Need(
+    "EFI's tables", "no table with EFI's runtime services was read: give --table efi"
+  ) { subject in
+    subject.tables.contains { $0.layout.runs(.efi, in: $0.space).contains(where: \.isLeaf) }
+  }
+
+  /// What cannot be read may hold the mapping that explains another one.
+  static let wholeKernelHalf = Rule.Need(
+    "a kernel's half that can be read whole", "a part of the kernel's half could not be read"
+  ) { subject in
+    let half = subject.mode.upperHalf
+    return !subject.kernel.space.runs.contains { $0.kind == .unreadable && $0.start >= half }
+  }
+
+  static let selfTest = Rule.Need(
+    "a CPA self-test in a log", "no CPA self-test in a log: give --log"
+  ) { !$0.selfTests.isEmpty }
+
+  static let log = Rule.Need("a kernel log", "needs a kernel log: give --log") { $0.log != nil }
+
+  static let efiMemoryAttributes = Rule.Need(
+    "a log that names EFI's memory attributes table",
+    "no log that names EFI's memory attributes table (MEMATTR=)"
+  ) { subject in subject.log.map { $0.value.mentions("MEMATTR=") } == true }
+
+  static let memoryMap = Rule.Need(
+    "the machine's memory map (/proc/iomem)",
+    "needs the machine's memory map (iomem_resource): the image's symbols tell it"
+  ) { $0.resources != nil }
+
+  static let structPage = Rule.Need(
+    "the kernel's struct page (a whole image with VMCOREINFO, 64 bits)"
+  ) { subject in
+    subject.image?.extract != nil
+      ? "needs struct page: an extract does not hold it"
+      : subject.image?.frameUse == nil
+        ? "needs struct page: VMCOREINFO of a 64-bit kernel tells where it lies" : nil
+  }
+
+  static let expectations = Rule.Need(
+    "expectations in the configuration", "no configuration has expectations"
+  ) { $0.configuration?.expectations.isEmpty == false }
+
+  static let exceptions = Rule.Need(
+    "exceptions in the configuration", "no configuration has exceptions"
+  ) { $0.configuration?.exceptions.isEmpty == false }
+}
+
+/// Where things lie.
+extension Rule.Need {
+  static let directMapBase = Rule.Need(
+    "the direct map's base known",
+    "needs the direct map's base (page_offset_base): the image's symbols tell it"
+  ) { $0.facts.directMap != nil }
+
+  static func area(_ kind: Area.Kind) -> Rule.Need {
+    Rule.Need(
+      "the place of the area \"\(kind.rawValue)\" known",
+      "not known where the area \"\(kind.rawValue)\" lies"
+    ) { $0.kernel.layout.first(kind) != nil }
+  }
+
+  static let kaslrOffset = Rule.Need(
+    "how far KASLR moved the image", "not known how far KASLR moved the image"
+  ) { $0.facts.kaslrOffset != nil }
+
+  static let kaslrOn = Rule.Need("KASLR in use", "KASLR is off") {
+    $0.facts.kaslrOffset?.value != 0
+  }
+
+  static let physBase = Rule.Need(
+    "where the kernel image lies in memory (phys_base)",
+    "not known where the kernel image lies in memory (phys_base)"
+  ) { $0.facts.physBase != nil }
+
+  static let imageFrames = Rule.Need(
+    "the kernel image's frames", "not known which frames the kernel image has"
+  ) { $0.image?.imageFrames != nil }
+
+  static let readOnlyParts = Rule.Need("the symbols of the kernel's text or rodata") { subject in
+    subject.symbols == nil
+      ? "needs the kernel's symbols: give --symbols"
+      : subject.image?.readOnlyParts.isEmpty != false
+        ? "the kernel's symbols do not tell where its text and rodata lie" : nil
+  }
+
+  /// Symbols that a rule cannot do without.
+  static func symbols(_ names: String...) -> Rule.Need {
+    Rule.Need("the kernel's symbols (\(names.joined(separator: ", ")))") { subject in
+      guard let symbols = subject.symbols else {
+        return "needs the kernel's symbols: give --symbols"
+      }
+      let lacking = names.filter { symbols[$0] == nil }
+      return lacking.isEmpty ? nil : "the kernel's symbols lack \(lacking.joined(separator: ", "))"
+    }
+  }
+
+  /// Sections between two symbols each, of a whole page at least.
+  static func sections(_ sections: (start: String, end: String)...) -> Rule.Need {
+    let words = sections.map { "\($0.start) to \($0.end)" }.joined(separator: ", ")
+    return Rule.Need("the kernel's symbols (\(words))") { subject in
+      guard subject.symbols != nil else { return "needs the kernel's symbols: give --symbols" }
+      let lacking = sections.first { subject.section($0.start, $0.end) == nil }
+      return lacking.map { "the kernel's symbols tell no page from \($0.start) to \($0.end)" }
+    }
+  }
+
+  static let imageInItsSpace = Rule.Need(
+    "the kernel image in the space that is kept for it",
+    "the kernel image does not lie in the space that is kept for it"
+  ) { subject in
+    guard let space = subject.imageSpace, let image = subject.imageMapping else { return false }
+    return space.contains(image.lowerBound)
+  }
+}
+
+/// What the kernel is, and how it runs.
+extension Rule.Need {
+  static let noExecute = Rule.Need("the no-execute bit known to be in use") { subject in
+    switch subject.facts.nx?.value {
+    case true: nil
+    case false: "the no-execute bit is not in use"
+    case nil: "not known whether the no-execute bit is in use: give --assume nx=on or nx=off"
+    }
+  }
+
+  static let ptiOff = Rule.Need("page-table isolation known to be off") { subject in
+    subject.facts.pti?.value == true ? "page-table isolation is on" : isolationUnknown(subject)
+  }
+
+  static let ptiOn = Rule.Need("page-table isolation known to be on") { subject in
+    subject.facts.pti?.value == false ? "page-table isolation is off" : isolationUnknown(subject)
+  }
+
+  private static func isolationUnknown(_ subject: Subject) -> String? {
+    subject.facts.pti == nil
+      ? "not known whether page-table isolation is on: give --assume pti=on or pti=off" : nil
+  }
+
+  static let globalPages = Rule.Need("global pages not known to be out of use, or Xen's") {
+    subject in
+    subject.facts.pge?.value == false
+      ? "the processor's global pages are not in use"
+      : subject.facts.xen?.value == true ? "Xen owns the global bit" : nil
+  }
+
+  /// No guest of Xen's without hardware's help.
+  ///
+  /// - Parameter reason: what Xen does that the rule would take for a defect.
+  static func notXen(_ reason: String) -> Rule.Need {
+    Rule.Need("a kernel that is not known to run under Xen (\(reason))", "under Xen: \(reason)") {
+      $0.facts.xen?.value != true
+    }
+  }
+
+  static func release(_ major: Int, _ minor: Int) -> Rule.Need {
+    Rule.Need("a release from \(major).\(minor) on") { subject in
+      subject.facts.isAtLeast(major, minor).map {
+        $0 ? nil : "the kernel is older than \(major).\(minor)"
+      } ?? "not known whether the kernel is \(major).\(minor) or later: give --release"
+    }
+  }
+
+  /// As `release`, but one that is not known may be judged.
+  static func noReleaseBefore(_ major: Int, _ minor: Int) -> Rule.Need {
+    Rule.Need(
+      "a release that is not known to be before \(major).\(minor)",
+      "the kernel is older than \(major).\(minor)"
+    ) { $0.facts.isAtLeast(major, minor) != false }
+  }
+
+  static let settledImage = Rule.Need(
+    "a kernel that has write-protected its image",
+    "no page of the kernel image is read-only yet: taken before mark_rodata_ro()"
+  ) { $0.imageIsSettled }
+
+  static let guardHole = Rule.Need(
+    "a 64-bit kernel known to be 2.6.27 or later, and not Xen's"
+  ) { subject in
+    if subject.facts.xen?.value == true { return "Xen lives in the guard hole" }
+    return switch subject.facts.isAtLeast(2, 6, 27) {
+    case true: nil
+    case false: "kernels before 2.6.27 have their direct map there"
+    case nil: "not known whether the kernel is 2.6.27 or later: give --release"
+    }
+  }
+
+  static let invertedFrames = Rule.Need("a release from 4.19 on, 64 bits or PAE") { subject in
+    subject.mode.invertedFrame == 0
+      ? "the paging mode has no inverted frames"
+      : subject.mayShareByAddress
+        ? "the guest shares memory by an address bit, which shortens inverted frames"
+        : release(4, 19).missing(subject)
+  }
+
+  static let encryption = Rule.Need(
+    "memory encryption known to be in use (AMD's SME)",
+    "memory encryption is not known to be in use"
+  ) { $0.mode.encryption != 0 }
+
+  static let directPages = Rule.Need("the kernel's own count of its direct map's pages") {
+    subject in
+    guard let counted = subject.facts.directPages?.value else {
+      return "needs the kernel's count (direct_pages_count): the image's symbols tell it"
+    }
+    return counted[1] > 0 ? nil : "the kernel counted no large pages (direct_pages_count)"
+  }
+
+  /// What freed memory of init shows: executable pages, or under isolation any page at all.
+  static let initProtection = Rule.Need(
+    "the no-execute bit in use, or page-table isolation and a release from 4.19 on",
+    "neither the no-execute bit nor page-table isolation from 4.19 on is known to be in use"
+  ) { $0.facts.nx?.value == true || $0.initMemoryMustBeGone }
+
+  /// With PAE and isolation each process has a kernel pmd page of its own: SHARED_KERNEL_PMD.
+  static let sharedKernelHalf = Rule.Need(
+    "processes that share the kernel's half (not PAE with page-table isolation)"
+  ) { subject in
+    guard subject.mode.root.entries == 4 else { return nil }
+    return subject.facts.pti?.value == true
+      ? "with PAE and page-table isolation each process has a kernel half of its own"
+      : isolationUnknown(subject)
+  }
+}

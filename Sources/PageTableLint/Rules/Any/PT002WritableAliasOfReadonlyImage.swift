@@ -1,0 +1,58 @@
+internal import KernelImages
+internal import MemoryImages
+internal import PageTables
+
+extension Rule {
+  /// The kernel's read-only memory, writable by its other address.
+  static let writableAliasOfReadonlyImage = Rule(
+    id: "PT002", name: "writable-alias-of-readonly-image", severity: .error,
+    summary: "the kernel's text or rodata can be written through the direct map",
+    serves: .all64,
+    needs: [
+      .physicalAddresses, .readOnlyParts, .settledImage, .directMapBase, .physBase,
+      .area(.image), .area(.directMap),
+    ],
+    documentation: """
+      What: a page of the direct map that is writable and whose frame holds the kernel's text or
+      read-only data, which the image's own mapping protects.
+      Why: a write to that address changes the code that runs; the protection only looks applied.
+      How Linux should look: mark_rodata_ro() makes both read-only, since change_page_attr works on
+      a page's alias too.
+      False alarm: what lies between text and rodata, and behind rodata, is given back as memory
+      and is writable: the rule leaves it out. A kernel without CONFIG_STRICT_KERNEL_RWX, or a dump
+      from before init ends: there no page of the image is read-only, and the rule stands back.
+      Fix: see who changed one of the two mappings alone (set_memory_*_noalias, a direct write).
+      References:
+      - arch/x86/mm/init_64.c, Linux 6.12: mark_rodata_ro
+      - arch/x86/mm/pat/set_memory.c, Linux 6.12: cpa_process_alias
+      """
+  ) { rule, subject in
+    let table = subject.kernel
+    let mode = table.space.mode
+    guard let image = subject.image, let base = subject.facts.directMap?.value,
+      let physBase = subject.facts.physBase?.value, let imageArea = table.layout.first(.image),
+      let area = table.layout.first(.directMap)
+    else { return [] }
+    var bad: [Run] = []
+    for part in image.readOnlyParts {
+      // The image's own mapping tells where the protection has been applied.
+      let protected = table.runs(from: part.lowerBound, through: part.upperBound).filter {
+        $0.isLeaf && $0.effective & mode.write == 0
+      }
+      for run in protected {
+        // Where a leaf leads elsewhere than the image is PT602's.
+        let alias = base &+ (run.start &- imageArea.start &+ physBase)
+        bad += table.runs(from: alias, through: alias &+ (run.size &- 1)).filter {
+          $0.isLeaf && $0.effective & mode.write != 0
+        }
+      }
+    }
+    guard !bad.isEmpty else { return [] }
+    return [
+      Finding(
+        rule, "\(total(bad)) of the kernel's text or rodata writable through the direct map",
+        in: table, runs: bad, area: area, evidence: evidence(bad, subject, table),
+        help: "make both mappings read-only: set_memory_ro() does")
+    ]
+  }
+}

@@ -1,0 +1,55 @@
+internal import KernelImages
+internal import MemoryImages
+internal import PageTables
+
+extension Rule {
+  /// Code of modules, BPF and ftrace, writable by its other address.
+  static let writableAliasOfModuleText = Rule(
+    id: "PT003", name: "writable-alias-of-module-text", severity: .error,
+    summary: "a module's or BPF program's code can be written through the direct map",
+    needs: [.physicalAddresses, .directMapBase, .noExecute],
+    documentation: """
+      What: a page of the direct map that is writable and whose frame the modules area maps
+      read-only and executable: code of a module, a BPF program, ftrace or kprobes.
+      Why: a write to that address changes code that runs; the protection only looks applied.
+      How Linux should look: set_memory_rox() makes both mappings read-only, since
+      change_page_attr works on a page's alias too. On 32 bits modules lie in vmalloc's area.
+      False alarm: none known on x86. A frame without an alias (highmem on 32 bits) is no case of
+      it. A page that is writable where it runs is PT001's.
+      Fix: see who changed one of the two mappings alone, or whether the code was freed and its
+      old mapping left behind (VM_FLUSH_RESET_PERMS missing).
+      References:
+      - arch/x86/mm/pat/set_memory.c, Linux 6.12: cpa_process_alias, set_memory_rox
+      - mm/vmalloc.c, Linux 6.12: vm_reset_perms
+      """
+  ) { rule, subject in
+    let table = subject.kernel
+    let mode = table.space.mode
+    guard let base = subject.facts.directMap?.value else { return [] }
+    let kind: Area.Kind = mode.addressBits == 32 ? .vmalloc : .modules
+    // On 32 bits modules lie in vmalloc, and so does Hyper-V's hypercall page, mapped without CPA.
+    let sparesSinglePages = kind == .vmalloc && subject.mayBeHyperV
+    var bad: [Run] = []
+    var code: [Run] = []
+    for run in table.runs(kind) where isReadOnlyExecutable(run, mode) {
+      if sparesSinglePages, run.pages == 1 { continue }
+      let writable = table.directMapAliases(of: run, base: base).filter {
+        $0.effective & mode.write != 0
+      }
+      if !writable.isEmpty { code.append(run) }
+      bad += writable
+    }
+    guard let first = code.first else { return [] }
+    bad.sort { $0.start < $1.start }
+    return [
+      Finding(
+        rule, "\(total(bad)) of module or BPF code writable through the direct map", in: table,
+        runs: bad, area: table.layout.first(.directMap),
+        evidence: [
+          "the code runs at \(mode.text(first.start))"
+            + (code.count > 1 ? " and \(code.count - 1) more places" : "")
+        ] + evidence(bad, subject, table),
+        help: "make both mappings read-only: set_memory_rox() does")
+    ]
+  }
+}

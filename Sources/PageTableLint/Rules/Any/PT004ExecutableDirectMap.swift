@@ -1,0 +1,68 @@
+internal import PageTables
+
+extension Rule {
+  /// Memory that the direct map lets the kernel execute.
+  static let executableDirectMap = Rule(
+    id: "PT004", name: "executable-direct-map", severity: .error,
+    summary: "the direct map is executable", needs: [.noExecute, .settledImage, .area(.directMap)],
+    documentation: """
+      What: leaves of the direct map without NX, writable or not.
+      Why: all of memory lies there at a known offset, so that any data in memory becomes code. A
+      page that a program filled is enough to run its content in the kernel.
+      How Linux should look: NX throughout, but for the real-mode trampoline, a read-only page
+      below 1 MiB.
+      False alarm: kernels from 2.6.27 to some 3.x left the first GiB executable. With
+      CONFIG_PCI_BIOS on 32 bits the BIOS area, 640 KiB to 1 MiB, is writable and executable by
+      design ("PCI BIOS area is rw and x"): a note; the kernel's own check passes over it. There
+      the image lies inside the direct map, too: in a text dump, which does not tell where, only
+      writable leaves count. Without NX in use the rule stands back.
+      Fix: find which table the leaves come from: a static table that was made before NX was
+      known, or a set_memory_x() without its way back.
+      References:
+      - arch/x86/mm/init_64.c, Linux 6.12: kernel_physical_mapping_init
+      - arch/x86/realmode/init.c, Linux 6.12: set_real_mode_permissions
+      - arch/x86/pci/pcbios.c, Linux 6.12: set_bios_x
+      - b27a43c1e90 (2.6.28): existing entries of the direct map keep their permissions
+      """
+  ) { rule, subject in
+    subject.tables.flatMap { table -> [Finding] in
+      let mode = table.space.mode
+      guard let area = table.layout.first(.directMap) else { return [] }
+      let is32 = mode.addressBits == 32
+      let mayBeImage = is32 && table.layout.first(.image) == nil
+      let executable = table.runs(area.kind).filter { run in
+        let isWritable = run.effective & mode.write != 0
+        return run.isLeaf && run.effective & mode.noExecute == 0
+          && (isWritable || !(mayBeImage || run.last - area.start < 1 << 20))
+      }
+      let inBIOS = executable.filter {
+        is32 && $0.start &- area.start >= 0xa_0000 && $0.last &- area.start <= 0xf_ffff
+      }
+      // On 32 bits kexec makes the page of a loaded image's control code executable, where it lies.
+      let single = executable.filter { is32 && $0.pages == 1 && !inBIOS.contains($0) }
+      let kexec = single.count <= 2 ? single : []
+      let bad = executable.filter { !inBIOS.contains($0) && !kexec.contains($0) }
+      func finding(_ runs: [Run], _ severity: Severity?, _ message: String, help: String)
+        -> [Finding]
+      {
+        runs.isEmpty
+          ? []
+          : [
+            Finding(
+              rule, severity: severity, message, in: table, runs: runs, area: area,
+              evidence: evidence(runs, subject, table), help: help)
+          ]
+      }
+      return finding(
+        bad, nil, "\(total(bad)) of the direct map can be executed",
+        help: "set NX where the direct map is made (kernel_physical_mapping_init)")
+        + finding(
+          inBIOS, .note,
+          "the PCI BIOS area is writable and executable, as CONFIG_PCI_BIOS wants it",
+          help: "boot with pci=nobios where nothing needs the BIOS")
+        + finding(
+          kexec, .note, "single pages are writable and executable, as a loaded kexec image's is",
+          help: "nothing, where a kexec or crash kernel is loaded")
+    }
+  }
+}

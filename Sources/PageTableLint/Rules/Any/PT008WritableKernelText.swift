@@ -1,0 +1,60 @@
+internal import KernelImages
+internal import MemoryImages
+internal import PageTables
+
+extension Rule {
+  /// Kernel text that can be written where it runs.
+  static let writableKernelText = Rule(
+    id: "PT008", name: "writable-kernel-text", severity: .error,
+    summary: "the kernel's text or rodata is writable",
+    needs: [.symbols("_text", "_etext"), .settledImage],
+    documentation: """
+      What: a leaf of the kernel's text (_text to _etext) that is writable after all levels,
+      executable or not, or a leaf of rodata (__start_rodata to __end_rodata) that is writable.
+      Why: whoever can write there changes the code of the kernel, or the pointers and tables that
+      it trusts.
+      How Linux should look: both are read-only from mark_rodata_ro() on; ftrace and kprobes patch
+      text through a mapping of their own.
+      False alarm: a kernel without CONFIG_STRICT_KERNEL_RWX, or a dump from before init ends: there
+      no page of the image is read-only, and the rule stands back. Rodata that is executable as well
+      is PT001's, and a large page that data shares with it PT302's.
+      Fix: see who called set_memory_rw() on it, and its way back.
+      References:
+      - arch/x86/mm/init_64.c, Linux 6.12: mark_rodata_ro
+      - arch/x86/kernel/alternative.c, Linux 6.12: __text_poke
+      """
+  ) { rule, subject in
+    let table = subject.kernel
+    let mode = table.space.mode
+    func writable(_ part: ClosedRange<UInt64>?) -> [Run] {
+      guard let part else { return [] }
+      return table.runs(from: part.lowerBound, through: part.upperBound).filter {
+        $0.isLeaf && $0.effective & mode.write != 0
+      }
+    }
+    let straddling = straddlingLeaves(subject)
+    let hasNX = subject.facts.nx?.value == true
+    let text = writable(subject.textAddresses)
+    let rodata = writable(subject.section("__start_rodata", "__end_rodata")).filter { run in
+      !(hasNX && isWritableExecutable(run, mode))
+        && !straddling.contains { $0.start <= run.start && run.last <= $0.last }
+    }
+    return [("text", text), ("rodata", rodata)].compactMap { name, bad in
+      bad.isEmpty
+        ? nil
+        : Finding(
+          rule, "\(total(bad)) of the kernel's \(name) writable", in: table, runs: bad,
+          evidence: evidence(bad, subject, table), help: "make it read-only: set_memory_ro()")
+    }
+  }
+}
+
+extension Subject {
+  /// From _text to _etext; nil without symbols.
+  var textAddresses: ClosedRange<UInt64>? {
+    guard let start = symbols?["_text"], let end = symbols?["_etext"], start < end else {
+      return nil
+    }
+    return start...(end - 1)
+  }
+}

@@ -1,0 +1,78 @@
+internal import KernelImages
+internal import MemoryImages
+internal import PageTables
+
+extension Rule {
+  /// User mappings of the kernel image's frames.
+  static let userMapsKernelMemory = Rule(
+    id: "PT102", name: "user-maps-kernel-memory", severity: .error,
+    summary: "a program can reach the kernel image through its own mapping",
+    needs: [.physicalAddresses, .symbols("_text"), .userHalf, .imageFrames],
+    documentation: """
+      What: a leaf of a process's half, open to user mode, whose frame belongs to the kernel image.
+      Why: the program reads, or writes, the kernel's own code or data: what an exploit of the page
+      tables makes, or a driver that maps by a wrong frame number.
+      How Linux should look: the image has a few pages for programs, all read-only there: the zero
+      page, the vDSO and its variables, the clocks of hypervisors.
+      False alarm: such a page that the rule does not know: it is told with its symbol, and as a
+      warning, where it is read-only. What init gave back of the image is ordinary memory, as is
+      what is left of brk behind it: the rule leaves brk out.
+      Fix: see which driver's mmap() gave the frame.
+      References:
+      - arch/x86/entry/vdso/vma.c, Linux 6.12
+      """
+  ) { rule, subject in
+    guard let image = subject.image, let all = image.imageFrames,
+      let start = subject.symbols?["_text"]
+    else { return [] }
+    // Often the first of .bss, so that another symbol names its page.
+    let zeroPage = subject.symbols?["empty_zero_page"].map { $0 &- start &+ all.lowerBound }
+    let size = subject.symbols?["__brk_base"].map { $0 &- start } ?? 0
+    let isPart = size > 0 && size <= all.upperBound - all.lowerBound
+    let frames = isPart ? all.lowerBound...(all.lowerBound + size - 1) : all
+    return subject.tables.flatMap { table -> [Finding] in
+      let mode = table.space.mode
+      var bad: [Run] = []
+      for run in table.runs {
+        guard run.start < mode.upperHalf else { break }
+        guard run.isLeaf, run.effective & mode.user != 0, let physical = run.physical,
+          physical <= frames.upperBound, physical &+ (run.size - 1) >= frames.lowerBound
+        else { continue }
+        let span = mode.span(of: run)
+        // The pages whose frames are the image's; of a repeated leaf the first is enough.
+        let from = run.start &+ (max(physical, frames.lowerBound) - physical)
+        let size = run.repeats ? min(run.size, span) : run.size
+        let last = run.start &+ min(size - 1, frames.upperBound - physical)
+        for address in stride(from: from, through: last, by: 4096) {
+          guard let frame = run.physical(of: address, span: span), frames.contains(frame),
+            let owner = image.owner(ofTable: frame),
+            run.effective & mode.write != 0 || !(frame == zeroPage || isForPrograms(owner)),
+            let page = run.clipped(from: address, through: address &+ 4095, span: span)
+          else { continue }
+          Run.append(page, to: &bad, mode: mode)
+        }
+      }
+      guard let first = bad.first, let frame = first.physical else { return [] }
+      let isWritable = bad.contains { $0.effective & mode.write != 0 }
+      return [
+        Finding(
+          rule, severity: isWritable ? .error : .warning,
+          "\(total(bad)) of the kernel image open to user mode"
+            + (isWritable ? ", writable" : ""), in: table, runs: bad,
+          evidence: [
+            "frame \(frame.entry) is \(image.owner(ofTable: frame) ?? "the kernel image")"
+          ] + evidence(bad, subject, table), help: "see which driver's mmap() gave the frame")
+      ]
+    }
+  }
+
+  /// Whether a symbol of the image names a page that every program may read.
+  ///
+  /// Sources: arch/x86/entry/vdso, arch/x86/kernel/pvclock.c, drivers/clocksource/hyperv_timer.c, 6.1
+  /// and 6.12.
+  private static func isForPrograms(_ owner: String) -> Bool {
+    let name = owner.split(separator: "+")[0]
+    return ["raw_data", "vdso", "vvar", "pvclock", "hv_clock", "tsc_pg", "timens"]
+      .contains { name.contains($0) }
+  }
+}

@@ -1,0 +1,73 @@
+internal import KernelImages
+internal import MemoryImages
+internal import PageTables
+
+extension Rule {
+  /// Page tables that a program can reach.
+  static let tablePageUserMapped = Rule(
+    id: "PT107", name: "table-page-user-mapped", severity: .error,
+    summary: "a program has a page table mapped", needs: [.physicalAddresses, .userHalf],
+    documentation: """
+      What: a leaf of a process's half that is open to user mode and whose frame is a page table of the trees that were
+      read.
+      Why: the program can read where all memory lies; where the leaf is writable it owns the
+      machine. Exploits that use a freed page as a table ("dirty page table") look so.
+      How Linux should look: none.
+      False alarm: a table page that was freed and given to the program after the image's tables were
+      read (live machines): it is looked at twice there.
+      Fix: see who freed the table page while it was in use, or which driver mapped it.
+      References:
+      - Documentation/mm/page_tables.rst, Linux 6.12
+      """
+  ) { rule, subject in
+    let tablePages = tablePages(of: subject)
+    return subject.tables.flatMap { table -> [Finding] in
+      let mode = table.space.mode
+      var bad: [Run] = []
+      for run in table.runs where run.isLeaf && run.start < mode.upperHalf {
+        guard run.effective & mode.user != 0, let physical = run.physical else { continue }
+        let span = mode.span(of: run)
+        let size = run.repeats ? min(run.size, span) : run.size
+        var index = tablePages.partitioningIndex { $0.upperBound >= physical }
+        while index < tablePages.count {
+          let low = max(physical, tablePages[index].lowerBound)
+          let high = min(physical &+ (size - 1), tablePages[index].upperBound)
+          guard low <= high,
+            let pages = run.clipped(
+              from: run.start &+ (low - physical), through: run.start &+ (high - physical),
+              span: span)
+          else { break }
+          Run.append(pages, to: &bad, mode: mode)
+          index += 1
+        }
+      }
+      guard let first = bad.first, let frame = first.physical else { return [] }
+      let isWritable = bad.contains { $0.effective & mode.write != 0 }
+      let owner = subject.image?.owner(ofTable: frame).map { " (\($0))" } ?? ""
+      return [
+        Finding(
+          rule,
+          "\(total(bad)) of page tables open to user mode" + (isWritable ? ", writable" : ""),
+          in: table, runs: bad,
+          evidence: ["frame \(frame.entry) is a page table\(owner)"]
+            + evidence(bad, subject, table),
+          help: "see who freed the table page while it was in use")
+      ]
+    }
+  }
+
+  /// The physical addresses of all tables, in ascending order, neighbours together.
+  private static func tablePages(of subject: Subject) -> [ClosedRange<UInt64>] {
+    let all = subject.tables.flatMap { table in
+      table.pointers.targets(table.space.mode.tableAddress)
+        + (table.root.map { [($0 & ~4095)...($0 | 4095)] } ?? [])
+    }
+    return all.sorted { $0.lowerBound < $1.lowerBound }.reduce(into: []) { pages, next in
+      if let last = pages.last, next.lowerBound <= last.upperBound &+ 1 {
+        pages[pages.count - 1] = last.lowerBound...max(last.upperBound, next.upperBound)
+      } else {
+        pages.append(next)
+      }
+    }
+  }
+}

@@ -1,0 +1,79 @@
+internal import KernelImages
+internal import MemoryImages
+internal import PageTables
+
+extension Rule {
+  /// A direct map in small pages where large ones would do.
+  static let overShattered = Rule(
+    id: "PT304", name: "over-shattered", severity: .note,
+    summary: "much of the direct map is in small pages without need", needs: [.area(.directMap)],
+    documentation: """
+      What: more than an eighth of the direct map in tables of 4K leaves that are all alike and
+      follow each other, where one large page would do; 16 such tables at the least.
+      Why: nothing is wrong, but each costs a page of memory, and a processor keeps hundreds of
+      translations where one would serve: the kernel runs slower.
+      How Linux should look: large pages but for the first 2M (the processor's fixed MTRRs and the
+      ISA hole), around the kernel image, at the ends of memory, and where attributes really differ.
+      The rule leaves out the first large page and the image's, and needs more than an eighth, since
+      change_page_attr splits where it must and did not join again before 6.15: some is normal.
+      False alarm: after a CPA self-test, which splits at random, the note is right and the kernel
+      is healthy. CONFIG_DEBUG_PAGEALLOC and KFENCE want small pages. A text dump does not show
+      which attributes differ in bits that it does not print.
+      Fix: see what splits: the kernel's counters direct_map_level2_splits in /proc/vmstat; code
+      that changes the protection of single pages, as modules and BPF programs do.
+      References:
+      - arch/x86/mm/pat/set_memory.c, Linux 6.12: __split_large_page, __should_split_large_page
+      - arch/x86/mm/init.c, Linux 6.12: probe_page_size_mask, split_mem_range
+      - 41d88484c71c (6.15): joins the pages of code again
+      """
+  ) { rule, subject in
+    let table = subject.kernel
+    let mode = table.space.mode
+    guard let area = table.layout.first(.directMap) else { return [] }
+    let span = mode.level(2).span
+    let leaves = table.runs(.directMap).lazy.filter(\.isLeaf)
+    let frames = subject.image?.imageFrames
+    var alike: [Run] = []
+    for run in leaves where run.level == 1 && !run.repeats && run.size >= span {
+      let first = max((run.start &+ (span - 1)) & ~(span - 1), area.start &+ span)
+      let end = run.end & ~(span - 1)
+      guard first < end else { continue }
+      var parts = [(first, end)]
+      if let physical = run.physical {
+        let offset = run.start &- physical
+        // Where frames are known they must be fit for a large page, too.
+        guard offset & (span - 1) == 0 else { continue }
+        if let frames {
+          let low = (frames.lowerBound &+ offset) & ~(span - 1)
+          let high = ((frames.upperBound &+ offset) | (span - 1)) &+ 1
+          parts = [(first, min(max(first, low), end)), (max(first, min(end, high)), end)]
+        }
+      }
+      alike += parts.compactMap { low, high in
+        low < high ? run.clipped(from: low, through: high - 1, span: 4096) : nil
+      }
+    }
+    let mapped = leaves.reduce(UInt64(0)) { $0 &+ $1.size }
+    let blocks = alike.reduce(UInt64(0)) { $0 &+ $1.size / span }
+    guard blocks >= 16, blocks > mapped / span / 8 else { return [] }
+    let entries = span >> 12
+    return [
+      Finding(
+        rule,
+        "\(total(alike)) of \(mapped.readableSize) of the direct map in small pages without need",
+        in: table, runs: alike, area: area,
+        evidence: [
+          "\(blocks) tables of \(entries) entries that say the same: "
+            + "\((blocks * 4096).readableSize) of tables, and \(blocks * entries) translations "
+            + "where \(blocks) would do",
+          subject.selfTests.isEmpty
+            ? "likely causes: modules, BPF programs and others that change single pages' "
+              + "protections, or CONFIG_DEBUG_PAGEALLOC"
+            : "the log shows a CPA self-test, which splits pages at random: likely the cause",
+        ],
+        help: subject.selfTests.isEmpty
+          ? "see direct_map_level2_splits in /proc/vmstat, and what runs when it grows"
+          : "nothing: boot without CONFIG_CPA_DEBUG to see what else splits")
+    ]
+  }
+}

@@ -1,0 +1,137 @@
+internal import KernelImages
+internal import MemoryImages
+internal import PageTables
+
+extension Rule {
+  /// Pages of the direct map that kept what a mapping asked for that is gone.
+  static let staleAttribute = Rule(
+    id: "PT305", name: "stale-attribute", severity: .warning,
+    summary: "single pages of the direct map are read-only, and nothing wants it",
+    needs: [
+      .physicalAddresses, .directMapBase, .area(.directMap), .area(.image),
+      .wholeKernelHalf, .notXen("page tables are read-only in the direct map"),
+    ],
+    documentation: """
+      What: a read-only and NX 4K page of the direct map in a large page's worth of which most is
+      plain and writable, while no mapping of its frame elsewhere in the kernel half is read-only.
+      An uncached page of that kind without any other mapping is a note.
+      Why: the frame was code or constants once (a module, a BPF program) and was freed without its
+      protection being taken back. Whoever gets the page next cannot write it: the kernel oopses.
+      How Linux should look: vfree() makes the direct map writable again where the caller asked for
+      it (VM_FLUSH_RESET_PERMS). Read-only are the frames of the image's text and rodata, of the
+      IDT, of modules and BPF programs, each of which is mapped read-only elsewhere too.
+      False alarm: the real-mode trampoline, below 1 MiB, and the image's text and rodata, which the
+      rule leaves out (if their own mapping is wrong, that is another defect); the memory of a
+      crash kernel, whose pages are read-only far and wide and so no exception in their
+      surroundings. On 32 bits the rule is silent without symbols, which tell where in the direct
+      map the image lies. Uncached pages may belong to a graphics driver's pool,
+      which user programs map, and iounmap() leaves memory that ioremap() had made uncached in the
+      direct map as it is: therefore a note.
+      Fix: find who freed code without VM_FLUSH_RESET_PERMS, or called set_memory_ro() without its
+      way back.
+      References:
+      - mm/vmalloc.c, Linux 6.12: vm_reset_perms
+      - arch/x86/realmode/init.c, Linux 6.12: set_real_mode_permissions
+      - arch/x86/kernel/machine_kexec_64.c, Linux 6.12: kexec_mark_crashkres
+      - arch/x86/mm/ioremap.c, Linux 6.12: __ioremap_caller, iounmap
+      """
+  ) { rule, subject in
+    let table = subject.kernel
+    let mode = table.space.mode
+    guard let area = table.layout.first(.directMap) else { return [] }
+    let mebibyte: UInt64 = 1 << 20
+    let others = table.runs.filter {
+      $0.isLeaf && $0.start >= mode.upperHalf
+        && table.layout.area(of: $0.start).kind != .directMap
+    }
+    let anywhere = Frames(others, mode)
+    let readOnly = Frames(others.filter { $0.effective & mode.write == 0 }, mode)
+    let crash = (subject.resources?.value ?? []).filter { $0.name == "Crash kernel" }
+    let protected =
+      subject.readOnlyImageFrames + crash.map { $0.start...$0.last }
+    var stale: (readOnly: [Run], uncached: [Run]) = ([], [])
+    // Runs come in order: the surroundings of the last one, and whether they are plain.
+    var last: (block: UInt64, isPlain: Bool)?
+    let span = mode.level(2).span
+    func isException(_ run: Run) -> Bool {
+      let block = run.start & ~(span - 1)
+      if let last, last.block == block { return last.isPlain }
+      let isPlain = isPlain(block, table)
+      last = (block, isPlain)
+      return isPlain
+    }
+    for run in table.runs(.directMap)
+    where run.isLeaf && run.level == 1 && run.size < span {
+      let isReadOnly = run.effective & mode.write == 0 && run.effective & mode.noExecute != 0
+      let isUncached = run.effective & mode.write != 0 && MemoryType(run) != .writeBack
+      guard isReadOnly || isUncached, isException(run) else { continue }
+      for start in stride(from: run.start, through: run.last, by: 4096) {
+        guard let page = run.clipped(from: start, through: start + 4095, span: 4096),
+          let frame = page.physical, frame >= mebibyte,
+          !protected.contains(where: { $0.contains(frame) }),
+          !(isReadOnly ? readOnly : anywhere).contains(frame)
+        else { continue }
+        if isReadOnly {
+          Run.append(page, to: &stale.readOnly, mode: mode)
+        } else {
+          Run.append(page, to: &stale.uncached, mode: mode)
+        }
+      }
+    }
+    func finding(_ runs: [Run], _ severity: Severity?, _ message: String, help: String) -> [Finding]
+    {
+      runs.isEmpty
+        ? []
+        : [
+          Finding(
+            rule, severity: severity, "\(total(runs)) of the direct map \(message)", in: table,
+            runs: runs, area: area, evidence: evidence(runs, subject, table), help: help)
+        ]
+    }
+    return finding(
+      stale.readOnly, nil, "read-only amid writable memory, and no other mapping wants it",
+      help: "find who freed code without VM_FLUSH_RESET_PERMS")
+      + finding(
+        stale.uncached, .note, "uncached amid plain memory, and mapped nowhere else",
+        help: "a graphics driver's pool looks so; else find who did not call set_memory_wb()")
+  }
+
+  /// Whether most of the large page's worth from `block` on is plain writable memory.
+  private static func isPlain(_ block: UInt64, _ table: Table) -> Bool {
+    let mode = table.space.mode
+    let span = mode.level(2).span
+    let plain = table.runs(from: block, through: block + (span - 1)).filter {
+      $0.isLeaf && $0.effective & mode.write != 0 && MemoryType($0) == .writeBack
+    }
+    return plain.reduce(UInt64(0)) { $0 &+ $1.size } > span / 2
+  }
+}
+
+/// The frames that some runs map.
+private struct Frames {
+  /// In order, without overlap.
+  private let ranges: [ClosedRange<UInt64>]
+
+  init(_ runs: [Run], _ mode: TableFormat) {
+    let mapped = runs.compactMap { run in
+      run.physical.map { physical in
+        let size = run.repeats ? min(run.size, mode.span(of: run)) : run.size
+        return physical...(physical &+ (size &- 1))
+      }
+    }
+    var merged: [ClosedRange<UInt64>] = []
+    for range in mapped.sorted(by: { $0.lowerBound < $1.lowerBound }) {
+      if let last = merged.last, range.lowerBound <= last.upperBound {
+        merged[merged.count - 1] = last.lowerBound...max(last.upperBound, range.upperBound)
+      } else {
+        merged.append(range)
+      }
+    }
+    ranges = merged
+  }
+
+  func contains(_ frame: UInt64) -> Bool {
+    let index = ranges.partitioningIndex { $0.upperBound >= frame }
+    return index < ranges.count && ranges[index].contains(frame)
+  }
+}

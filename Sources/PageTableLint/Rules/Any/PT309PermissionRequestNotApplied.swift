@@ -1,0 +1,118 @@
+internal import PageTables
+
+extension Rule {
+  /// Memory that is not mapped as the configuration expects it.
+  static let permissionRequestNotApplied = Rule(
+    id: "PT309", name: "permission-request-not-applied", severity: .error,
+    summary: "memory is not mapped as the configuration expects it", needs: [.expectations],
+    documentation: """
+      What: an expectation of .ptdump-lint.yml that the tables do not meet: attributes, page size, or
+      the share of large pages of an area, a symbol or a range. An expectation that cannot be
+      checked (no symbols, no such symbol, a table that was not read) is a warning.
+      Why: who asks for a protection by set_memory_ro() and its kin, or for large pages, learns
+      nowhere that another path took it back, or never set it.
+      How Linux should look: as its project says; docs/configuration.md shows how to say it.
+      False alarm: an expectation that does not hold for this kernel. By area it is asked of mapped
+      memory only, by symbol and range of each page; a text dump tells the leaf's own attributes.
+      Fix: find who maps the run that is named, or correct the expectation.
+      References:
+      - arch/x86/mm/pat/set_memory.c, Linux 6.12
+      """
+  ) { rule, subject in
+    (subject.configuration?.expectations ?? []).flatMap { expectation in
+      findBreaches(rule, subject, expectation)
+    }
+  }
+
+  private static func findBreaches(
+    _ rule: Rule, _ subject: Subject, _ expectation: Configuration.Expectation
+  ) -> [Finding] {
+    let place = expectation.place
+    let origin = [
+      "expected because: \(expectation.reason)",
+      "the expectation: \(subject.configuration?.path ?? ""):\(expectation.line)",
+    ]
+    func unchecked(_ reason: String) -> [Finding] {
+      [
+        Finding(
+          rule, severity: .warning, "an expectation of \(place.text) was not checked: \(reason)",
+          in: subject.kernel, runs: [], evidence: origin,
+          help: "give what it needs, or correct the expectation")
+      ]
+    }
+    let wanted = place.table ?? "kernel"
+    let tables = subject.tables.filter { Finding.word(ofTable: $0.name) == wanted }
+    guard !tables.isEmpty else { return unchecked("the \(wanted) table was not read") }
+    return tables.flatMap { table -> [Finding] in
+      let mode = table.space.mode
+      let ranges: [ClosedRange<UInt64>]
+      switch place.extent(in: table, of: subject) {
+      case .unknown(let reason): return unchecked(reason)
+      case .ranges(let found): ranges = found
+      }
+      // What was not asked for by --range is not there to be looked at.
+      let runs = ranges.flatMap { table.runs(from: $0.lowerBound, through: $0.upperBound) }
+      let isWholeArea = place.symbol == nil && place.range == nil
+      guard runs.contains(where: \.isLeaf) || !isWholeArea else {
+        return unchecked("nothing is mapped there")
+      }
+      let broken = runs.filter { run in
+        switch run.kind {
+        case .unreadable: false
+        case .hole, .notPresent: !isWholeArea
+        case .leaf:
+          !expectation.attributes.allSatisfy { $0.holds(run, mode) }
+            || expectation.pageSize.map { $0 != mode.span(of: run).size } ?? false
+        }
+      }
+      var found: [Finding] = []
+      let wish =
+        (expectation.attributes.map(\.rawValue) + [expectation.pageSize].compactMap { $0 })
+        .joined(separator: ", ")
+      if !wish.isEmpty, !broken.isEmpty {
+        found.append(
+          Finding(
+            rule, "\(place.text) must be \(wish): \(total(broken)) is not", in: table,
+            runs: broken,
+            evidence: ["the first: " + describe(broken[0], mode)] + origin
+              + evidence(broken, subject, table),
+            help: "find who maps it so, or correct the expectation"))
+      }
+      if let share = expectation.largePages {
+        let leaves = runs.filter(\.isLeaf)
+        let all = leaves.reduce(0) { $0 + Double($1.size) }
+        let small = leaves.filter { $0.level == 1 }
+        let large = all == 0 ? 0 : 100 - 100 * small.reduce(0) { $0 + Double($1.size) } / all
+        if large < share, !leaves.isEmpty {
+          found.append(
+            Finding(
+              rule,
+              "\(place.text) must have \(share.short)% in large pages: it has \(large.short)%",
+              in: table, runs: small, evidence: origin + evidence(small, subject, table),
+              help: "find what splits its pages, or correct the expectation"))
+        }
+      }
+      return found
+    }
+  }
+
+  private static func describe(_ run: Run, _ mode: TableFormat) -> String {
+    guard run.isLeaf else { return "\(mode.text(run.start)) is not mapped" }
+    let words = [
+      run.effective & mode.write != 0 ? "rw" : "ro",
+      run.effective & mode.noExecute != 0 ? "nx" : "x",
+      run.flags & mode.global != 0 ? "global" : "not global",
+      run.effective & mode.user != 0 ? "user" : "kernel",
+      MemoryType(run).rawValue.lowercased(), mode.span(of: run).size,
+    ]
+    return "\(mode.text(run.start)) is \(words.joined(separator: ", "))"
+  }
+}
+
+extension Double {
+  /// With one decimal, rounded down, so that 89.99 is not called 90.
+  fileprivate var short: String {
+    let tenths = Int(self * 10)
+    return tenths % 10 == 0 ? "\(tenths / 10)" : "\(tenths / 10).\(tenths % 10)"
+  }
+}

@@ -1,0 +1,45 @@
+internal import KernelImages
+internal import MemoryImages
+internal import PageTables
+
+extension Rule {
+  /// Devices mapped as if they were memory.
+  static let writeBackDevice = Rule(
+    id: "PT403", name: "write-back-device", severity: .warning,
+    summary: "a device's registers are mapped write-back", needs: [.physicalAddresses, .memoryMap],
+    documentation: """
+      What: a write-back leaf outside the direct map whose frame is a device's by the machine's memory
+      map: a PCI function or bus, an APIC, the HPET.
+      Why: the processor may keep and reorder accesses, and read ahead from registers. Only an MTRR
+      that says uncached saves it.
+      How Linux should look: ioremap() maps UC-, ioremap_wc() write-combining.
+      False alarm: memory that a device carries and that is coherent (CXL, some accelerators): drivers
+      map it write-back on purpose.
+      Fix: ioremap() instead of ioremap_cache() or memremap(MEMREMAP_WB).
+      References:
+      - arch/x86/mm/ioremap.c, Linux 6.12
+      """
+  ) { rule, subject in
+    let devices = subject.resources?.value.filter(\.isDevice) ?? []
+    let others = subject.notDevices
+    return subject.tables.flatMap { table in
+      let bad = table.runs.filter { run in
+        guard run.isLeaf, run.start >= table.space.mode.upperHalf, let physical = run.physical,
+          table.layout.area(of: run.start).kind != .directMap, MemoryType(run) == .writeBack
+        else { return false }
+        return devices.contains { $0.start <= physical && physical <= $0.last }
+          && !others.contains { $0.contains(physical) }
+      }
+      return grouped(bad, table).map { area, runs in
+        let name = runs.first?.physical.flatMap { physical in
+          devices.last { $0.start <= physical && physical <= $0.last }
+        }
+        return Finding(
+          rule, "\(total(runs)) of a device mapped write-back", in: table, runs: runs, area: area,
+          evidence: [name.map { "the memory map has \"\($0.name)\" there" }].compactMap { $0 }
+            + evidence(runs, subject, table),
+          help: "map registers by ioremap()")
+      }
+    }
+  }
+}

@@ -1,0 +1,39 @@
+internal import PageTables
+
+extension Rule {
+  /// Tables that hold nothing.
+  static let emptyTable = Rule(
+    id: "PT509", name: "empty-table", severity: .note,
+    summary: "much memory goes into tables that hold nothing", needs: [.physicalAddresses],
+    documentation: """
+      What: more than 1 MiB of table pages of the kernel's half without any entry.
+      Why: the kernel frees few of its own table pages; what vmalloc or modules used once stays.
+      How Linux should look: some are normal: since 5.8 (64 bits) the tables below the top level of
+      vmalloc are made ahead, the fixmap and the persistent kmap have theirs, and vfree() leaves
+      those it emptied. Tables that are made ahead are not counted.
+      False alarm: a machine that mapped much at once, once.
+      Fix: none is needed; see what mapped so much if the figure grows.
+      References:
+      - arch/x86/mm/init_64.c, Linux 6.12: preallocate_vmalloc_pages
+      """
+  ) { rule, subject in
+    subject.tables.flatMap { table -> [Finding] in
+      let mode = table.space.mode
+      let empty = table.pointers.filter { pointer in
+        guard pointer.address >= mode.upperHalf, pointer.level < mode.levels.count,
+          let run = table.run(at: pointer.address)
+        else { return false }
+        return run.kind == .hole && Int(run.level) < pointer.level
+          && run.last >= pointer.address &+ (mode.level(pointer.level).span &- 1)
+      }
+      guard empty.count > 256 else { return [] }
+      return [
+        Finding(
+          rule, "\((UInt64(empty.count) << 12).readableSize) of tables hold nothing", in: table,
+          runs: empty.map { run($0, mode) },
+          evidence: ["\(empty.count) of \(table.space.tablesRead) tables"],
+          help: "nothing is needed; see what mapped so much once if it grows")
+      ]
+    }
+  }
+}

@@ -1,0 +1,52 @@
+internal import KernelImages
+internal import MemoryImages
+internal import PageTables
+
+extension Rule {
+  /// Memory that the direct map does not map.
+  static let memoryMissingFromDirectMap = Rule(
+    id: "PT604", name: "memory-missing-from-direct-map", severity: .warning,
+    summary: "memory has no entry in the direct map",
+    needs: [.physicalAddresses, .directMapBase, .memoryMap, .kernelsOwnTable],
+    documentation: """
+      What: "System RAM" of the machine's memory map whose place in the direct map is empty.
+      Why: __va() of such a page faults; the page allocator gives it out all the same.
+      How Linux should look: all memory is mapped. What is taken away on purpose (secret memory,
+      guard pages of KFENCE and debug_pagealloc, poisoned pages, the reservation for a crash kernel)
+      leaves an entry that is not present but not empty: change_page_attr() never clears one whole.
+      False alarm: 32-bit kernels map low memory only (the rule looks no further than 8 MiB before
+      vmalloc); memory that is being added or removed.
+      Fix: see who cleared the entry, or whether the range was given to init_memory_mapping().
+      References:
+      - arch/x86/mm/init.c, Linux 6.12: init_mem_mapping
+      - arch/x86/mm/pat/set_memory.c, Linux 6.12: set_direct_map_invalid_noflush
+      """
+  ) { rule, subject in
+    guard let base = subject.facts.directMap?.value else { return [] }
+    let table = subject.kernel
+    guard let area = table.layout.first(.directMap), area.start == base else { return [] }
+    // On 32 bits VMALLOC_OFFSET, a guard of 8 MiB, lies between low memory and vmalloc.
+    let guardSize: UInt64 = table.space.mode.addressBits == 32 ? 8 << 20 : 0
+    let highest = area.last - base - min(guardSize, area.last - base)
+    var missing: [Run] = []
+    for range in subject.ram where range.lowerBound <= highest {
+      // A page that belongs to memory in part is not the allocator's.
+      let first = (range.lowerBound &+ 4095) & ~4095
+      let last = (min(range.upperBound, highest) &+ 1) & ~4095
+      guard first < last else { continue }
+      missing += table.runs(from: base &+ first, through: base &+ (last - 1)).filter {
+        $0.kind == .hole
+      }
+    }
+    guard !missing.isEmpty else { return [] }
+    return [
+      Finding(
+        rule, "\(total(missing)) of memory have no entry in the direct map", in: table,
+        runs: missing, area: area,
+        evidence: missing.prefix(3).map {
+          "physical \(($0.start - base).entry), \($0.size.readableSize): "
+            + "\(table.space.mode.level(Int(max(1, $0.level))).name) entry empty"
+        }, help: "see who cleared the entry")
+    ]
+  }
+}

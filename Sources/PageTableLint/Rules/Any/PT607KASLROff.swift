@@ -1,0 +1,31 @@
+internal import KernelImages
+internal import MemoryImages
+internal import PageTables
+
+extension Rule {
+  /// A kernel at the addresses that everybody knows.
+  static let kaslrOff = Rule(
+    id: "PT607", name: "kaslr-off", severity: .note,
+    summary: "the kernel was not moved", needs: [.kaslrOffset],
+    documentation: """
+      What: the kernel image lies where it was linked to.
+      Why: whoever knows the build knows all its addresses.
+      How Linux should look: moved, with CONFIG_RANDOMIZE_BASE and without nokaslr.
+      False alarm: nokaslr for debugging; kernels without CONFIG_RANDOMIZE_BASE. It may also have
+      been moved by nothing, one time in some hundreds.
+      Fix: take nokaslr from the command line.
+      References:
+      - arch/x86/boot/compressed/kaslr.c, Linux 6.12: choose_random_location
+      """
+  ) { rule, subject in
+    guard let offset = subject.looking(at: subject.facts.kaslrOffset), offset.value == 0 else {
+      return []
+    }
+    return [
+      Finding(
+        rule, "KASLR is off: the image lies where it was linked to", in: subject.kernel, runs: [],
+        evidence: ["KERNELOFFSET is 0 (\(offset.source))"],
+        help: "take nokaslr from the command line, or build with CONFIG_RANDOMIZE_BASE")
+    ]
+  }
+}

@@ -1,0 +1,38 @@
+internal import PageTables
+
+extension Rule {
+  /// Entries that are not present and have the bit that means PROT_NONE then.
+  static let globalNotPresent = Rule(
+    id: "PT206", name: "global-not-present", severity: .warning,
+    summary: "an entry that is not present has the global bit", serves: .x86,
+    needs: [.physicalAddresses],
+    documentation: """
+      What: an entry of the kernel's half whose present bit is clear and whose bit 8 is set.
+      Why: with the present bit clear Linux reads bit 8 as PROT_NONE (since 2.6.29), so that
+      pte_present() says yes to what the processor faults on.
+      How Linux should look: only placeholders of the cpu entry area (PAGE_NONE, 0x…120).
+      False alarm: KFENCE's guard pages keep the bit (left out where the image's symbols tell where they
+      are). Kernels before about 3.x left the bit when set_memory_np() or debug_pagealloc
+      took a page away.
+      Fix: clear G with P: pgprot_clear_protnone_bits() does it.
+      References:
+      - arch/x86/mm/pat/set_memory.c, Linux 6.12: pgprot_clear_protnone_bits
+      - arch/x86/include/asm/pgtable_types.h, Linux 6.12: _PAGE_BIT_PROTNONE
+      """
+  ) { rule, subject in
+    subject.tables.flatMap { table in
+      let mode = table.space.mode
+      let bad = table.runs.filter {
+        $0.kind == .notPresent && $0.level == 1 && $0.start >= mode.upperHalf
+          && $0.flags & mode.global != 0
+          && table.layout.area(of: $0.start).kind != .cpuEntryArea && !subject.isKFENCE($0)
+      }
+      return grouped(bad, table).map { area, runs in
+        Finding(
+          rule, "\(total(runs)) not present and marked PROT_NONE", in: table, runs: runs,
+          area: area, evidence: evidence(runs, subject, table),
+          help: "clear _PAGE_GLOBAL where _PAGE_PRESENT is cleared")
+      }
+    }
+  }
+}
