@@ -23,6 +23,11 @@ enum Kallsyms {
     ]
   }
 
+  /// The longest name, its type's letter included.
+  ///
+  /// Source: `KSYM_NAME_LEN`, include/linux/kallsyms.h, 6.12.
+  private static let mostLetters = 512
+
   static func read(_ info: VMCoreInfo, _ reader: VirtualReader) -> Symbols? {
     guard let tables = tables(info, reader),
       let names = reader.bytes(at: tables[1].0, count: tables[1].1),
@@ -56,7 +61,10 @@ enum Kallsyms {
       }
       guard at + length <= names.count else { return nil }
       var text: [UInt8] = []
-      for token in names[at..<(at + length)] { text += expansions[Int(token)] }
+      for token in names[at..<(at + length)] {
+        text += expansions[Int(token)]
+        guard text.count <= mostLetters else { return nil }
+      }
       at += length
       let address: UInt64
       if !absolutePercpu {

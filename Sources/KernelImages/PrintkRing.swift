@@ -5,78 +5,141 @@ internal import PageTables
 ///
 /// Source: kernel/printk/printk_ringbuffer.c, 6.12 (5.10 and later);
 /// the structures' offsets come from VMCOREINFO.
-enum PrintkRing {
+struct PrintkRing {
+  private let layout: Layout
+  /// The bytes of a `long`.
+  private let long: Int
+  /// The ring's descriptors, its records of `struct printk_info`, and its text: each a power of two
+  /// of them.
+  private let descriptors: [UInt8]
+  private let infos: [UInt8]
+  private let text: [UInt8]
+  private let count: Int
+  /// The identifiers of the newest and the oldest record.
+  private let head: UInt64
+  private let tail: UInt64
+
+  /// Where the fields lie, in bytes.
+  private struct Layout {
+    let descriptorRing, textRing, countBits, descs, infos, head, tail, sizeBits, data: UInt64
+    let state, begin, next, time, length: Int
+    let descriptorSize, infoSize: Int
+
+    /// - Returns: nil where VMCOREINFO lacks one, or a field lies outside of its structure.
+    init?(_ info: VMCoreInfo, long: Int) {
+      guard let descriptorRing = info.offset("printk_ringbuffer.desc_ring"),
+        let textRing = info.offset("printk_ringbuffer.text_data_ring"),
+        let countBits = info.offset("prb_desc_ring.count_bits"),
+        let descs = info.offset("prb_desc_ring.descs"),
+        let infos = info.offset("prb_desc_ring.infos"),
+        let head = info.offset("prb_desc_ring.head_id"),
+        let tail = info.offset("prb_desc_ring.tail_id"),
+        let sizeBits = info.offset("prb_data_ring.size_bits"),
+        let data = info.offset("prb_data_ring.data"),
+        let descriptorSize = info.size("prb_desc"), let infoSize = info.size("printk_info"),
+        (1..<4096).contains(descriptorSize), (1..<4096).contains(infoSize)
+      else { return nil }
+      func field(_ names: [String], size: Int, of whole: Int) -> Int? {
+        var place: UInt64 = 0
+        for name in names {
+          guard let offset = info.offset(name), offset < 4096 else { return nil }
+          place += offset
+        }
+        return Int(place) + size <= whole ? Int(place) : nil
+      }
+      let block = "prb_desc.text_blk_lpos"
+      guard let state = field(["prb_desc.state_var"], size: long, of: descriptorSize),
+        let begin = field([block, "prb_data_blk_lpos.begin"], size: long, of: descriptorSize),
+        let next = field([block, "prb_data_blk_lpos.next"], size: long, of: descriptorSize),
+        let time = field(["printk_info.ts_nsec"], size: 8, of: infoSize),
+        let length = field(["printk_info.text_len"], size: 2, of: infoSize)
+      else { return nil }
+      (self.descriptorRing, self.textRing, self.countBits) = (descriptorRing, textRing, countBits)
+      (self.descs, self.infos, self.head, self.tail) = (descs, infos, head, tail)
+      (self.sizeBits, self.data) = (sizeBits, data)
+      (self.state, self.begin, self.next) = (state, begin, next)
+      (self.time, self.length) = (time, length)
+      (self.descriptorSize, self.infoSize) = (descriptorSize, infoSize)
+    }
+  }
+
+  private init?(_ info: VMCoreInfo, _ reader: VirtualReader) {
+    long = reader.wordSize
+    guard let layout = Layout(info, long: long), let pointer = info.symbol("prb"),
+      let ring = reader.word(at: pointer)
+    else { return nil }
+    let descriptorRing = ring &+ layout.descriptorRing
+    let textRing = ring &+ layout.textRing
+    guard let countBits = reader.word(at: descriptorRing &+ layout.countBits, size: 4),
+      countBits < 24, let sizeBits = reader.word(at: textRing &+ layout.sizeBits, size: 4),
+      sizeBits < 27, let descs = reader.word(at: descriptorRing &+ layout.descs),
+      let infos = reader.word(at: descriptorRing &+ layout.infos),
+      let head = reader.word(at: descriptorRing &+ layout.head),
+      let tail = reader.word(at: descriptorRing &+ layout.tail),
+      let data = reader.word(at: textRing &+ layout.data)
+    else { return nil }
+    count = 1 << Int(countBits)
+    guard count * layout.descriptorSize <= 64 << 20, count * layout.infoSize <= 64 << 20,
+      let descriptors = reader.bytes(at: descs, count: count * layout.descriptorSize),
+      let records = reader.bytes(at: infos, count: count * layout.infoSize),
+      let text = reader.bytes(at: data, count: 1 << Int(sizeBits))
+    else { return nil }
+    self.layout = layout
+    self.descriptors = descriptors
+    self.infos = records
+    self.text = text
+    self.head = head
+    self.tail = tail
+  }
+
+  /// The log, a line a record, as a console prints it.
+  ///
+  /// - Returns: nil where VMCOREINFO does not lead to a ring, or the ring holds no record though it
+  ///   says that it does.
   static func read(_ info: VMCoreInfo, _ reader: VirtualReader) -> String? {
-    guard let pointer = info.symbol("prb"),
-      let ring = reader.word(at: pointer),
-      let descRing = info.offset("printk_ringbuffer.desc_ring"),
-      let dataRing = info.offset("printk_ringbuffer.text_data_ring"),
-      let countBitsAt = info.offset("prb_desc_ring.count_bits"),
-      let descsAt = info.offset("prb_desc_ring.descs"),
-      let infosAt = info.offset("prb_desc_ring.infos"),
-      let headAt = info.offset("prb_desc_ring.head_id"),
-      let tailAt = info.offset("prb_desc_ring.tail_id"),
-      let stateAt = info.offset("prb_desc.state_var"),
-      let blockAt = info.offset("prb_desc.text_blk_lpos"),
-      let beginAt = info.offset("prb_data_blk_lpos.begin"),
-      let nextAt = info.offset("prb_data_blk_lpos.next"),
-      let sizeBitsAt = info.offset("prb_data_ring.size_bits"),
-      let dataAt = info.offset("prb_data_ring.data"),
-      let timeAt = info.offset("printk_info.ts_nsec"),
-      let lengthAt = info.offset("printk_info.text_len"), let descSize = info.size("prb_desc"),
-      let infoSize = info.size("printk_info"), descSize > 0, descSize < 4096, infoSize > 0,
-      infoSize < 4096,
-      let countBits = reader.word(at: ring &+ descRing &+ countBitsAt, size: 4), countBits < 24,
-      let sizeBits = reader.word(at: ring &+ dataRing &+ sizeBitsAt, size: 4), sizeBits < 27,
-      let descs = reader.word(at: ring &+ descRing &+ descsAt),
-      let infos = reader.word(at: ring &+ descRing &+ infosAt),
-      let head = reader.word(at: ring &+ descRing &+ headAt),
-      let tail = reader.word(at: ring &+ descRing &+ tailAt),
-      let data = reader.word(at: ring &+ dataRing &+ dataAt)
-    else { return nil }
-    let count = 1 << Int(countBits)
-    let bytes = 1 << Int(sizeBits)
-    guard count * descSize <= 64 << 20, count * infoSize <= 64 << 20,
-      let descriptors = reader.bytes(at: descs, count: count * descSize),
-      let records = reader.bytes(at: infos, count: count * infoSize),
-      let text = reader.bytes(at: data, count: bytes)
-    else { return nil }
+    guard let ring = PrintkRing(info, reader) else { return nil }
+    let log = ring.log()
+    return log.isEmpty && ring.head != ring.tail ? nil : log
+  }
+
+  private func log() -> String {
     // Descriptor states are a `long`, whose top two bits are the state.
-    let long = reader.wordSize
-    let stateShift = UInt64(long * 8 - 2)
-    let idMask: UInt64 = (1 << stateShift) - 1
+    let idMask: UInt64 = (1 << UInt64(long * 8 - 2)) - 1
     var log = ""
+    // No record shares its text with another, so all of them fit the ring.
+    var left = text.count
     var id = tail & idMask
     for _ in 0..<count {
-      let slot = Int(id & UInt64(count - 1))
-      if let state = descriptors.number(at: slot * descSize + Int(stateAt), size: long),
-        state & idMask == id, state >> stateShift == 1 || state >> stateShift == 2,
-        let begin = descriptors.number(
-          at: slot * descSize + Int(blockAt + beginAt), size: long),
-        let next = descriptors.number(
-          at: slot * descSize + Int(blockAt + nextAt), size: long),
-        let nanoseconds = records.u64(at: slot * infoSize + Int(timeAt)),
-        let length = records.number(at: slot * infoSize + Int(lengthAt), size: 2), begin & 1 == 0
-      {
-        // A record that would cross the ring's end lies at its start instead.
-        let wraps = begin >> sizeBits != next >> sizeBits && next & UInt64(bytes - 1) != 0
-        let start = (wraps ? 0 : Int(begin & UInt64(bytes - 1))) + long
-        if start + Int(length) <= bytes {
-          let micro = nanoseconds / 1000
-          let seconds = String(micro / 1_000_000)
-          let fraction = String(micro % 1_000_000 + 1_000_000).dropFirst()
-          let stamp =
-            "[" + String(repeating: " ", count: max(0, 5 - seconds.count)) + seconds + "."
-            + fraction
-            + "] "
-          for line in text[start..<(start + Int(length))].split(separator: 10) {
-            log += stamp + String(decoding: line, as: UTF8.self) + "\n"
-          }
+      if let (time, bytes) = record(id, idMask), bytes.count <= left {
+        left -= bytes.count
+        let stamp = LogStamp.text(microseconds: time / 1000)
+        for line in bytes.split(separator: 10) {
+          log += stamp + String(decoding: line, as: UTF8.self) + "\n"
         }
       }
       if id == head & idMask { break }
       id = (id &+ 1) & idMask
     }
     return log
+  }
+
+  /// A record's time in nanoseconds, and its text; nil where the ring does not hold it any more.
+  private func record(_ id: UInt64, _ idMask: UInt64) -> (UInt64, ArraySlice<UInt8>)? {
+    let slot = Int(id & UInt64(count - 1))
+    let descriptor = slot * layout.descriptorSize
+    let info = slot * layout.infoSize
+    guard let state = descriptors.number(at: descriptor + layout.state, size: long),
+      state & idMask == id, [1, 2].contains(state >> UInt64(long * 8 - 2)),
+      let begin = descriptors.number(at: descriptor + layout.begin, size: long),
+      let next = descriptors.number(at: descriptor + layout.next, size: long),
+      let nanoseconds = infos.u64(at: info + layout.time),
+      let length = infos.number(at: info + layout.length, size: 2), begin & 1 == 0
+    else { return nil }
+    // A record that would cross the ring's end lies at its start instead.
+    let place = UInt64(text.count - 1)
+    let wraps = begin & ~place != next & ~place && next & place != 0
+    let start = (wraps ? 0 : Int(begin & place)) + long
+    guard start + Int(length) <= text.count else { return nil }
+    return (nanoseconds, text[start..<(start + Int(length))])
   }
 }

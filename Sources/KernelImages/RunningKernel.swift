@@ -155,11 +155,7 @@ package enum RunningKernel {
     let parts = record.split(separator: ";", maxSplits: 1, omittingEmptySubsequences: false)
     let fields = parts[0].split(separator: ",")
     guard parts.count == 2, fields.count > 2, let time = UInt64(fields[2]) else { return "" }
-    let seconds = String(time / 1_000_000)
-    let fraction = String(time % 1_000_000)
-    let stamp =
-      "[" + String(repeating: " ", count: max(0, 5 - seconds.count)) + seconds + "."
-      + String(repeating: "0", count: 6 - fraction.count) + fraction + "] "
+    let stamp = LogStamp.text(microseconds: time)
     let words = parts[1].prefix { $0 != "\n" }
     // A line break inside a record is escaped.
     return words.split(separator: "\\x0a", omittingEmptySubsequences: false).map {
