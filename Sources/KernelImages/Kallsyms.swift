@@ -23,7 +23,7 @@ enum Kallsyms {
     ]
   }
 
-  /// The longest name, its type's letter included.
+  /// The longest name, its type's letter included; the kernel cuts off what is longer.
   ///
   /// Source: `KSYM_NAME_LEN`, include/linux/kallsyms.h, 6.12.
   private static let mostLetters = 512
@@ -61,9 +61,8 @@ enum Kallsyms {
       }
       guard at + length <= names.count else { return nil }
       var text: [UInt8] = []
-      for token in names[at..<(at + length)] {
-        text += expansions[Int(token)]
-        guard text.count <= mostLetters else { return nil }
+      for token in names[at..<(at + length)] where text.count < mostLetters {
+        text += expansions[Int(token)].prefix(mostLetters - text.count)
       }
       at += length
       let address: UInt64

@@ -91,8 +91,9 @@ enum KdumpFormat {
       damage += found.damage.map { [$0] } ?? []
       sharesData = sharesData || found.sharesData
     }
-    // makedumpfile keeps zero pages, in one place for all of them; who does so dropped none.
-    absentIsZero = header.dumpLevel & 1 != 0 && !sharesData
+    // makedumpfile keeps zero pages, in one place for all of them; who does so dropped none. At other
+    // levels a page may be absent for another reason.
+    absentIsZero = header.dumpLevel == 1 && !sharesData
 
     var next: UInt64 = 0
     for part in parts where part.header.isPart {
