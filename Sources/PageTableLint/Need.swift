@@ -274,13 +274,13 @@ extension Rule.Need {
     "neither the no-execute bit nor page-table isolation from 4.19 on is known to be in use"
   ) { $0.facts.nx?.value == true || $0.initMemoryMustBeGone }
 
-  /// With PAE and isolation each process has a kernel pmd page of its own: SHARED_KERNEL_PMD.
   static let sharedKernelHalf = Rule.Need(
     "processes that share the kernel's half (not PAE with page-table isolation)"
   ) { subject in
-    guard subject.mode.root.entries == 4 else { return nil }
-    return subject.facts.pti?.value == true
-      ? "with PAE and page-table isolation each process has a kernel half of its own"
-      : isolationUnknown(subject)
+    switch subject.processesOwnKernelHalf {
+    case true: "with PAE and page-table isolation each process has a kernel half of its own"
+    case false: nil
+    case nil: isolationUnknown(subject)
+    }
   }
 }

@@ -10,29 +10,17 @@ extension Subject {
   /// without symbols. Source: `cleanup_highmap` and `mark_rodata_ro`, arch/x86/mm/init_64.c, 6.12.
   var imageMapping: ClosedRange<UInt64>? {
     guard let start = symbols?["_text"], let end = symbols?["_end"], start < end else { return nil }
-    let large: UInt64 = 1 << 21
-    let rounded = (end &+ (large - 1)) & ~(large - 1)
-    return start...((mode.addressBits == 32 ? end : rounded) &- 1)
-  }
-
-  /// The addresses that only the image may use, on 64 bits; nil on 32.
-  ///
-  /// KERNEL_IMAGE_SIZE is 512 MiB, or 1 GiB with KASLR. Where it is not known it is taken as the
-  /// lesser, unless the image lies behind it. Source: arch/x86/include/asm/page_64_types.h, 6.12.
-  var imageSpace: ClosedRange<UInt64>? {
-    guard mode.addressBits > 32, let area = kernel.layout.first(.image) else { return nil }
-    let lesser: UInt64 = 512 << 20
-    let end = symbols?["_end"] ?? 0
-    let size = facts.imageSize?.value ?? (end > area.start &+ lesser ? 2 * lesser : lesser)
-    let last = area.start &+ (size &- 1)
-    return area.start <= last ? area.start...last : nil
+    guard !imageLiesInDirectMap else { return start...(end - 1) }
+    let large = mode.level(2).span
+    return start...((end &+ (large - 1)) & ~(large - 1) &- 1)
   }
 
   /// The whole pages of a section between two symbols, the last one rounded up; nil without them.
   func section(_ start: String, _ end: String) -> ClosedRange<UInt64>? {
     guard let low = symbols?[start], let high = symbols?[end] else { return nil }
-    let first = (low &+ 4095) & ~4095
-    let last = (high &+ 4095) & ~4095
+    let page = mode.granule
+    let first = (low &+ (page - 1)) & ~(page - 1)
+    let last = (high &+ (page - 1)) & ~(page - 1)
     return first < last ? first...(last &- 1) : nil
   }
 
@@ -58,11 +46,11 @@ extension Subject {
     let leaves = kernel.runs(.image).filter(\.isLeaf)
     let idt = symbols?["idt_table"]
     func isIDT(_ run: Run) -> Bool {
-      run.pages == 1 && run.effective & mode.noExecute != 0
+      run.size == mode.granule && !run.access.isExecutable
         && (symbols == nil || idt.map(run.contains) == true)
     }
-    let isProtected = leaves.contains { $0.effective & mode.write == 0 && !isIDT($0) }
-    let hasWritableText = leaves.contains { Rule.isWritableExecutable($0, mode) }
+    let isProtected = leaves.contains { !$0.access.isWritable && !isIDT($0) }
+    let hasWritableText = leaves.contains { $0.isWritableExecutable }
     return isProtected || !hasWritableText
       || (image != nil && log?.value.mentions("Write protecting ") == true)
   }
@@ -95,12 +83,10 @@ extension Table {
   }
 }
 
-extension Rule {
-  static func isWritableExecutable(_ run: Run, _ mode: TableFormat) -> Bool {
-    run.isLeaf && run.effective & mode.write != 0 && run.effective & mode.noExecute == 0
-  }
+extension Run {
+  /// Whether it is mapped, and can be written and run after all levels.
+  var isWritableExecutable: Bool { isLeaf && access.isWritable && access.isExecutable }
 
-  static func isReadOnlyExecutable(_ run: Run, _ mode: TableFormat) -> Bool {
-    run.isLeaf && run.effective & (mode.write | mode.noExecute) == 0
-  }
+  /// Whether it is mapped, and can be run and not written after all levels.
+  var isReadOnlyExecutable: Bool { isLeaf && !access.isWritable && access.isExecutable }
 }

@@ -93,13 +93,13 @@ package struct Configuration: Sendable {
     /// Whether a leaf has it, as upper levels leave it where they are known.
     func holds(_ run: Run, _ mode: TableFormat) -> Bool {
       switch self {
-      case .rw: run.effective & mode.write != 0
-      case .ro: run.effective & mode.write == 0
-      case .nx: run.effective & mode.noExecute != 0
-      case .x: run.effective & mode.noExecute == 0
+      case .rw: run.access.isWritable
+      case .ro: !run.access.isWritable
+      case .nx: !run.access.isExecutable
+      case .x: run.access.isExecutable
       case .global: run.flags & mode.global != 0
-      case .user: run.effective & mode.user != 0
-      case .kernel: run.effective & mode.user == 0
+      case .user: run.access.isUser
+      case .kernel: !run.access.isUser
       case .writeBack, .writeCombining, .uncachedMinus, .uncached, .writeProtected, .writeThrough:
         MemoryType(run).rawValue.lowercased() == rawValue
       }

@@ -28,8 +28,7 @@ extension Rule {
     subject.tables.flatMap { table in
       let mode = table.space.mode
       let bad = table.runs.filter {
-        $0.isLeaf && $0.start >= mode.upperHalf && $0.effective & mode.write != 0
-          && $0.effective & mode.noExecute == 0
+        $0.isWritableExecutable && $0.start >= mode.upperHalf
           && ![.directMap, .efi].contains(table.layout.area(of: $0.start).kind)
           && subject.textAddresses?.contains($0.start) != true
       }

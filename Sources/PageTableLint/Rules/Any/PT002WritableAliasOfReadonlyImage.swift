@@ -37,13 +37,13 @@ extension Rule {
     for part in image.readOnlyParts {
       // The image's own mapping tells where the protection has been applied.
       let protected = table.runs(from: part.lowerBound, through: part.upperBound).filter {
-        $0.isLeaf && $0.effective & mode.write == 0
+        $0.isLeaf && !$0.access.isWritable
       }
       for run in protected {
         // Where a leaf leads elsewhere than the image is PT602's.
         let alias = base &+ (run.start &- imageArea.start &+ physBase)
         bad += table.runs(from: alias, through: alias &+ (run.size &- 1)).filter {
-          $0.isLeaf && $0.effective & mode.write != 0
+          $0.isLeaf && $0.access.isWritable
         }
       }
     }

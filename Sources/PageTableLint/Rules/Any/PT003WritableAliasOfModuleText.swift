@@ -26,15 +26,15 @@ extension Rule {
     let table = subject.kernel
     let mode = table.space.mode
     guard let base = subject.facts.directMap?.value else { return [] }
-    let kind: Area.Kind = mode.addressBits == 32 ? .vmalloc : .modules
+    let kind: Area.Kind = table.layout.first(.modules) == nil ? .vmalloc : .modules
     // On 32 bits modules lie in vmalloc, and so does Hyper-V's hypercall page, mapped without CPA.
     let sparesSinglePages = kind == .vmalloc && subject.mayBeHyperV
     var bad: [Run] = []
     var code: [Run] = []
-    for run in table.runs(kind) where isReadOnlyExecutable(run, mode) {
-      if sparesSinglePages, run.pages == 1 { continue }
+    for run in table.runs(kind) where run.isReadOnlyExecutable {
+      if sparesSinglePages, run.size == mode.granule { continue }
       let writable = table.directMapAliases(of: run, base: base).filter {
-        $0.effective & mode.write != 0
+        $0.access.isWritable
       }
       if !writable.isEmpty { code.append(run) }
       bad += writable

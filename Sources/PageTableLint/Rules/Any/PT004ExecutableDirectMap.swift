@@ -28,18 +28,22 @@ extension Rule {
     subject.tables.flatMap { table -> [Finding] in
       let mode = table.space.mode
       guard let area = table.layout.first(.directMap) else { return [] }
-      let is32 = mode.addressBits == 32
-      let mayBeImage = is32 && table.layout.first(.image) == nil
+      let holdsImage = subject.imageLiesInDirectMap
+      let mayBeImage = holdsImage && table.layout.first(.image) == nil
+      let firmware = subject.executableFirmware
       let executable = table.runs(area.kind).filter { run in
-        let isWritable = run.effective & mode.write != 0
-        return run.isLeaf && run.effective & mode.noExecute == 0
+        let isWritable = run.access.isWritable
+        return run.isLeaf && run.access.isExecutable
           && (isWritable || !(mayBeImage || run.last - area.start < 1 << 20))
       }
       let inBIOS = executable.filter {
-        is32 && $0.start &- area.start >= 0xa_0000 && $0.last &- area.start <= 0xf_ffff
+        firmware?.contains($0.start &- area.start) == true
+          && firmware?.contains($0.last &- area.start) == true
       }
       // On 32 bits kexec makes the page of a loaded image's control code executable, where it lies.
-      let single = executable.filter { is32 && $0.pages == 1 && !inBIOS.contains($0) }
+      let single = executable.filter {
+        holdsImage && $0.size == mode.granule && !inBIOS.contains($0)
+      }
       let kexec = single.count <= 2 ? single : []
       let bad = executable.filter { !inBIOS.contains($0) && !kexec.contains($0) }
       func finding(_ runs: [Run], _ severity: Severity?, _ message: String, help: String)

@@ -29,7 +29,7 @@ extension Rule {
     let straddling = straddlingLeaves(subject)
     let initMemory = subject.section("__init_begin", "__init_end")
     let bad = table.runs(from: text.upperBound + 1, through: image.upperBound).filter { run in
-      isReadOnlyExecutable(run, mode) && initMemory?.contains(run.start) != true
+      run.isReadOnlyExecutable && initMemory?.contains(run.start) != true
         && !straddling.contains { $0.start <= run.start && run.last <= $0.last }
     }
     guard !bad.isEmpty else { return [] }

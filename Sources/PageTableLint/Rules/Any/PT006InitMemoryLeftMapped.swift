@@ -33,8 +33,8 @@ extension Rule {
     let hasNX = subject.facts.nx?.value == true
     let mustBeGone = subject.initMemoryMustBeGone
     let bad = table.runs(from: section.lowerBound, through: section.upperBound).filter {
-      $0.isLeaf && !(hasNX && isWritableExecutable($0, mode))
-        && (mustBeGone || (hasNX && isReadOnlyExecutable($0, mode)))
+      $0.isLeaf && !(hasNX && $0.isWritableExecutable)
+        && (mustBeGone || (hasNX && $0.isReadOnlyExecutable))
     }
     guard !bad.isEmpty else { return [] }
     return [
@@ -53,6 +53,6 @@ extension Subject {
   ///
   /// Source: c40a56a7818c (4.19).
   var initMemoryMustBeGone: Bool {
-    mode.addressBits > 32 && facts.pti?.value == true && facts.isAtLeast(4, 19) == true
+    !imageLiesInDirectMap && facts.pti?.value == true && facts.isAtLeast(4, 19) == true
   }
 }

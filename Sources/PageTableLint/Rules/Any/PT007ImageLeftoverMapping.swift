@@ -40,7 +40,7 @@ extension Rule {
     if image.upperBound < space.upperBound {
       around += table.runs(from: image.upperBound + 1, through: space.upperBound)
     }
-    let bad = around.filter { $0.isLeaf && !(hasNX && isWritableExecutable($0, mode)) }
+    let bad = around.filter { $0.isLeaf && !(hasNX && $0.isWritableExecutable) }
     guard !bad.isEmpty else { return [] }
     return [
       Finding(

@@ -29,14 +29,14 @@ extension Rule {
     func writable(_ part: ClosedRange<UInt64>?) -> [Run] {
       guard let part else { return [] }
       return table.runs(from: part.lowerBound, through: part.upperBound).filter {
-        $0.isLeaf && $0.effective & mode.write != 0
+        $0.isLeaf && $0.access.isWritable
       }
     }
     let straddling = straddlingLeaves(subject)
     let hasNX = subject.facts.nx?.value == true
     let text = writable(subject.textAddresses)
     let rodata = writable(subject.section("__start_rodata", "__end_rodata")).filter { run in
-      !(hasNX && isWritableExecutable(run, mode))
+      !(hasNX && run.isWritableExecutable)
         && !straddling.contains { $0.start <= run.start && run.last <= $0.last }
     }
     return [("text", text), ("rodata", rodata)].compactMap { name, bad in

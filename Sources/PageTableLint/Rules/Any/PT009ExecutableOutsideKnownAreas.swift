@@ -29,15 +29,18 @@ extension Rule {
     let mayBeHyperV = subject.mayBeHyperV
     return subject.tables.flatMap { table -> [Finding] in
       let mode = table.space.mode
+      // Without an area of their own modules lie in vmalloc.
+      let hasModulesArea = table.layout.first(.modules) != nil
       let bad = table.runs.filter { run in
-        guard run.start >= mode.upperHalf, isReadOnlyExecutable(run, mode) else { return false }
+        guard run.start >= mode.upperHalf, run.isReadOnlyExecutable else { return false }
         switch table.layout.area(of: run.start).kind {
         case .directMap, .image, .modules, .efi, .fixmap, .user: return false
-        case .vmalloc: return mode.addressBits > 32 && !(mayBeHyperV && run.pages == 1)
+        case .vmalloc: return hasModulesArea && !(mayBeHyperV && run.size == mode.granule)
         case .cpuEntryArea: return !isOld
         // Where vmalloc's place is not known it lies there.
         case .other:
-          return table.layout.first(.vmalloc) != nil || !(mayBeHyperV && run.pages == 1)
+          return table.layout.first(.vmalloc) != nil
+            || !(mayBeHyperV && run.size == mode.granule)
         case .guardHole, .ldtRemap, .vmemmap, .espfix, .persistentKmap: return true
         }
       }

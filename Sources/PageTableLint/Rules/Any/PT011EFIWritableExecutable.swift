@@ -35,11 +35,11 @@ extension Rule {
       guard !area.isEmpty else { return [] }
       let mebibyte: UInt64 = 1 << 20
       let atPhysical = table.runs(from: mebibyte, through: mode.upperHalf &- 1).filter {
-        $0.isLeaf && $0.effective & mode.user == 0
+        $0.isLeaf && !$0.access.isUser
       }
       let bad =
         (atPhysical + area).filter {
-          isWritableExecutable($0, mode) && ($0.start < mode.upperHalf || $0.physical != nil)
+          $0.isWritableExecutable && ($0.start < mode.upperHalf || $0.physical != nil)
             && $0.physical ?? mebibyte >= mebibyte
         }
       return grouped(bad, table).map { area, runs in

@@ -22,15 +22,12 @@ extension Rule {
       - arch/x86/include/asm/pgtable_types.h, Linux 6.12: __PAGE_KERNEL_VVAR, _PAGE_TABLE
       """
   ) { rule, subject in
-    // Up to 4.4 the vDSO's variables and KVM's clock lay in the fixmap, open to all.
-    let hasFixmapPages = subject.facts.isAtLeast(4, 5) != true
+    let isOpenByDesign = subject.isOpenByDesign
     return subject.tables.flatMap { table in
       let mode = table.space.mode
       let bad = table.runs.filter {
-        $0.isLeaf && $0.start >= mode.upperHalf && $0.effective & mode.user != 0
-          && !(hasFixmapPages && mode.addressBits > 32 && $0.effective & mode.write == 0
-            && table.layout.area(of: $0.start).kind == .fixmap)
-          && !($0.start == 0xffff_ffff_ff60_0000 && $0.pages == 1 && $0.effective & mode.write == 0)
+        $0.isLeaf && $0.start >= mode.upperHalf && $0.access.isUser
+          && !isOpenByDesign($0, table)
       }
       return grouped(bad, table).map { area, runs in
         Finding(

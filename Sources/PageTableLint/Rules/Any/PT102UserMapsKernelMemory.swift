@@ -35,7 +35,7 @@ extension Rule {
       var bad: [Run] = []
       for run in table.runs {
         guard run.start < mode.upperHalf else { break }
-        guard run.isLeaf, run.effective & mode.user != 0, let physical = run.physical,
+        guard run.isLeaf, run.access.isUser, let physical = run.physical,
           physical <= frames.upperBound, physical &+ (run.size - 1) >= frames.lowerBound
         else { continue }
         let span = mode.span(of: run)
@@ -43,17 +43,18 @@ extension Rule {
         let from = run.start &+ (max(physical, frames.lowerBound) - physical)
         let size = run.repeats ? min(run.size, span) : run.size
         let last = run.start &+ min(size - 1, frames.upperBound - physical)
-        for address in stride(from: from, through: last, by: 4096) {
+        for address in stride(from: from, through: last, by: Int(mode.granule)) {
           guard let frame = run.physical(of: address, span: span), frames.contains(frame),
             let owner = image.owner(ofTable: frame),
-            run.effective & mode.write != 0 || !(frame == zeroPage || isForPrograms(owner)),
-            let page = run.clipped(from: address, through: address &+ 4095, span: span)
+            run.access.isWritable || !(frame == zeroPage || isForPrograms(owner)),
+            let page = run.clipped(
+              from: address, through: address &+ (mode.granule - 1), span: span)
           else { continue }
           Run.append(page, to: &bad, mode: mode)
         }
       }
       guard let first = bad.first, let frame = first.physical else { return [] }
-      let isWritable = bad.contains { $0.effective & mode.write != 0 }
+      let isWritable = bad.contains { $0.access.isWritable }
       return [
         Finding(
           rule, severity: isWritable ? .error : .warning,

@@ -57,8 +57,7 @@ extension Rule {
           ? "nothing: this kernel fills the entry when it is touched"
           : "see which code made the entry without syncing the processes' tables")
     }
-    // Since 5.8 vmalloc entries are made in all tables before they are used.
-    let isLazy = mode.addressBits == 32 || subject.facts.isAtLeast(5, 8) != true
+    let isLazy = subject.fillsKernelHalfLazily
     return lacking.sorted { $0.key < $1.key }.map {
       finding($0.key, $0.value, "lack", isLazy: isLazy)
     }

@@ -25,7 +25,7 @@ extension Rule {
       let mode = table.space.mode
       var bad: [Run] = []
       for run in table.runs where run.isLeaf && run.start < mode.upperHalf {
-        guard run.effective & mode.user != 0, let physical = run.physical else { continue }
+        guard run.access.isUser, let physical = run.physical else { continue }
         let span = mode.span(of: run)
         let size = run.repeats ? min(run.size, span) : run.size
         var index = tablePages.partitioningIndex { $0.upperBound >= physical }
@@ -42,7 +42,7 @@ extension Rule {
         }
       }
       guard let first = bad.first, let frame = first.physical else { return [] }
-      let isWritable = bad.contains { $0.effective & mode.write != 0 }
+      let isWritable = bad.contains { $0.access.isWritable }
       let owner = subject.image?.owner(ofTable: frame).map { " (\($0))" } ?? ""
       return [
         Finding(
@@ -60,7 +60,10 @@ extension Rule {
   private static func tablePages(of subject: Subject) -> [ClosedRange<UInt64>] {
     let all = subject.tables.flatMap { table in
       table.pointers.targets(table.space.mode.tableAddress)
-        + (table.root.map { [($0 & ~4095)...($0 | 4095)] } ?? [])
+        + (table.root.map { root in
+          let offset = table.space.mode.granule - 1
+          return [(root & ~offset)...(root | offset)]
+        } ?? [])
     }
     return all.sorted { $0.lowerBound < $1.lowerBound }.reduce(into: []) { pages, next in
       if let last = pages.last, next.lowerBound <= last.upperBound &+ 1 {

@@ -50,8 +50,8 @@ extension Rule {
     let data = subject.section("_sdata", "_edata")
     func isWrong(_ leaf: Run) -> Bool {
       let addresses = leaf.start...leaf.last
-      let isWritable = leaf.effective & mode.write != 0
-      let isNX = leaf.effective & mode.noExecute != 0
+      let isWritable = leaf.access.isWritable
+      let isNX = !leaf.access.isExecutable
       let holdsText = addresses.overlaps(text)
       if isWritable, holdsText || (hasNX && !isNX) { return false }
       return (hasNX && isNX && holdsText)

@@ -50,13 +50,13 @@ extension Rule {
         }
       }
       alike += parts.compactMap { low, high in
-        low < high ? run.clipped(from: low, through: high - 1, span: 4096) : nil
+        low < high ? run.clipped(from: low, through: high - 1, span: mode.granule) : nil
       }
     }
     let mapped = leaves.reduce(UInt64(0)) { $0 &+ $1.size }
     let blocks = alike.reduce(UInt64(0)) { $0 &+ $1.size / span }
     guard blocks >= 16, blocks > mapped / span / 8 else { return [] }
-    let entries = span >> 12
+    let entries = span / mode.granule
     return [
       Finding(
         rule,
@@ -64,7 +64,7 @@ extension Rule {
         in: table, runs: alike, area: area,
         evidence: [
           "\(blocks) tables of \(entries) entries that say the same: "
-            + "\((blocks * 4096).readableSize) of tables, and \(blocks * entries) translations "
+            + "\((blocks * mode.granule).readableSize) of tables, and \(blocks * entries) translations "
             + "where \(blocks) would do",
           subject.selfTests.isEmpty
             ? "likely causes: modules, BPF programs and others that change single pages' "

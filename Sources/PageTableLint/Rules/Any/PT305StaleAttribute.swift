@@ -45,7 +45,7 @@ extension Rule {
         && table.layout.area(of: $0.start).kind != .directMap
     }
     let anywhere = Frames(others, mode)
-    let readOnly = Frames(others.filter { $0.effective & mode.write == 0 }, mode)
+    let readOnly = Frames(others.filter { !$0.access.isWritable }, mode)
     let crash = (subject.resources?.value ?? []).filter { $0.name == "Crash kernel" }
     let protected =
       subject.readOnlyImageFrames + crash.map { $0.start...$0.last }
@@ -53,6 +53,7 @@ extension Rule {
     // Runs come in order: the surroundings of the last one, and whether they are plain.
     var last: (block: UInt64, isPlain: Bool)?
     let span = mode.level(2).span
+    let page = mode.granule
     func isException(_ run: Run) -> Bool {
       let block = run.start & ~(span - 1)
       if let last, last.block == block { return last.isPlain }
@@ -62,19 +63,20 @@ extension Rule {
     }
     for run in table.runs(.directMap)
     where run.isLeaf && run.level == 1 && run.size < span {
-      let isReadOnly = run.effective & mode.write == 0 && run.effective & mode.noExecute != 0
-      let isUncached = run.effective & mode.write != 0 && MemoryType(run) != .writeBack
+      let isReadOnly = !run.access.isWritable && !run.access.isExecutable
+      let isUncached = run.access.isWritable && MemoryType(run) != .writeBack
       guard isReadOnly || isUncached, isException(run) else { continue }
-      for start in stride(from: run.start, through: run.last, by: 4096) {
-        guard let page = run.clipped(from: start, through: start + 4095, span: 4096),
-          let frame = page.physical, frame >= mebibyte,
+      for start in stride(from: run.start, through: run.last, by: Int(page)) {
+        guard
+          let part = run.clipped(from: start, through: start + (page - 1), span: page),
+          let frame = part.physical, frame >= mebibyte,
           !protected.contains(where: { $0.contains(frame) }),
           !(isReadOnly ? readOnly : anywhere).contains(frame)
         else { continue }
         if isReadOnly {
-          Run.append(page, to: &stale.readOnly, mode: mode)
+          Run.append(part, to: &stale.readOnly, mode: mode)
         } else {
-          Run.append(page, to: &stale.uncached, mode: mode)
+          Run.append(part, to: &stale.uncached, mode: mode)
         }
       }
     }
@@ -101,7 +103,7 @@ extension Rule {
     let mode = table.space.mode
     let span = mode.level(2).span
     let plain = table.runs(from: block, through: block + (span - 1)).filter {
-      $0.isLeaf && $0.effective & mode.write != 0 && MemoryType($0) == .writeBack
+      $0.isLeaf && $0.access.isWritable && MemoryType($0) == .writeBack
     }
     return plain.reduce(UInt64(0)) { $0 &+ $1.size } > span / 2
   }

@@ -25,19 +25,21 @@ extension Rule {
     guard let base = subject.facts.directMap?.value, let log = subject.log?.value else { return [] }
     let table = subject.kernel
     guard let area = table.layout.first(.directMap) else { return [] }
+    let size = table.space.mode.granule
     return PoisonLog.read(subject.looking(at: log)).sorted { $0.key < $1.key }.compactMap {
       frame, line in
-      let address = base &+ frame << 12
+      let physical = frame &* size
+      let address = base &+ physical
       guard frame < 1 << 40, address <= area.last, let run = table.run(at: address),
         run.isLeaf, MemoryType(run) == .writeBack,
-        subject.resources == nil || subject.image?.isMemory(frame << 12) != false
+        subject.resources == nil || subject.image?.isMemory(physical) != false
       else { return nil }
       let page = Run(
-        start: address, last: address &+ 4095, kind: .leaf, level: Int(run.level),
-        flags: run.flags, effective: run.effective, physical: frame << 12)
+        start: address, last: address &+ (size - 1), kind: .leaf, level: Int(run.level),
+        flags: run.flags, effective: run.effective, physical: physical)
       return Finding(
         rule, severity: line.isMachineCheck && line.isTakenOut ? nil : .note,
-        "the poisoned page \((frame << 12).entry) is mapped in the direct map", in: table,
+        "the poisoned page \(physical.entry) is mapped in the direct map", in: table,
         runs: [page], area: area,
         evidence: ["log line \(line.number): \(line.text)"] + evidence([page], subject, table),
         help: line.isMachineCheck

@@ -99,10 +99,10 @@ extension Rule {
   private static func describe(_ run: Run, _ mode: TableFormat) -> String {
     guard run.isLeaf else { return "\(mode.text(run.start)) is not mapped" }
     let words = [
-      run.effective & mode.write != 0 ? "rw" : "ro",
-      run.effective & mode.noExecute != 0 ? "nx" : "x",
+      run.access.isWritable ? "rw" : "ro",
+      !run.access.isExecutable ? "nx" : "x",
       run.flags & mode.global != 0 ? "global" : "not global",
-      run.effective & mode.user != 0 ? "user" : "kernel",
+      run.access.isUser ? "user" : "kernel",
       MemoryType(run).rawValue.lowercased(), mode.span(of: run).size,
     ]
     return "\(mode.text(run.start)) is \(words.joined(separator: ", "))"

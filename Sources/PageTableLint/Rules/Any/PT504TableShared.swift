@@ -68,7 +68,7 @@ extension Rule {
     for pages in table.pointers.targets(table.space.mode.tableAddress) {
       if pages.lowerBound < next {
         let end = min(pages.upperBound &+ 1, next)
-        again.formUnion(stride(from: pages.lowerBound, to: end, by: 4096))
+        again.formUnion(stride(from: pages.lowerBound, to: end, by: Int(table.space.mode.granule)))
       }
       next = max(next, pages.upperBound &+ 1)
     }
@@ -88,7 +88,7 @@ extension Rule {
     else { return false }
     // An overwritten pointer may lead to a page of zeros.
     return entries.allSatisfy {
-      $0 & mode.present != 0 && ($0 ^ first) & mode.tableAddress == 0
+      mode.classify($0, level: level.number) != .invalid && ($0 ^ first) & mode.tableAddress == 0
     }
   }
 }

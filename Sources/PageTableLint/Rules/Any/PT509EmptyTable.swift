@@ -29,7 +29,8 @@ extension Rule {
       guard empty.count > 256 else { return [] }
       return [
         Finding(
-          rule, "\((UInt64(empty.count) << 12).readableSize) of tables hold nothing", in: table,
+          rule, "\((UInt64(empty.count) * mode.granule).readableSize) of tables hold nothing",
+          in: table,
           runs: empty.map { run($0, mode) },
           evidence: ["\(empty.count) of \(table.space.tablesRead) tables"],
           help: "nothing is needed; see what mapped so much once if it grows")

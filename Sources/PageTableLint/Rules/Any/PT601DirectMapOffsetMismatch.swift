@@ -27,7 +27,7 @@ extension Rule {
       guard let area = table.layout.first(.directMap), area.start == base else { return [] }
       let bad = table.runs(area.kind).filter { run in
         guard run.isLeaf, let physical = run.physical else { return false }
-        return physical != run.start - base || (run.repeats && run.pages > 1)
+        return physical != run.start - base || (run.repeats && run.size > table.space.mode.granule)
       }
       guard !bad.isEmpty else { return [] }
       // Guests share memory with their host by an address bit.

@@ -28,7 +28,7 @@ extension Rule {
     let bad = table.runs(from: image.lowerBound, through: image.upperBound).filter { run in
       guard run.isLeaf, let physical = run.physical else { return false }
       return physical != run.start &- space.lowerBound &+ base.value
-        || (run.repeats && run.pages > 1)
+        || (run.repeats && run.size > table.space.mode.granule)
     }
     guard !bad.isEmpty else { return [] }
     return [

@@ -25,14 +25,13 @@ extension Rule {
     guard let base = subject.facts.directMap?.value else { return [] }
     let table = subject.kernel
     guard let area = table.layout.first(.directMap), area.start == base else { return [] }
-    // On 32 bits VMALLOC_OFFSET, a guard of 8 MiB, lies between low memory and vmalloc.
-    let guardSize: UInt64 = table.space.mode.addressBits == 32 ? 8 << 20 : 0
-    let highest = area.last - base - min(guardSize, area.last - base)
+    let highest = area.last - base - min(subject.vmallocGuard, area.last - base)
+    let page = table.space.mode.granule
     var missing: [Run] = []
     for range in subject.ram where range.lowerBound <= highest {
       // A page that belongs to memory in part is not the allocator's.
-      let first = (range.lowerBound &+ 4095) & ~4095
-      let last = (min(range.upperBound, highest) &+ 1) & ~4095
+      let first = (range.lowerBound &+ (page - 1)) & ~(page - 1)
+      let last = (min(range.upperBound, highest) &+ 1) & ~(page - 1)
       guard first < last else { continue }
       missing += table.runs(from: base &+ first, through: base &+ (last - 1)).filter {
         $0.kind == .hole

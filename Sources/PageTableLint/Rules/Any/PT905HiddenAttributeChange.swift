@@ -27,7 +27,7 @@ extension Rule {
     guard let text = subject.looking(at: subject.text) else { return [] }
     let table = subject.kernel
     let mode = table.space.mode
-    let large: UInt64 = 1 << 21
+    let large = mode.level(2).span
     let marked = Set(text.markers.map(\.run) + text.skips.map(\.run))
     let runs = text.space.runs
     let second = runs.indices.dropFirst().filter { index in

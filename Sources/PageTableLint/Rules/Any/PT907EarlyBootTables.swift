@@ -26,7 +26,7 @@ extension Rule {
     guard !subject.imageIsSettled else { return [] }
     let table = subject.kernel
     let mode = table.space.mode
-    let text = table.runs(.image).filter { isWritableExecutable($0, mode) }
+    let text = table.runs(.image).filter { $0.isWritableExecutable }
     return [
       Finding(
         rule, "no page of the kernel image is read-only yet: taken before mark_rodata_ro()",

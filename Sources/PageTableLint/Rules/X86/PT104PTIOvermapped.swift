@@ -52,7 +52,7 @@ extension Rule {
   /// What user mode may have of the image: the entry text, and where text is global in its table,
   /// which the kernel makes where it shares the image, all from _text to the end of rodata.
   private static func clonedImage(_ subject: Subject, _ table: Table) -> ClosedRange<UInt64>? {
-    let large: UInt64 = 1 << 21
+    let large = subject.mode.level(2).span
     func whole(_ start: String, _ end: String) -> ClosedRange<UInt64>? {
       guard let start = subject.symbols?[start], let end = subject.symbols?[end], start < end else {
         return nil

@@ -38,7 +38,7 @@ extension Rule {
       let aliases = imageAliases(subject)
       let bad = table.runs(area.kind).filter {
         $0.isLeaf && $0.flags & mode.global != 0
-          && !(kind == .directMap && $0.effective & mode.write == 0 && aliases($0))
+          && !(kind == .directMap && !$0.access.isWritable && aliases($0))
       }
       guard !bad.isEmpty else { return nil }
       let cause = cause(of: bad, in: area, subject)

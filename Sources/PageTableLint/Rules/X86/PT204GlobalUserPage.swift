@@ -20,7 +20,7 @@ extension Rule {
     subject.tables.compactMap { table -> Finding? in
       let mode = table.space.mode
       let bad = table.runs.filter {
-        $0.isLeaf && $0.start < mode.upperHalf && $0.effective & mode.user != 0
+        $0.isLeaf && $0.start < mode.upperHalf && $0.access.isUser
           && $0.flags & mode.global != 0
       }
       guard !bad.isEmpty else { return nil }

@@ -35,7 +35,7 @@ extension Rule {
     else { return [] }
     var held: [UInt64] = [0, 0, 0]
     // On 32 bits the image lies in the direct map.
-    let kinds: [Area.Kind] = mode.addressBits == 32 ? [.directMap, .image] : [.directMap]
+    let kinds: [Area.Kind] = subject.imageLiesInDirectMap ? [.directMap, .image] : [.directMap]
     for run in kinds.flatMap({ table.runs($0) }) {
       let level = Int(run.level)
       guard run.isLeaf || run.kind == .notPresent, level <= 3 else { continue }
