@@ -85,7 +85,7 @@ package enum Extract {
     if let efi = image.efiRoot { roots.append(efi) }
     let isolated = image.facts.pti?.value == true
     for cpu in image.cpus {
-      let root = cpu.cr3 & (image.mode.root.entries == 4 ? ~31 : ~4095) & 0x000f_ffff_ffff_ffff
+      let root = cpu.cr3 & ~(image.mode.rootAlignment - 1) & 0x000f_ffff_ffff_ffff
       roots += isolated ? [root & ~0x1000, root | 0x1000] : [root]
     }
     for root in roots {

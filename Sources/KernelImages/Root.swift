@@ -145,7 +145,7 @@ struct Root {
   private init(_ cpu: KernelImage.CPUState, mode forced: TableFormat?, memory: any MemoryImage) {
     let mode = forced ?? Self.modes(memory, cpu: cpu)[0]
     // With PAE the four top entries may lie anywhere in a page.
-    let mask: UInt64 = mode.root.entries == 4 ? ~31 : ~4095
+    let mask = ~(mode.rootAlignment - 1)
     let whole = cpu.cr3 & mask & 0x000f_ffff_ffff_ffff
     let source = "CR3 of the first CPU (QEMU note)"
     let asIs = Root(mode, at: whole, source: source, memory: memory)

@@ -2,35 +2,6 @@ internal import KernelImages
 internal import MemoryImages
 internal import PageTables
 
-/// The type of memory that a leaf's cache bits choose, by the table that Linux gives the processor.
-///
-/// Source: `pat_bp_init`, arch/x86/mm/pat/memtype.c, 6.12.
-enum MemoryType: String {
-  case writeBack = "WB"
-  case writeCombining = "WC"
-  case uncachedMinus = "UC-"
-  case uncached = "UC"
-  case writeProtected = "WP"
-  case writeThrough = "WT"
-
-  /// The index into that table: PAT, PCD, PWT.
-  static func index(_ flags: UInt64, level: Int) -> Int {
-    let pat: UInt64 = level == 1 ? 1 << 7 : 1 << 12
-    var index = flags & pat != 0 ? 4 : 0
-    if flags & 1 << 4 != 0 { index |= 2 }
-    if flags & 1 << 3 != 0 { index |= 1 }
-    return index
-  }
-
-  init(_ run: Run) {
-    let table: [MemoryType] = [
-      .writeBack, .writeCombining, .uncachedMinus, .uncached, .writeBack, .writeProtected,
-      .uncachedMinus, .writeThrough,
-    ]
-    self = table[Self.index(run.flags, level: Int(run.level))]
-  }
-}
-
 extension Resource {
   /// Whether registers or memory of a device lie there, and no firmware's tables.
   var isDevice: Bool {

@@ -15,7 +15,7 @@ import Testing
     let mode = image.mode
     let cpu = try #require(image.cpus.first)
     // The capture stopped the CPU in the kernel's half.
-    var root = cpu.cr3 & (mode.root.entries == 4 ? ~31 : ~4095) & 0x000f_ffff_ffff_ffff
+    var root = cpu.cr3 & ~(mode.rootAlignment - 1) & 0x000f_ffff_ffff_ffff
     if image.facts.pti?.value == true { root &= ~0x1000 }
     let space = image.space(root: root)
     let packed = try Samples.run(["xz", "-dc", Samples.path(sample, "tlb.txt.xz")])

@@ -20,7 +20,7 @@ import Testing
     default:
       // The CPU was stopped in the program that read the files.
       let cpu = try #require(image.cpus.first)
-      let mask: UInt64 = image.mode.root.entries == 4 ? ~31 : ~4095
+      let mask = ~(image.mode.rootAlignment - 1)
       let cr3 = cpu.cr3 & mask & 0x000f_ffff_ffff_ffff
       guard image.facts.pti?.value == true else { return cr3 }
       return file == "current_user.txt" ? cr3 | 0x1000 : cr3 & ~0x1000

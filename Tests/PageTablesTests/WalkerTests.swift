@@ -322,7 +322,7 @@ private struct DeclaredMemory: PhysicalMemory {
     #expect(Array(pointers) == all)
     #expect(pointers.count == 5)
     #expect(
-      pointers.targets(TableFormat.x86_64.tableAddress) == [
+      pointers.targets(.x86_64) == [
         0x5000...0x7fff, 0x9000...0x9fff, 0xa000...0xafff,
       ])
   }

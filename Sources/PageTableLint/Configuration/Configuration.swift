@@ -101,7 +101,7 @@ package struct Configuration: Sendable {
       case .user: run.access.isUser
       case .kernel: !run.access.isUser
       case .writeBack, .writeCombining, .uncachedMinus, .uncached, .writeProtected, .writeThrough:
-        MemoryType(run).rawValue.lowercased() == rawValue
+        mode.memoryType(of: run)?.rawValue.lowercased() == rawValue
       }
     }
   }

@@ -34,8 +34,9 @@ extension TableFormat {
     package internal(set) var tableRights = Rights([])
     /// The bytes of a table, as a power of two.
     package internal(set) var tableShift = 0
-    /// What an entry gains where the table that it leads to lies one table further on.
-    package internal(set) var tableStep: UInt64 = 0
+    /// What an entry gains where the table that it leads to lies one table further on, as a power of
+    /// two.
+    package internal(set) var tableStep = 0
 
     package init(
       number: Int, name: String, holeName: String? = nil, shift: Int, entries: Int,

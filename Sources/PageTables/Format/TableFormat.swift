@@ -33,6 +33,8 @@ package struct TableFormat: Sendable, Equatable {
   package let invertedFrame: UInt64
   /// The bit by which an entry says that the memory is encrypted; zero without.
   package let encryption: UInt64
+  /// How leaves choose types of memory; nil where the format alone does not tell.
+  package let memoryTypes: MemoryTypes?
   /// The number of address bits that index tables.
   package let addressBits: Int
   /// The incidental attributes' bits, which no rule judges in a leaf.
@@ -58,7 +60,7 @@ package struct TableFormat: Sendable, Equatable {
     name: String, levels: [Level], attributes: [Attribute], tableField: AddressField,
     entrySize: Int, byteOrder: ByteOrder = .little, rootAlignment: UInt64, halves: [AddressHalf],
     hasOneRoot: Bool = true, upperHalf: UInt64? = nil, dumpedEffective: UInt64 = ~0,
-    invertedFrame: UInt64 = 0, encryption: UInt64 = 0
+    invertedFrame: UInt64 = 0, encryption: UInt64 = 0, memoryTypes: MemoryTypes? = nil
   ) {
     self.name = name
     self.attributes = attributes
@@ -72,6 +74,7 @@ package struct TableFormat: Sendable, Equatable {
     self.dumpedEffective = dumpedEffective
     self.invertedFrame = invertedFrame
     self.encryption = encryption
+    self.memoryTypes = memoryTypes
     incidental = attributes.filter(\.isIncidental).reduce(0) { $0 | $1.mask }
     var prepared = levels
     for index in prepared.indices {
@@ -80,8 +83,10 @@ package struct TableFormat: Sendable, Equatable {
       prepared[index].leafRights = Rights(here.map { ($0, $0.test) }, granted: level.grants)
       prepared[index].tableRights = Rights(here.map { ($0, $0.inTable) }, granted: level.grants)
       prepared[index].tableShift = (level.entries * entrySize).trailingZeroBitCount
-      prepared[index].tableStep =
-        index > 0 ? tableField.step(UInt64(levels[index - 1].entries * entrySize)) : 0
+      if index > 0 {
+        prepared[index].tableStep =
+          tableField.step(UInt64(levels[index - 1].entries * entrySize)).trailingZeroBitCount
+      }
     }
     self.levels = prepared
     inherited = prepared.reduce(0) { $0 | $1.leafRights.mask | $1.tableRights.mask }

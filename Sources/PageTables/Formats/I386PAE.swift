@@ -17,7 +17,7 @@ extension TableFormat {
     ],
     attributes: x86Attributes, tableField: AddressField(frame), entrySize: 8, rootAlignment: 32,
     halves: .whole(bits: 32), upperHalf: 0xc000_0000, dumpedEffective: 1 << 63,
-    invertedFrame: 1 << 51)
+    invertedFrame: 1 << 51, memoryTypes: x86MemoryTypes)
 
   private static let frame: UInt64 = 0x000f_ffff_ffff_f000
   private static let something: UInt64 = 0xffff_ff9f

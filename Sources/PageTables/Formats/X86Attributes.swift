@@ -30,6 +30,16 @@ extension TableFormat {
       levels: levels, printed: printed, isIncidental: isIncidental)
   }
 
+  /// The index is PAT, PCD, PWT.
+  ///
+  /// Source: `pat_bp_init`, arch/x86/mm/pat/memtype.c, 6.12.
+  static let x86MemoryTypes = MemoryTypes(
+    inPage: [1 << 3, 1 << 4, 1 << 7], inLarge: [1 << 3, 1 << 4, 1 << 12],
+    types: [
+      .writeBack, .writeCombining, .uncachedMinus, .uncached, .writeBack, .writeProtected,
+      .uncachedMinus, .writeThrough,
+    ])
+
   /// One level of x86's tables: P says whether an entry counts, PSE whether one above the lowest
   /// level is a leaf.
   ///
@@ -68,6 +78,7 @@ extension TableFormat {
       tableField: tableField.without(mask), entrySize: entrySize, byteOrder: byteOrder,
       rootAlignment: rootAlignment, halves: halves, hasOneRoot: hasOneRoot, upperHalf: upperHalf,
       dumpedEffective: dumpedEffective,
-      invertedFrame: invertedFrame == mask ? mask >> 1 : invertedFrame, encryption: mask)
+      invertedFrame: invertedFrame == mask ? mask >> 1 : invertedFrame, encryption: mask,
+      memoryTypes: memoryTypes)
   }
 }

@@ -1,17 +1,21 @@
-/// A set of page frames.
+/// A set of frames of one size.
 ///
 /// Tables lie close together: 64 frames share a word.
 struct FrameSet: Sendable {
+  /// The bytes of a frame, as a power of two.
+  private let shift: UInt64
   private var words: [UInt64: UInt64] = [:]
   // The word that was used last, not yet written back.
   private var key: UInt64 = .max
   private var word: UInt64 = 0
   private(set) var count = 0
 
+  init(shift: Int) { self.shift = UInt64(shift) }
+
   /// Adds the frame of a physical address; false where it was there.
   mutating func insert(_ address: UInt64) -> Bool {
-    take(address >> 18)
-    let bit: UInt64 = 1 << (address >> 12 & 63)
+    take(address >> (shift + 6))
+    let bit: UInt64 = 1 << (address >> shift & 63)
     guard word & bit == 0 else { return false }
     word |= bit
     count += 1
@@ -20,8 +24,8 @@ struct FrameSet: Sendable {
 
   /// Takes the frame of a physical address out again.
   mutating func remove(_ address: UInt64) {
-    take(address >> 18)
-    let bit: UInt64 = 1 << (address >> 12 & 63)
+    take(address >> (shift + 6))
+    let bit: UInt64 = 1 << (address >> shift & 63)
     if word & bit != 0 { count -= 1 }
     word &= ~bit
     if word == 0 { words[key] = nil }

@@ -7,6 +7,8 @@ package struct TablePointer: Sendable, Equatable {
   package let entry: UInt64
   private let number: UInt8
   private let shift: UInt8
+  // What an entry gains where its table lies one further on, as a power of two.
+  private let step: UInt8
 
   /// The level of the entry; the table that it leads to has the one below.
   package var level: Int { Int(number) }
@@ -14,29 +16,32 @@ package struct TablePointer: Sendable, Equatable {
   package var last: UInt64 { address &+ (1 << UInt64(shift) &- 1) }
 
   package init(address: UInt64, parent: UInt64, entry: UInt64, level: TableFormat.Level) {
-    self.init(
-      address: address, parent: parent, entry: entry, number: level.number, shift: level.shift)
-  }
-
-  init(address: UInt64, parent: UInt64, entry: UInt64, number: Int, shift: Int) {
     self.address = address
     self.parent = parent
     self.entry = entry
-    self.number = UInt8(truncatingIfNeeded: number)
-    self.shift = UInt8(truncatingIfNeeded: shift)
+    number = UInt8(truncatingIfNeeded: level.number)
+    shift = UInt8(truncatingIfNeeded: level.shift)
+    step = UInt8(truncatingIfNeeded: level.tableStep)
   }
 
-  /// The pointer `steps` entries on, where each leads one page further than the one before.
+  private init(_ first: TablePointer, steps: UInt64) {
+    address = first.address &+ steps << UInt64(first.shift)
+    parent = first.parent
+    entry = first.entry &+ steps << UInt64(first.step)
+    number = first.number
+    shift = first.shift
+    step = first.step
+  }
+
+  /// The pointer `steps` entries on, where each leads one table further than the one before.
   fileprivate func advanced(by steps: UInt32) -> TablePointer {
-    TablePointer(
-      address: address &+ UInt64(steps) << UInt64(shift), parent: parent,
-      entry: entry &+ UInt64(steps) << 12, number: level, shift: Int(shift))
+    TablePointer(self, steps: UInt64(steps))
   }
 }
 
 /// Table pointers, of which neighbours that lead to neighbours are kept as one.
 package struct TablePointers: Sendable, Sequence {
-  /// `count` entries side by side in one table: each leads one page further than the one before.
+  /// `count` entries side by side in one table: each leads one table further than the one before.
   fileprivate struct Stretch {
     let first: TablePointer
     var count: UInt32
@@ -67,11 +72,12 @@ package struct TablePointers: Sendable, Sequence {
 
   /// The physical addresses of the tables that are led to, in ascending order.
   ///
-  /// - Parameter address: the bits of an entry that hold the table's address.
-  package func targets(_ address: UInt64) -> [ClosedRange<UInt64>] {
+  /// - Parameter format: that of the entries.
+  package func targets(_ format: TableFormat) -> [ClosedRange<UInt64>] {
     stretches.map { stretch in
-      let first = stretch.first.entry & address
-      return first...(first &+ UInt64(stretch.count) << 12 &- 1)
+      let first = format.tableField.address(in: stretch.first.entry)
+      let table = format.level(stretch.first.level - 1).tableShift
+      return first...(first &+ (UInt64(stretch.count) << UInt64(table)) &- 1)
     }.sorted { $0.lowerBound < $1.lowerBound }
   }
 

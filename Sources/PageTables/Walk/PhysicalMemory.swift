@@ -1,6 +1,7 @@
 /// Physical memory as the walker sees it: one call for each page-table page.
 package protocol PhysicalMemory: Sendable {
-  /// Reads the page-table page at `address` into `table`: as many 8-byte words as it holds.
+  /// Reads the page-table page at `address` into `table`: as many 8-byte words as it holds,
+  /// the byte at the lowest address lowest.
   func readTable(at address: UInt64, into table: inout [UInt64]) throws(UnreadableMemory)
   /// The `size` bytes at `address` where they lie in the memory of this program as they are; nil
   /// where `readTable` must bring them. They live as long as this object.
@@ -29,15 +30,19 @@ extension TableFormat {
   package func readTable(
     at address: UInt64, from memory: any PhysicalMemory, into entries: inout [UInt64]
   ) throws(UnreadableMemory) {
+    let isSwapped = byteOrder == .big
     guard entrySize == 4 else {
       try memory.readTable(at: address, into: &entries)
+      if isSwapped { for index in entries.indices { entries[index] = entries[index].byteSwapped } }
       return
     }
     var words = [UInt64](repeating: 0, count: entries.count / 2)
     try memory.readTable(at: address, into: &words)
     for (index, word) in words.enumerated() {
-      entries[2 * index] = word & 0xffff_ffff
-      entries[2 * index + 1] = word >> 32
+      let first = UInt32(truncatingIfNeeded: word)
+      let second = UInt32(truncatingIfNeeded: word >> 32)
+      entries[2 * index] = UInt64(isSwapped ? first.byteSwapped : first)
+      entries[2 * index + 1] = UInt64(isSwapped ? second.byteSwapped : second)
     }
   }
 }

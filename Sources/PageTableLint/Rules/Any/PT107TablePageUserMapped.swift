@@ -59,7 +59,7 @@ extension Rule {
   /// The physical addresses of all tables, in ascending order, neighbours together.
   private static func tablePages(of subject: Subject) -> [ClosedRange<UInt64>] {
     let all = subject.tables.flatMap { table in
-      table.pointers.targets(table.space.mode.tableAddress)
+      table.pointers.targets(table.space.mode)
         + (table.root.map { root in
           let offset = table.space.mode.granule - 1
           return [(root & ~offset)...(root | offset)]

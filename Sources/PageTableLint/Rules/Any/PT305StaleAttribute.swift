@@ -64,7 +64,7 @@ extension Rule {
     for run in table.runs(.directMap)
     where run.isLeaf && run.level == 1 && run.size < span {
       let isReadOnly = !run.access.isWritable && !run.access.isExecutable
-      let isUncached = run.access.isWritable && MemoryType(run) != .writeBack
+      let isUncached = run.access.isWritable && mode.memoryType(of: run) != .writeBack
       guard isReadOnly || isUncached, isException(run) else { continue }
       for start in stride(from: run.start, through: run.last, by: Int(page)) {
         guard
@@ -103,7 +103,7 @@ extension Rule {
     let mode = table.space.mode
     let span = mode.level(2).span
     let plain = table.runs(from: block, through: block + (span - 1)).filter {
-      $0.isLeaf && $0.access.isWritable && MemoryType($0) == .writeBack
+      $0.isLeaf && $0.access.isWritable && mode.memoryType(of: $0) == .writeBack
     }
     return plain.reduce(UInt64(0)) { $0 &+ $1.size } > span / 2
   }

@@ -31,7 +31,7 @@ extension Rule {
       let physical = frame &* size
       let address = base &+ physical
       guard frame < 1 << 40, address <= area.last, let run = table.run(at: address),
-        run.isLeaf, MemoryType(run) == .writeBack,
+        run.isLeaf, table.space.mode.memoryType(of: run) == .writeBack,
         subject.resources == nil || subject.image?.isMemory(physical) != false
       else { return nil }
       let page = Run(

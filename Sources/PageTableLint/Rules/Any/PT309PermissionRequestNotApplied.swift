@@ -103,7 +103,7 @@ extension Rule {
       !run.access.isExecutable ? "nx" : "x",
       run.flags & mode.global != 0 ? "global" : "not global",
       run.access.isUser ? "user" : "kernel",
-      MemoryType(run).rawValue.lowercased(), mode.span(of: run).size,
+      mode.memoryType(of: run)?.rawValue.lowercased() ?? "of unknown type", mode.span(of: run).size,
     ]
     return "\(mode.text(run.start)) is \(words.joined(separator: ", "))"
   }

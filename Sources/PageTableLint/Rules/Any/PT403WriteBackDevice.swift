@@ -25,7 +25,8 @@ extension Rule {
     return subject.tables.flatMap { table in
       let bad = table.runs.filter { run in
         guard run.isLeaf, run.start >= table.space.mode.upperHalf, let physical = run.physical,
-          table.layout.area(of: run.start).kind != .directMap, MemoryType(run) == .writeBack
+          table.layout.area(of: run.start).kind != .directMap,
+          table.space.mode.memoryType(of: run) == .writeBack
         else { return false }
         return devices.contains { $0.start <= physical && physical <= $0.last }
           && !others.contains { $0.contains(physical) }

@@ -65,7 +65,7 @@ extension Rule {
   private static func reachedAgain(_ table: Table) -> Set<UInt64> {
     var again: Set<UInt64> = []
     var next: UInt64 = 0
-    for pages in table.pointers.targets(table.space.mode.tableAddress) {
+    for pages in table.pointers.targets(table.space.mode) {
       if pages.lowerBound < next {
         let end = min(pages.upperBound &+ 1, next)
         again.formUnion(stride(from: pages.lowerBound, to: end, by: Int(table.space.mode.granule)))

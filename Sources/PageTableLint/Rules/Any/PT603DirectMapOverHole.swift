@@ -31,7 +31,7 @@ extension Rule {
       var bad: [Run] = []
       for run in table.runs(.directMap) where run.isLeaf {
         guard let physical = run.physical, physical == run.start - base, !run.repeats,
-          MemoryType(run) == .writeBack, physical &+ (run.size - 1) >= lowest
+          table.space.mode.memoryType(of: run) == .writeBack, physical &+ (run.size - 1) >= lowest
         else { continue }
         let span = table.space.mode.span(of: run)
         for gap in known.gaps(in: max(lowest, physical)...(physical &+ (run.size - 1))) {

@@ -24,7 +24,7 @@ extension Rule {
       let mode = table.space.mode
       let bad = table.runs.filter {
         $0.isLeaf && $0.start >= mode.upperHalf
-          && [4, 6].contains(MemoryType.index($0.flags, level: Int($0.level)))
+          && [4, 6].contains(mode.memoryTypes?.index($0.flags, level: Int($0.level)))
       }
       return grouped(bad, table).map { area, runs in
         Finding(
