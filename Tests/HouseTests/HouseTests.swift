@@ -1,0 +1,91 @@
+import Foundation
+import Testing
+
+/// The house as docs/design.md draws it: who may import whom, where x86 may be named, how long files are.
+@Suite struct HouseTests {
+  private static let root = URL(filePath: #filePath).deletingLastPathComponent()
+    .deletingLastPathComponent().deletingLastPathComponent()
+
+  /// From the ground up: each module may import those before it.
+  private static let modules = [
+    "PageTables", "KernelText", "MemoryImages", "KernelImages", "PageTableLint", "ptdump-lint",
+  ]
+
+  private struct Source {
+    /// From Sources on.
+    let path: String
+    let lines: [Substring]
+    var module: String { String(path.split(separator: "/")[0]) }
+  }
+
+  private static let sources: [Source] = {
+    let folder = root.appending(path: "Sources")
+    let all =
+      FileManager.default.enumerator(atPath: folder.path)?.compactMap { $0 as? String } ?? []
+    return all.filter { $0.hasSuffix(".swift") }.sorted().map { path in
+      let text = try? String(contentsOf: folder.appending(path: path), encoding: .utf8)
+      return Source(
+        path: path, lines: (text ?? "").split(separator: "\n", omittingEmptySubsequences: false))
+    }
+  }()
+
+  @Test func noModuleImportsUpwards() {
+    #expect(Self.sources.count > 100)
+    for source in Self.sources {
+      guard let own = Self.modules.firstIndex(of: source.module) else { continue }
+      for line in source.lines where line.contains("import ") {
+        guard let name = line.split(separator: " ").last.map(String.init),
+          let other = Self.modules.firstIndex(of: name)
+        else { continue }
+        #expect(other < own, "\(source.path): \(line)")
+      }
+    }
+  }
+
+  /// Foundation costs start-up, and C is for the readers of files.
+  @Test func tablesAreReadWithoutFoundation() {
+    for source in Self.sources where ["PageTables", "KernelText"].contains(source.module) {
+      for line in source.lines where line.contains("import ") {
+        #expect(!line.contains("Foundation"), "\(source.path): \(line)")
+      }
+    }
+  }
+
+  /// Where x86's bits, levels, addresses and symbols belong.
+  private static let x86 = [
+    "PageTables/Formats/X86", "PageTables/Formats/I386", "KernelImages/Architectures/X86",
+    "KernelText/X86Dialect", "PageTableLint/Rules/X86/", "PageTableLint/Logs/SelfTest/",
+  ]
+
+  private static let named: [Regex<Substring>] = [
+    /addressBits *[=<>!]+ *32/, /root\.entries *== *4/, /0xffff_f?[0-9a-f]{3}_/,
+    /"(init_top_pgt|init_level4_pgt|level2_ident_pgt|idt_table)/,
+  ]
+
+  /// Files that still name x86, and why; a file that does no more must go from the list.
+  private static let exceptions: [String: String] = [:]
+
+  @Test func x86IsNamedInItsRoomsAlone() {
+    for source in Self.sources where !Self.x86.contains(where: source.path.hasPrefix) {
+      let found = source.lines.filter { line in
+        let code = line.firstRange(of: "//").map { line[..<$0.lowerBound] } ?? line
+        return Self.named.contains { code.contains($0) }
+      }
+      let isException = Self.exceptions[source.path] != nil
+      #expect(
+        found.isEmpty != isException, "\(source.path): \(found.first ?? "names no x86 any more")")
+    }
+  }
+
+  /// Files that are longer, and why.
+  private static let longFiles: [String: String] = [:]
+
+  @Test func filesAreShort() {
+    for source in Self.sources {
+      let isLong = source.lines.count > 301
+      #expect(
+        isLong == (Self.longFiles[source.path] != nil),
+        "\(source.path): \(source.lines.count) lines")
+    }
+  }
+}
