@@ -88,7 +88,7 @@ package struct Baseline: Sendable, Equatable {
     let found = Set(reports.flatMap(\.findings).map(\.fingerprint))
     return entries.filter { entry in
       !found.contains(entry.fingerprint)
-        && reports.allSatisfy { !$0.isIncomplete && $0.subject.range == nil }
+        && reports.allSatisfy { !$0.isIncomplete && !$0.subject.isPart }
         && reports.contains { $0.looked(for: entry.rule, in: entry.table) }
     }
   }

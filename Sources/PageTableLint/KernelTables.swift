@@ -1,4 +1,3 @@
-internal import KernelText
 internal import KernelImages
 internal import MemoryImages
 public import PageTables
@@ -50,6 +49,36 @@ public struct KernelTables: Sendable {
     public let description: String
   }
 
+  /// What an input may not tell of itself.
+  public struct Options: Sendable {
+    /// The text of a kernel log of the same boot.
+    public var log: String?
+    /// Files of symbols: a vmlinux, System.map or kallsyms text.
+    public var symbols: [String] = []
+    /// The kernel release.
+    public var release: String?
+    /// The paging mode, by the names of `--mode`.
+    public var mode: String?
+    /// The table to read, as `--table` takes it.
+    public var table = "kernel"
+    /// Facts as `--assume` takes them: `pti=on`.
+    public var assumptions: [String] = []
+
+    /// All of it as the input tells it.
+    public init() {}
+
+    func reader() throws(UsageError) -> InputReader {
+      var reader = InputReader()
+      if let mode { reader.mode = try InputReader.mode(named: mode) }
+      reader.table = try TableChoice(table)
+      for text in assumptions { reader.assumptions.append(try Assumption(text)) }
+      reader.symbols = symbols
+      reader.release = release
+      reader.log = log.map { .text($0) }
+      return reader
+    }
+  }
+
   /// Reads an input of any kind that docs/inputs.md lists; its content tells which.
   ///
   /// - Parameters:
@@ -57,34 +86,34 @@ public struct KernelTables: Sendable {
   ///   - log: a kernel log of the same boot, for a dump that brings none.
   /// - Throws: ``Failure`` that says what is wrong with the file and what to do.
   public init(path: String, log: String? = nil) throws(Failure) {
+    var options = Options()
+    options.log = log
+    try self.init(paths: [path], options: options)
+  }
+
+  /// Reads an input of any kind, or the running kernel, as the program's commands do.
+  ///
+  /// - Parameters:
+  ///   - paths: of one file, or of the parts of a split dump; of none for the running kernel.
+  ///   - options: what the input does not tell.
+  /// - Throws: ``Failure`` that says what is wrong and what to do.
+  public init(paths: [String], options: Options = Options()) throws(Failure) {
     do {
-      let file = try ImageFile.content(path: path)
-      if let memory = try ImageFile.open([file]) {
-        subject = Subject(image: try KernelImage(memory))
-      } else {
-        let text = try file.withBytes { bytes throws(ImageError) in
-          guard KernelText.matches(bytes) else {
-            throw ImageError(
-              path, "neither a memory image nor an x86 page-table dump",
-              advice: "docs/inputs.md tells what is read")
-          }
-          return KernelText.parse(bytes, mode: nil)
-        }
-        var read = try Subject(text: text, path: path)
-        read.problems += file.damage
-        subject = read
+      let reader = try options.reader()
+      let inputs = try InputReader.inputs(paths)
+      guard inputs.count == 1, let input = inputs.first else {
+        throw UsageError("\(paths.joined(separator: ", ")) are \(inputs.count) inputs, not one")
       }
+      subject = try reader.read(input)
+      try reader.takeLog(&subject)
     } catch {
       throw Failure(description: "\(error)")
     }
-    guard let text = log ?? subject.log?.value else { return }
-    if let reason = subject.take(log: text, userRelease: nil) {
-      guard log == nil else {
-        throw Failure(description: "\(path): the log is of another boot: \(reason)")
-      }
-      subject.problems.append("its own log contradicts it: \(reason)")
-    }
   }
+
+  /// Why the log that was given is not used: it is of another boot; nil where it is, or none was
+  /// given.
+  public var logRefusal: String? { subject.logRefusal?.reason }
 
   /// Whether the input was read whole; where it was not, addresses may be ``Lookup/unknown``.
   public var isComplete: Bool { subject.isComplete }
@@ -109,17 +138,15 @@ public struct KernelTables: Sendable {
 
   /// What the rules find, the worst first.
   ///
-  /// - Parameter rules: ids or names; all where none are named.
+  /// - Parameter rules: ids, names or families; all where none are named.
   /// - Throws: ``Failure`` where no rule has such a name.
   public func issues(rules names: [String] = []) throws(Failure) -> [Issue] {
-    var rules: [Rule] = []
-    for name in names {
-      guard let rule = Rule.named(name) else {
-        throw Failure(description: "no rule is named \(name); \(Rule.advice(for: name))")
-      }
-      rules.append(rule)
+    do {
+      let rules = try RuleChoice.rules(only: names, skip: [])
+      return Linter.run(subject, rules: rules).findings.map(Issue.init)
+    } catch {
+      throw Failure(description: "\(error)")
     }
-    return Linter.run(subject, rules: names.isEmpty ? Rule.all : rules).findings.map(Issue.init)
   }
 
   /// Holds the tables against all rules, as `ptdump-lint check` does.

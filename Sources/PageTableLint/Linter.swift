@@ -37,7 +37,7 @@ package struct Linter {
     var findings: [Finding] = []
     var skipped: [(rule: Rule, reason: String)] = []
     func run(_ rule: Rule, on subject: Subject) {
-      if let reason = rule.missing(in: subject) {
+      if let reason = subject.whyNotInPart(rule) ?? rule.missing(in: subject) {
         skipped.append((rule: rule, reason: reason))
         return
       }

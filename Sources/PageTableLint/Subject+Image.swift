@@ -43,6 +43,7 @@ extension Subject {
   /// Source: `kernel_init`, init/main.c, and `idt_setup_apic_and_irq_gates`,
   /// arch/x86/kernel/idt.c, 6.12.
   var imageIsSettled: Bool {
+    if let settledAsAWhole { return settledAsAWhole }
     let leaves = kernel.runs(.image).filter(\.isLeaf)
     let idt = symbols?["idt_table"]
     func isIDT(_ run: Run) -> Bool {

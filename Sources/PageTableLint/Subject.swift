@@ -44,6 +44,12 @@ package struct Subject: Sendable {
   package internal(set) var faults: [FaultJudgement] = []
   /// The part of the address space that was asked for; nil for all of it.
   package private(set) var range: ClosedRange<UInt64>?
+  /// The mappings that were asked for; nil for all of them.
+  package internal(set) var filter: MappingFilter?
+  /// The log that was given and is of another boot.
+  package internal(set) var logRefusal: LogRefusal?
+  /// Whether mark_rodata_ro() had run, by the whole input; nil where all of it is here.
+  var settledAsAWhole: Bool?
   /// What the project says of its kernels.
   package var configuration: Configuration?
   /// The exceptions, by their index, that no finding needs.
@@ -236,10 +242,14 @@ package struct Subject: Sendable {
   package func limited(to range: ClosedRange<UInt64>) -> Subject {
     var limited = self
     limited.range = range
-    for index in tables.indices {
-      limited.tables[index].space = tables[index].space.limited(to: range)
-    }
+    limited.settledAsAWhole = imageIsSettled
+    limited.narrow { $0.space.limited(to: range) }
     return limited
+  }
+
+  /// Replaces what was read of each table.
+  mutating func narrow(_ part: (Table) -> AddressSpace) {
+    for index in tables.indices { tables[index].space = part(tables[index]) }
   }
 
   /// Whether the whole input was seen.

@@ -9,7 +9,7 @@ extension Configuration {
   /// - Throws: `ImageError` where it cannot be read, or says what is not known.
   static func find(_ path: String?) throws -> Configuration? {
     guard let path = path ?? next() else { return nil }
-    return try Configuration(yaml: readText(path), path: path, today: today)
+    return try Configuration(yaml: InputReader.text(of: path), path: path, today: today)
   }
 
   private static func next() -> String? {

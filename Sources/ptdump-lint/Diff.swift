@@ -39,8 +39,6 @@ struct Diff: ParsableCommand {
   }
 
   private func look(at path: String) throws -> Linter.Report {
-    var subject = try options.subject(path)
-    try options.takeLog(&subject)
-    return Linter.run(subject)
+    Linter.run(try options.subject(path, judgingLog: true))
   }
 }

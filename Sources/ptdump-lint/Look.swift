@@ -15,8 +15,24 @@ struct Dump: ParsableCommand {
   @Option(help: "table, kernel (what debugfs prints, byte for byte), json, jsonl or csv.")
   var style = Style.table
 
+  @Option(
+    help: ArgumentHelp(
+      "Only mappings that match, as \"w & x\" or \"size >= 2M\" (docs/formats.md).",
+      valueName: "expression"))
+  var filter: String?
+
+  func validate() throws {
+    do { _ = try filter.map { try MappingFilter($0) } } catch let error as UsageError {
+      throw ValidationError(error.description)
+    }
+    guard style != .kernel || (options.range == nil && filter == nil) else {
+      throw ValidationError(
+        "--style kernel prints what the kernel prints of a whole table: no --range, no --filter")
+    }
+  }
+
   func run() throws {
-    let subject = try options.subject(input)
+    let subject = try options.subject(input, filter: filter.map { try MappingFilter($0) })
     let table = try options.chosen(subject)
     if let other = MappingReport.Style(rawValue: style.rawValue) {
       print(MappingReport.text(table, style: other, symbols: subject.symbols), terminator: "")
@@ -39,7 +55,7 @@ struct Walk: ParsableCommand {
   @OptionGroup var options: InputOptions
 
   func run() throws {
-    var subject = try options.subject(input)
+    let subject = try options.subject(input, judgingLog: fault)
     let table = try options.chosen(subject)
     guard let image = subject.image, let root = table.root else {
       throw ValidationError("walk needs a memory image: a text dump holds no entries")
@@ -47,19 +63,15 @@ struct Walk: ParsableCommand {
     guard fault || !addresses.isEmpty else {
       throw ValidationError("walk takes addresses, or --fault")
     }
-    if fault { try printFaults(&subject, table, image, root) }
+    if fault { try printFaults(subject, table, image, root) }
     for text in addresses {
-      guard let address = UInt64(hexText: text) else {
-        throw ValidationError("\(text) is not an address in hexadecimal")
-      }
-      printWalk(address, image, root)
+      printWalk(try AddressExpression(text).address(in: subject), image, root)
     }
   }
 
   private func printFaults(
-    _ subject: inout Subject, _ table: Table, _ image: KernelImage, _ root: UInt64
+    _ subject: Subject, _ table: Table, _ image: KernelImage, _ root: UInt64
   ) throws {
-    try options.takeLog(&subject)
     let faults = subject.faults.map(\.fault).filter { !$0.kind.isOfMapping }
     if faults.isEmpty {
       complain(

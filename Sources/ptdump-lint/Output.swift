@@ -36,6 +36,14 @@ struct ReportOptions<Format: CaseIterable & RawRepresentable<String>>: ParsableA
   @Option(help: "Colour in text: auto, always or never; NO_COLOR turns auto off.")
   var color = Color.auto
 
+  func validate() throws {
+    let places = format.map { $0.path.map(spelling) ?? "-" }
+    guard Set(places).count == places.count else {
+      throw ValidationError(
+        "two reports go to one place: give all --format but one a =PATH, and no PATH twice")
+    }
+  }
+
   /// Writes the report that `make` gives for each format to where it belongs.
   func write(_ make: (Format, _ style: TextStyle) throws -> String) throws {
     let targets =
@@ -62,6 +70,20 @@ struct ReportOptions<Format: CaseIterable & RawRepresentable<String>>: ParsableA
     case .auto: TextStyle(color: target.path == nil && isatty(1) == 1 && !Self.noColor)
     }
   }
+}
+
+/// A path in one spelling; standard output's is `-`.
+private func spelling(_ path: String) -> String {
+  if ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"].contains(path) { return "-" }
+  let folder = path.lastIndex(of: "/").map { String(path[...$0]) } ?? "."
+  let name = path.lastIndex(of: "/").map { path[path.index(after: $0)...] } ?? path[...]
+  for (whole, rest) in [(path, ""), (folder, "/\(name)")] {
+    if let real = unsafe realpath(whole, nil) {
+      defer { unsafe free(real) }
+      return unsafe String(cString: real) + rest
+    }
+  }
+  return path
 }
 
 /// Writes a line to standard error.

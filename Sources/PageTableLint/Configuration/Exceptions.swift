@@ -16,7 +16,7 @@ extension Configuration.Exception {
 
   /// Whether a finding of its would have been seen: its rule ran, and the place was looked at.
   func wasLookedFor(in subject: Subject, ran: Set<String>) -> Bool {
-    guard ran.contains(rule), subject.isComplete, subject.range == nil else { return false }
+    guard ran.contains(rule), subject.isComplete, !subject.isPart else { return false }
     let tables = subject.tables.filter { table in
       place.table.map { $0 == Finding.word(ofTable: table.name) } ?? true
     }

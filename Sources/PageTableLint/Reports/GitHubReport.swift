@@ -15,6 +15,10 @@ enum GitHubReport {
             finding.severity, [("title", finding.title), ("file", path)] + line,
             text.joined(separator: "\n")))
       }
+      for remark in report.subject.remarks {
+        lines.append(
+          command(.note, [("title", "ptdump-lint: remark"), ("file", path)], remark))
+      }
       if let incomplete = report.incompleteness {
         lines.append(
           command(

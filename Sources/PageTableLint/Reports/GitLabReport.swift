@@ -49,6 +49,9 @@ enum GitLabReport {
           "\(finding.title): \(finding.message)\(place)", finding.rule.name, finding.fingerprint,
           severities[finding.severity] ?? "info", path, line: report.subject.line(of: finding))
       }
+      for remark in report.subject.remarks {
+        add("ptdump-lint: \(remark)", "remark", "remark", "info", path, line: nil)
+      }
       if let incomplete = report.incompleteness {
         add(
           "ptdump-lint: \(incomplete) (exit status \(result.status))", "incomplete-input",

@@ -35,11 +35,15 @@ package enum JSONReport {
     let path, format, architecture, pagingMode: String
     let release: String?
     let tables: [String]
+    let range: Range?
+    let filter: String?
+    let logRefused: Refusal?
     let complete: Bool
     let dumpLevel: UInt32?
     let tablesTakenForZero: Int?
     let facts: [String: FactRecord]
   }
+  struct Refusal: Encodable { let path, reason: String }
   struct FactRecord: Encodable { let value, source: String }
   struct Summary: Encodable {
     let errors, warnings, notes, rulesRun, rulesSkipped: Int
@@ -64,6 +68,7 @@ package enum JSONReport {
   }
   struct CPA: Encodable {
     let schemaVersion = JSONReport.version
+    let inputRefused: Refusal?
     let runs: [CPARun]
   }
   struct CPARun: Encodable {
@@ -139,8 +144,11 @@ package enum JSONReport {
       fingerprint: finding.fingerprint, known: finding.isKnown, suppression: finding.suppression)
   }
 
-  package static func cpa(_ tests: [SelfTestJudge.Judgement]) throws -> String {
-    try encode(object(tests))
+  /// - Parameter refusal: why the tables that were given are not used.
+  package static func cpa(
+    _ tests: [SelfTestJudge.Judgement], refusal: LogRefusal? = nil
+  ) throws -> String {
+    try encode(object(tests, refusal: refusal))
   }
 
   private struct RuleRecord: Encodable {
@@ -170,7 +178,14 @@ package enum JSONReport {
       path: subject.path, format: subject.format,
       architecture: subject.mode.architecture,
       pagingMode: subject.mode.name, release: subject.facts.release?.value,
-      tables: subject.tables.map(\.name), complete: subject.isComplete,
+      tables: subject.tables.map(\.name),
+      range: subject.range.map {
+        Range(
+          start: subject.mode.text($0.lowerBound), end: subject.mode.text($0.upperBound &+ 1))
+      },
+      filter: subject.filter?.text,
+      logRefused: subject.logRefusal.map { Refusal(path: $0.path, reason: $0.reason) },
+      complete: subject.isComplete,
       dumpLevel: subject.image?.memory.dumpLevel,
       tablesTakenForZero: subject.image.flatMap {
         $0.memory.tablesTakenForZero == 0 ? nil : $0.memory.tablesTakenForZero
@@ -180,8 +195,11 @@ package enum JSONReport {
         uniquingKeysWith: { first, _ in first }))
   }
 
-  private static func object(_ tests: [SelfTestJudge.Judgement]) -> CPA {
+  private static func object(
+    _ tests: [SelfTestJudge.Judgement], refusal: LogRefusal? = nil
+  ) -> CPA {
     CPA(
+      inputRefused: refusal.map { Refusal(path: $0.path, reason: $0.reason) },
       runs: tests.map { test in
         CPARun(
           testBit: test.testBit.rawValue, testBitSource: test.testBitSource,

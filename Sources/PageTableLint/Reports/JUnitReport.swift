@@ -49,10 +49,12 @@ enum JUnitReport {
     let errors = incomplete != nil && !result.allowIncomplete ? 1 : 0
     let skipped =
       results.count { $0.skipped != nil } + (incomplete != nil && result.allowIncomplete ? 1 : 0)
-    let properties = [
-      ("version", result.version), ("exitStatus", "\(result.status)"),
-      ("complete", "\(!report.isIncomplete)"), ("summary", result.summary),
-    ].map { "      <property name=\"\($0)\" value=\"\($1.attribute)\"/>" }
+    let remarks = report.subject.remarks.map { ("remark", $0) }
+    let properties =
+      ([
+        ("version", result.version), ("exitStatus", "\(result.status)"),
+        ("complete", "\(!report.isIncomplete)"), ("summary", result.summary),
+      ] + remarks).map { "      <property name=\"\($0)\" value=\"\($1.attribute)\"/>" }
     return """
         <testsuite name="\(report.subject.path.attribute)" tests="\(cases.count)" \
       failures="\(results.count { !$0.failures.isEmpty })" errors="\(errors)" skipped="\(skipped)">

@@ -19,6 +19,10 @@ enum MarkdownReport {
       ]
       lines.append("| \(cells.map(\.text).joined(separator: " | ")) |")
     }
+    for subject in result.reports.map(\.subject) where !subject.remarks.isEmpty {
+      lines.append("")
+      lines += subject.remarks.map { "- \("\(subject.path): \($0)".text)" }
+    }
     let findings = result.reports.flatMap { report in
       report.findings.map { (report: report, finding: $0) }
     }

@@ -111,7 +111,12 @@ enum SARIFReport {
           level: "warning", message: Message(text: $0), descriptor: Reference(id: "incomplete"),
           associatedRule: nil, locations: here)
       }
-      return [incomplete].compactMap { $0 }
+      let remarks = report.subject.remarks.map {
+        Notification(
+          level: "note", message: Message(text: $0.printable), descriptor: Reference(id: "remark"),
+          associatedRule: nil, locations: here)
+      }
+      return [incomplete].compactMap { $0 } + remarks
         + report.skipped.map {
           Notification(
             level: "note", message: Message(text: $0.reason),

@@ -78,7 +78,8 @@ package enum TextReport {
     return "\(verdict), \(count(.error)) errors, \(count(.warning)) warnings, "
       + "\(count(.note)) notes in \(reports.map(\.rulesRun).reduce(0, +)) rules "
       + "(\(reports.map(\.skipped.count).reduce(0, +)) skipped)"
-      + apart + (reports.count > 1 ? " over \(reports.count) inputs" : "")
+      + apart + (reports.contains(where: \.subject.isPart) ? ", of a part only" : "")
+      + (reports.count > 1 ? " over \(reports.count) inputs" : "")
       + (status.map { ", exit status \($0)" } ?? "")
   }
 
@@ -88,6 +89,7 @@ package enum TextReport {
     var lines: [String] = []
     let path = report.subject.path
     let mode = report.subject.mode
+    if detail != .quiet { lines += report.subject.remarks.map { "\(path): \($0.printable)" } }
     for finding in report.findings {
       if let remark = finding.remark {
         guard detail != .quiet else { continue }
@@ -220,6 +222,7 @@ package enum TextReport {
     if let count = subject.image?.memory.tablesTakenForZero, count > 0 {
       lines.append("  tables taken for zero: \(count) (the dump leaves zero pages out)")
     }
+    lines += subject.remarks.map { "  \($0.printable)" }
     lines += subject.problems.map { "  problem: \($0)" }
     return lines.joined(separator: "\n") + "\n"
   }
@@ -250,10 +253,14 @@ package enum TextReport {
   }
 
   /// A self-test's verdict; addresses of one verdict, cause and words once.
-  package static func cpa(_ tests: [SelfTestJudge.Judgement], cause: [Finding], style: TextStyle)
-    -> String
-  {
+  ///
+  /// - Parameter refusal: why the tables that were given are not used.
+  package static func cpa(
+    _ tests: [SelfTestJudge.Judgement], cause: [Finding], refusal: LogRefusal? = nil,
+    style: TextStyle
+  ) -> String {
     var lines: [String] = []
+    if let refusal { lines.append("\(refusal.path) is not used: \(refusal.reason)") }
     for test in tests {
       lines.append(
         "CPA self-test: \(test.result.rawValue). Verdict: \(style.verdict(test.verdict))")

@@ -28,7 +28,7 @@ extension Subject {
       }
       guard let base = facts.directMap?.value else { continue }
       // A leaf of the direct map lies behind its base, within the memory that is mapped.
-      let end = base &+ (facts.maxPfnMapped?.value ?? 1 << 34) &* 4096
+      let end = directMapEnd ?? base &+ (facts.maxPfnMapped?.value ?? 1 << 34) &* 4096
       let addresses = run.failures.map(\.address) + run.statistics.map(\.first).filter { $0 != 0 }
       if let stranger = addresses.first(where: { $0 < base || $0 >= end }) {
         return "the log's direct map holds \(stranger.address), that of the tables starts at "
@@ -48,6 +48,7 @@ extension Subject {
       if let reason = part.contradiction { return reason }
       log = part.text
     }
+    if self.log?.value != log, let reason = contradiction(of: log) { return reason }
     let runs = SelfTestLog.parse(log)
     let reported = FaultLog(log)
     if let reason = refuses(runs) ?? refuses(reported) { return reason }

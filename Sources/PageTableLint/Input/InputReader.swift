@@ -1,0 +1,266 @@
+internal import Glibc
+internal import KernelImages
+internal import KernelText
+package import MemoryImages
+package import PageTables
+
+/// Reads inputs of every kind, for the commands and for the library.
+///
+/// It is what the options that commands share come to: each is a property.
+package struct InputReader: Sendable {
+  /// The paging mode, where the input does not tell it.
+  package var mode: TableFormat?
+  /// The kernel release, where the input does not tell it.
+  package var release: String?
+  /// A kernel log beside the input.
+  package var log: LogSource?
+  /// Files of symbols.
+  package var symbols: [String] = []
+  package var assumptions: [Assumption] = []
+  package var table = TableChoice.kernel
+  /// Where the memory of a raw image starts.
+  package var base: UInt64?
+  /// The bytes that the runs of walks may take; an eighth of the machine's memory where nil.
+  package var maxMemory: Int?
+  /// Called now and then with the number of tables read.
+  package var progress: (@Sendable (Int) -> Void)?
+
+  package init() {}
+
+  /// A log, and where it is from.
+  package enum LogSource: Sendable {
+    case file(String)
+    case text(String)
+  }
+
+  /// What one subject is read from.
+  package enum Input: Sendable {
+    case runningKernel, kcore
+    /// One file, or the parts of a split dump.
+    case files([MappedFile])
+
+    /// Whether its tables may move while they are read.
+    package var isLive: Bool {
+      switch self {
+      case .runningKernel, .kcore: true
+      case .files: false
+      }
+    }
+  }
+
+  /// More than any log or text dump has: that of a big machine has some 20 MB.
+  package static let textLimit = 1 << 30
+
+  /// The text of a file, whatever packs it.
+  package static func text(of path: String) throws(ImageError) -> String {
+    let bytes = try ImageFile.content(path: path).wholeContent(limit: textLimit)
+    return String(decoding: bytes, as: UTF8.self)
+  }
+
+  /// What paths name: the parts of a split dump are one, and nothing is the running kernel.
+  package static func inputs(_ paths: [String]) throws(ImageError) -> [Input] {
+    guard !paths.isEmpty else { return [.runningKernel] }
+    var files: [MappedFile] = []
+    for path in paths where path != KcoreImage.file {
+      files.append(try ImageFile.content(path: path))
+    }
+    return ImageFile.grouped(files).map { .files($0) }
+      + paths.filter { $0 == KcoreImage.file }.map { _ in .kcore }
+  }
+
+  /// The mode that `--mode` names.
+  package static func mode(named name: String) throws(UsageError) -> TableFormat {
+    guard let known = TableFormat.named.first(where: { $0.name == name }) else {
+      throw UsageError("no paging mode is named \(name); known: \(modes)")
+    }
+    return known.mode
+  }
+
+  /// The names that `--mode` takes.
+  package static var modes: String {
+    TableFormat.named.map(\.name).joined(separator: ", ")
+  }
+
+  /// Reads an input; its content tells what it is.
+  ///
+  /// - Throws: `ImageError` where it cannot be read, or has no such table.
+  package func read(_ input: Input) throws(ImageError) -> Subject {
+    var subject = try readOnce(input)
+    // Tables that are freed while they are read look unreadable: once more, then.
+    var looks = 1
+    while input.isLive, !subject.isComplete, looks < 3 {
+      subject = try readOnce(input)
+      looks += 1
+    }
+    for assumption in assumptions { assumption.apply(to: &subject.facts) }
+    if let release { subject.facts.release = subject.facts.release ?? Fact(release, "--release") }
+    return subject
+  }
+
+  private func readOnce(_ input: Input) throws(ImageError) -> Subject {
+    switch input {
+    case .runningKernel: return try readRunningKernel()
+    case .kcore: return try read(try KcoreImage())
+    case .files(let files):
+      if let memory = try ImageFile.open(files, base: base) { return try read(memory) }
+      let file = files[0]
+      // debugfs and procfs files have no size until they are read.
+      if file.size == 0 {
+        let bytes = try file.wholeContent(limit: Self.textLimit)
+        return try dump(bytes.span, path: file.path)
+      }
+      var subject = try file.withBytes { bytes throws(ImageError) in
+        try dump(bytes, path: file.path)
+      }
+      subject.problems += file.damage
+      return subject
+    }
+  }
+
+  /// The running kernel's own dump with what the system tells of it, else its memory.
+  private func readRunningKernel() throws(ImageError) -> Subject {
+    // A dump holds the kernel's own table only.
+    switch try RunningKernel.open(needsMemory: table != .kernel, limit: Self.textLimit) {
+    case .memory(let memory): return try read(memory)
+    case .text(let path, let bytes):
+      let own = symbols.isEmpty ? RunningKernel.symbols : nil
+      var subject = try dump(bytes.span, path: path, symbols: own.map { [$0] })
+      subject.log = RunningKernel.log
+      let facts = RunningKernel.facts
+      subject.facts.release = facts.release
+      subject.facts.pti = facts.pti ?? subject.facts.pti
+      return subject
+    }
+  }
+
+  /// - Parameter known: symbols in place of those that files tell.
+  private func dump(
+    _ bytes: Span<UInt8>, path: String, symbols known: [Symbols]? = nil
+  ) throws(ImageError) -> Subject {
+    guard KernelText.matches(bytes) else {
+      throw ImageError(
+        path, offset: 0,
+        "neither a memory image (ELF core, kdump, LiME, AVML) nor an x86 page-table dump",
+        advice: "give one (docs/inputs.md tells what is read), or --base ADDRESS for raw memory")
+    }
+    guard table == .kernel else {
+      throw ImageError(
+        path, "no table \(table.text) in it: a text dump holds one table",
+        advice: "give the dump of that table, or a memory image")
+    }
+    var files = known ?? []
+    if known == nil { files = try symbolFiles() }
+    return try Subject(text: KernelText.parse(bytes, mode: mode), path: path, symbols: files)
+  }
+
+  private func symbolFiles() throws(ImageError) -> [Symbols] {
+    var files: [Symbols] = []
+    for path in symbols { files.append(try SymbolFile.read(path)) }
+    return files
+  }
+}
+
+/// Memory images.
+extension InputReader {
+  private func read(_ memory: any MemoryImage) throws(ImageError) -> Subject {
+    var image = try KernelImage(
+      memory, mode: mode, root: table.root, symbols: try symbolFiles())
+    if image.symbols == nil, let path = image.info?["BUILD-ID"].flatMap(SymbolFile.installed) {
+      image = try KernelImage(
+        memory, mode: mode, root: table.root, symbols: [try SymbolFile.read(path)])
+    }
+    image.budget = RunBudget(bytes: maxMemory ?? Self.memoryToTake)
+    var subject = Subject(image: image, roots: try roots(of: image), progress: progress)
+    switch table {
+    case .all: subject.add(try processes(of: image), progress: progress)
+    case .user: _ = try subject.user()
+    default: break
+    }
+    return subject
+  }
+
+  /// An eighth of the machine's memory: while subtrees are put together, and while rules judge, some
+  /// of it is there twice.
+  private static var memoryToTake: Int {
+    sysconf(Int32(_SC_PHYS_PAGES)) / 8 * sysconf(Int32(_SC_PAGESIZE))
+  }
+
+  /// The roots to read; nil for those that are judged by default.
+  private func roots(
+    of image: KernelImage
+  ) throws(ImageError) -> [(name: String, address: UInt64)]? {
+    switch table {
+    case .kernel, .user, .all: return nil
+    case .address(let address):
+      if let problem = image.whyNoTopTable(at: address) {
+        throw ImageError(
+          image.memory.path, "no table at \(address.entry): \(problem)",
+          advice: "give the physical address of a top table")
+      }
+      return [(name: address.entry, address: address)]
+    case .process(let pid):
+      guard let process = try processes(of: image).first(where: { $0.pid == pid }) else {
+        throw ImageError(
+          image.memory.path, "no process \(pid) with an address space of its own",
+          advice: "--table all reads them all")
+      }
+      return [(name: process.label, address: process.root)]
+    case .efi:
+      guard let root = image.efiRoot else {
+        throw ImageError(
+          image.memory.path,
+          "no EFI tables: the kernel did not boot by EFI, or no symbols tell where efi_mm lies",
+          advice: "give --symbols, or the physical address of the table")
+      }
+      return [(name: "efi", address: root)]
+    }
+  }
+
+  private func processes(of image: KernelImage) throws(ImageError) -> [KernelProcess] {
+    // A vmlinux tells types; a System.map does not.
+    let installed = image.info?["BUILD-ID"].flatMap(SymbolFile.installed)
+    for path in symbols + [installed].compactMap({ $0 }) {
+      if let types = try KernelTypes.dwarf(path) { return try image.processes(types) }
+    }
+    return try image.processes(nil)
+  }
+
+  /// The table that was asked for.
+  ///
+  /// - Throws: `ImageError` where all were.
+  package func chosen(_ subject: Subject) throws(ImageError) -> Table {
+    switch table {
+    case .user: return try subject.user()
+    case .all:
+      throw ImageError(
+        subject.path, "--table all names several tables",
+        advice: "name one: kernel, user, efi, pid:N or an address")
+    default: return subject.kernel
+    }
+  }
+}
+
+extension Subject {
+  fileprivate func user() throws(ImageError) -> Table {
+    guard let user = tables.first(where: { $0.name == "user" }) else {
+      throw ImageError(
+        path, "no user twin: page-table isolation is off or unknown",
+        advice: "name another table, or none")
+    }
+    return user
+  }
+}
+
+extension KernelImage {
+  /// Why a physical address is no top table's; nil where it may be one.
+  fileprivate func whyNoTopTable(at address: UInt64) -> String? {
+    var entries = [UInt64](repeating: 0, count: mode.root.entries)
+    do {
+      try mode.readTable(at: address, from: memory, into: &entries)
+    } catch {
+      return error == .outsideMemory
+        ? "the machine has no memory there" : "the image does not hold that page"
+    }
+    return entries.allSatisfy { $0 == 0 } ? "the page is empty" : nil
+  }
+}
