@@ -1,3 +1,4 @@
+package import KernelText
 internal import MemoryImages
 internal import PageTables
 
@@ -35,6 +36,16 @@ package struct KernelFacts: Sendable, Equatable {
   package var root: Fact<UInt64>?
 
   package init() {}
+
+  /// The number of the release.
+  package var version: KernelVersion? {
+    release.flatMap { KernelVersion(release: $0.value) }
+  }
+
+  /// Whether the kernel is that release or a later one; nil where it is not known.
+  package func isAtLeast(_ major: Int, _ minor: Int, _ patch: Int = 0) -> Bool? {
+    version.map { $0 >= KernelVersion(major, minor, patch) }
+  }
 
   /// By name, as `info` and the JSON report list them.
   package var listed: [(name: String, value: String, source: String)] {

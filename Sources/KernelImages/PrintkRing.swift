@@ -1,3 +1,4 @@
+internal import KernelText
 internal import MemoryImages
 internal import PageTables
 
@@ -112,7 +113,7 @@ struct PrintkRing {
     for _ in 0..<count {
       if let (time, bytes) = record(id, idMask), bytes.count <= left {
         left -= bytes.count
-        let stamp = LogStamp.text(microseconds: time / 1000)
+        let stamp = LogStamp(microseconds: time / 1000).text
         for line in bytes.split(separator: 10) {
           log += stamp + String(decoding: line, as: UTF8.self) + "\n"
         }

@@ -16,6 +16,7 @@ package struct Resource: Sendable, Equatable {
     self.depth = depth
   }
 
+  package var range: ClosedRange<UInt64> { start...last }
   package var isRAM: Bool { name.hasPrefix("System RAM") }
 
   /// Reads the text of /proc/iomem; nil where a line is not of that kind, or where all addresses

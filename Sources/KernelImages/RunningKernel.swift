@@ -1,5 +1,6 @@
 package import MemoryImages
 internal import Glibc
+internal import KernelText
 internal import PageTables
 
 /// The kernel that this program runs on.
@@ -155,7 +156,7 @@ package enum RunningKernel {
     let parts = record.split(separator: ";", maxSplits: 1, omittingEmptySubsequences: false)
     let fields = parts[0].split(separator: ",")
     guard parts.count == 2, fields.count > 2, let time = UInt64(fields[2]) else { return "" }
-    let stamp = LogStamp.text(microseconds: time)
+    let stamp = LogStamp(microseconds: time).text
     let words = parts[1].prefix { $0 != "\n" }
     // A line break inside a record is escaped.
     return words.split(separator: "\\x0a", omittingEmptySubsequences: false).map {

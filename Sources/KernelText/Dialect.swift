@@ -36,19 +36,14 @@ extension KernelText {
 
     /// The dialect of a release; that of 6.12 where it is not known.
     package init(release: String?) {
-      var numbers = (release ?? "").split(separator: ".").prefix(3).map { part in
-        Int(part.prefix { $0.isASCII && $0.isNumber }) ?? 0
-      }
-      guard numbers.count >= 2, numbers[0] > 0 else { return }
-      while numbers.count < 3 { numbers.append(0) }
-      let version = (numbers[0], numbers[1], numbers[2])
-      sharesPATColumn = version < (3, 19, 0)
-      patName = version < (4, 4, 0) ? "pat" : "PAT"
-      printsNull = version >= (2, 6, 29) && version < (2, 6, 31)
-      blanksNotPresent = version >= (4, 15, 0)
-      breaksOnEffective = version >= (4, 17, 0)
-      showsLargePAT = version >= (4, 4, 0) && version < (5, 6, 0)
-      isGenericWalk = version >= (5, 6, 0)
+      guard let version = release.flatMap({ KernelVersion(release: $0) }) else { return }
+      sharesPATColumn = version < KernelVersion(3, 19)
+      patName = version < KernelVersion(4, 4) ? "pat" : "PAT"
+      printsNull = version >= KernelVersion(2, 6, 29) && version < KernelVersion(2, 6, 31)
+      blanksNotPresent = version >= KernelVersion(4, 15)
+      breaksOnEffective = version >= KernelVersion(4, 17)
+      showsLargePAT = version >= KernelVersion(4, 4) && version < KernelVersion(5, 6)
+      isGenericWalk = version >= KernelVersion(5, 6)
     }
   }
 }

@@ -1,3 +1,4 @@
+internal import PageTables
 internal import FoundationEssentials
 package import MemoryImages
 

@@ -98,15 +98,3 @@ extension Finding {
   /// `PT001 writable-executable`.
   var title: String { "\(rule.id) \(rule.name)" }
 }
-
-extension String {
-  /// Without control characters, which a log's quotes may hold and XML forbids; line ends stay.
-  var printable: String {
-    String(
-      String.UnicodeScalarView(
-        unicodeScalars.map { scalar in
-          scalar.properties.generalCategory == .control && scalar != "\n" && scalar != "\t"
-            || scalar.value & 0xfffe == 0xfffe ? "\u{fffd}" : scalar
-        }))
-  }
-}

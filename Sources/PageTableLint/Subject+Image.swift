@@ -57,17 +57,6 @@ extension Subject {
   }
 }
 
-extension KernelFacts {
-  /// Whether the kernel is that release or a later one; nil where it is not known.
-  func isAtLeast(_ version: Int...) -> Bool? {
-    guard let release else { return nil }
-    let numbers = release.value.split(separator: ".").prefix(version.count).map { part in
-      Int(part.prefix { $0.isASCII && $0.isNumber }) ?? 0
-    }
-    return numbers.first ?? 0 == 0 ? nil : !numbers.lexicographicallyPrecedes(version)
-  }
-}
-
 extension Table {
   /// The leaves of the direct map that map a run's frames.
   ///

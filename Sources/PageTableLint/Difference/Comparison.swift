@@ -411,17 +411,10 @@ extension Subject {
   fileprivate var imageFrame: UInt64? {
     if let image { return image.imageFrames?.lowerBound }
     guard let start = imageStart else { return nil }
-    func stretches(_ kind: Area.Kind) -> [ClosedRange<UInt64>] {
-      var found: [ClosedRange<UInt64>] = []
-      for run in kernel.layout.runs(kind, in: kernel.space)
-      where run.isLeaf && run.flags & mode.write == 0 {
-        if let last = found.last, last.upperBound &+ 1 == run.start {
-          found[found.count - 1] = last.lowerBound...run.last
-        } else {
-          found.append(run.start...run.last)
-        }
-      }
-      return found
+    func stretches(_ kind: Area.Kind) -> RangeSet {
+      RangeSet(
+        kernel.layout.runs(kind, in: kernel.space)
+          .filter { $0.isLeaf && $0.flags & mode.write == 0 }.map { $0.start...$0.last })
     }
     guard let own = stretches(.image).first(where: { $0.lowerBound == start }),
       let base = kernel.layout.first(.directMap)?.start

@@ -1,3 +1,5 @@
+internal import KernelText
+
 /// The times that the lines of a kernel log carry, which tell one boot from another.
 struct LogTimes {
   private struct Boot {
@@ -18,29 +20,13 @@ struct LogTimes {
     self.text = text
     var boots = [Boot(end: text.startIndex)]
     for line in text.utf8.split(separator: UInt8(ascii: "\n")) {
-      if let (time, rest) = Self.time(line) {
+      if let (stamp, rest) = LogStamp.first(in: line) {
         if rest.starts(with: " Linux version ".utf8) { boots.append(Boot(end: line.endIndex)) }
-        if time > 0 { boots[boots.count - 1].times.insert(time) }
+        if stamp.microseconds > 0 { boots[boots.count - 1].times.insert(stamp.microseconds) }
       }
       boots[boots.count - 1].end = line.endIndex
     }
     self.boots = boots
-  }
-
-  private static func time(_ line: Substring.UTF8View) -> (UInt64, Substring.UTF8View)? {
-    var rest = line
-    while let open = rest.firstIndex(of: UInt8(ascii: "[")) {
-      rest = rest[rest.index(after: open)...]
-      guard let close = rest.firstIndex(of: UInt8(ascii: "]")) else { return nil }
-      let parts = rest[..<close].drop { $0 == UInt8(ascii: " ") }.split(
-        separator: UInt8(ascii: "."))
-      if parts.count == 2, parts[1].count == 6, let seconds = UInt64(Substring(parts[0])),
-        let fraction = UInt64(Substring(parts[1])), seconds < 1 << 40
-      {
-        return (seconds * 1_000_000 + fraction, rest[rest.index(after: close)...])
-      }
-    }
-    return nil
   }
 
   /// The log as far as the boot of `own` goes: after a crash the crash kernel's may follow.

@@ -1,3 +1,5 @@
+internal import PageTables
+
 /// JUnit's XML, which test dashboards read: a suite an input, a test case a rule.
 ///
 /// A rule fails by the findings that make the exit status 1; others are its output. That the input

@@ -1,3 +1,5 @@
+internal import PageTables
+
 /// KTAP version 1, which kselftest and kernel CI read: a test a rule.
 ///
 /// A rule fails by the findings that make the exit status 1; all findings are diagnostics before

@@ -1,3 +1,4 @@
+internal import KernelImages
 internal import MemoryImages
 internal import PageTables
 

@@ -65,12 +65,6 @@ extension Rule {
           return [(root & ~offset)...(root | offset)]
         } ?? [])
     }
-    return all.sorted { $0.lowerBound < $1.lowerBound }.reduce(into: []) { pages, next in
-      if let last = pages.last, next.lowerBound <= last.upperBound &+ 1 {
-        pages[pages.count - 1] = last.lowerBound...max(last.upperBound, next.upperBound)
-      } else {
-        pages.append(next)
-      }
-    }
+    return RangeSet(all).ranges
   }
 }

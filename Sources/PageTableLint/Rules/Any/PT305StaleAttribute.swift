@@ -44,8 +44,8 @@ extension Rule {
       $0.isLeaf && $0.start >= mode.upperHalf
         && table.layout.area(of: $0.start).kind != .directMap
     }
-    let anywhere = Frames(others, mode)
-    let readOnly = Frames(others.filter { !$0.access.isWritable }, mode)
+    let anywhere = RangeSet(framesOf: others, mode)
+    let readOnly = RangeSet(framesOf: others.filter { !$0.access.isWritable }, mode)
     let crash = (subject.resources?.value ?? []).filter { $0.name == "Crash kernel" }
     let protected =
       subject.readOnlyImageFrames + crash.map { $0.start...$0.last }
@@ -109,31 +109,15 @@ extension Rule {
   }
 }
 
-/// The frames that some runs map.
-private struct Frames {
-  /// In order, without overlap.
-  private let ranges: [ClosedRange<UInt64>]
-
-  init(_ runs: [Run], _ mode: TableFormat) {
-    let mapped = runs.compactMap { run in
-      run.physical.map { physical in
-        let size = run.repeats ? min(run.size, mode.span(of: run)) : run.size
-        return physical...(physical &+ (size &- 1))
-      }
-    }
-    var merged: [ClosedRange<UInt64>] = []
-    for range in mapped.sorted(by: { $0.lowerBound < $1.lowerBound }) {
-      if let last = merged.last, range.lowerBound <= last.upperBound {
-        merged[merged.count - 1] = last.lowerBound...max(last.upperBound, range.upperBound)
-      } else {
-        merged.append(range)
-      }
-    }
-    ranges = merged
-  }
-
-  func contains(_ frame: UInt64) -> Bool {
-    let index = ranges.partitioningIndex { $0.upperBound >= frame }
-    return index < ranges.count && ranges[index].contains(frame)
+extension RangeSet {
+  /// The frames that some runs map.
+  fileprivate init(framesOf runs: [Run], _ mode: TableFormat) {
+    self.init(
+      runs.compactMap { run in
+        run.physical.map { physical in
+          let size = run.repeats ? Swift.min(run.size, mode.span(of: run)) : run.size
+          return physical...(physical &+ (size &- 1))
+        }
+      })
   }
 }
