@@ -29,6 +29,12 @@ package struct Linter {
     /// The exit status of the contract.
     package func status(failOn: Severity?, allowIncomplete: Bool) -> Int32 {
       if findings.contains(where: { $0.fails(failOn) }) { return 1 }
+      // Of a log alone the reports are what was judged.
+      if subject.isLogAlone, let failOn,
+        faults.contains(where: { $0.severity.map { $0 >= failOn } ?? false })
+      {
+        return 1
+      }
       return isIncomplete && !allowIncomplete ? 3 : 0
     }
   }
@@ -37,7 +43,10 @@ package struct Linter {
     var findings: [Finding] = []
     var skipped: [(rule: Rule, reason: String)] = []
     func run(_ rule: Rule, on subject: Subject) {
-      if let reason = subject.whyNotInPart(rule) ?? rule.missing(in: subject) {
+      let alone: String? =
+        subject.isLogAlone && !rule.readsLogsAlone
+        ? "needs page tables: the input is a log alone" : nil
+      if let reason = alone ?? subject.whyNotInPart(rule) ?? rule.missing(in: subject) {
         skipped.append((rule: rule, reason: reason))
         return
       }

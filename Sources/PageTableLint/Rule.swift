@@ -17,6 +17,8 @@ package struct Rule: Sendable {
   package let documentation: String
   /// Whether the defect is a table's or a pointer's, so that anything may be wrong below it.
   package var explainsWhatLiesBelow = false
+  /// Whether it judges the reports of a kernel log and needs no tables: family 8.
+  var readsLogsAlone: Bool { id.hasPrefix("PT8") }
   /// The rules whose findings in the same place explain this one's.
   package var givesWayTo: Set<String> = []
   /// Whether it judges what exceptions were good for, when all other rules are done.

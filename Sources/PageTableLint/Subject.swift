@@ -22,6 +22,8 @@ package struct Subject: Sendable {
   package let path: String
   package let format: String
   package private(set) var tables: [Table]
+  /// Whether the input is a kernel log and no tables were seen.
+  package private(set) var isLogAlone = false
   package var facts: KernelFacts
   package let image: KernelImage?
   package let text: KernelText?
@@ -40,7 +42,9 @@ package struct Subject: Sendable {
   package internal(set) var faultsLeftOut = 0
   /// Why the kernel panicked, as its log says.
   package internal(set) var panic: String?
-  /// What the log reports of single addresses, judged by these tables.
+  /// What the log says of its kernel and machine.
+  package internal(set) var logFacts = LogFacts()
+  /// What the log reports of page tables, judged by its own entries and by these tables.
   package internal(set) var faults: [FaultJudgement] = []
   /// The part of the address space that was asked for; nil for all of it.
   package private(set) var range: ClosedRange<UInt64>?
@@ -183,6 +187,34 @@ package struct Subject: Sendable {
     } else if !kernelLeaves.isEmpty, !text.space.anomalies.contains(where: \.isUnseen) {
       facts.nx = Fact(false, "no leaf of the whole kernel half has NX")
     }
+  }
+
+  /// Takes a kernel log alone: what it reports is judged by the entries that it prints.
+  package init(log: LogReports, path: String) {
+    self.path = path
+    format = "log"
+    isLogAlone = true
+    image = nil
+    text = nil
+    symbols = nil
+    facts = KernelFacts()
+    logFacts = log.facts
+    facts.release = (log.release ?? log.all.lazy.compactMap(\.release).first).map {
+      Fact($0, "the log")
+    }
+    if let pti = log.facts.pti ?? log.all.lazy.compactMap(\.pti).first {
+      facts.pti = Fact(pti, "the log")
+    }
+    let mode = log.all.last?.mode ?? .x86_64
+    tables = [
+      Table(
+        name: "kernel", space: AddressSpace(mode: mode, runs: [], hasPhysical: false),
+        layout: .x86_64Fixed(mode: mode), root: nil)
+    ]
+    panic = log.panic
+    faultsLeftOut = log.leftOut
+    // Tables are of one boot; a log alone may tell of several.
+    faults = log.all.map { judge($0) }
   }
 
   /// Where a text dump's areas lie: the direct map starts with the kernel half's first leaf (its

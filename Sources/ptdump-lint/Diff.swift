@@ -39,6 +39,8 @@ struct Diff: ParsableCommand {
   }
 
   private func look(at path: String) throws -> Linter.Report {
-    Linter.run(try options.subject(path, judgingLog: true))
+    let subject = try options.subject(path, judgingLog: true)
+    try options.requireTables(subject)
+    return Linter.run(subject)
   }
 }

@@ -112,5 +112,16 @@ struct InputOptions: ParsableArguments {
   }
 
   /// The table that `--table` names.
-  func chosen(_ subject: Subject) throws -> Table { try reader().chosen(subject) }
+  func chosen(_ subject: Subject) throws -> Table {
+    try requireTables(subject)
+    return try reader().chosen(subject)
+  }
+
+  /// Refuses a log alone where a command cannot do without tables.
+  func requireTables(_ subject: Subject) throws {
+    guard subject.isLogAlone else { return }
+    throw ImageError(
+      subject.path, offset: 0, "a kernel log alone: it holds no tables",
+      advice: "give a dump or an image, or ask ptdump-lint fault what the log reports")
+  }
 }

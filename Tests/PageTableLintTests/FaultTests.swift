@@ -13,7 +13,7 @@ import Testing
   // MARK: - Strings
 
   private func only(_ text: String) throws -> Fault {
-    let faults = FaultLog(text).faults
+    let faults = LogReports(text).faults
     #expect(faults.count == 1)
     return try #require(faults.first)
   }
@@ -60,14 +60,14 @@ import Testing
       ("unable to handle page fault for address: ffffc90000123000", 0xffff_c900_0012_3000),
       ("BUG: kernel NULL pointer dereference, address: 0000000000000018", 0x18),
       ("BUG: unable to handle kernel paging request at ffffc90000123000", 0xffff_c900_0012_3000),
-      ("Unable to handle kernel paging request at ffff81000012d000 RIP:", nil),
+      ("Unable to handle kernel paging request at ffff81000012d000 RIP:", 0xffff_8100_0012_d000),
       ("BUG: unable to handle kernel paging request at virtual address c0401000", 0xc040_1000),
       ("BUG: unable to handle kernel NULL pointer dereference at 0000000000000008", 8),
       ("BUG: unable to handle kernel NULL pointer dereference at (null)", 0),
       ("tsc: Unable to calibrate against PIT", nil), ("BUG: soft lockup - CPU#1 stuck", nil),
     ] as [(String, UInt64?)])
   func headers(_ line: String, _ address: UInt64?) throws {
-    #expect(FaultLog(line).faults.first?.address == address)
+    #expect(LogReports(line).faults.first?.address == address)
   }
 
   @Test func olderForm() throws {
@@ -106,7 +106,7 @@ import Testing
     )
     #expect(protection.kind == .generalProtection)
     #expect(protection.address == 0xdead_0000_0000_0108)
-    #expect(FaultLog("traps: cat[1] general protection fault ip:43 sp:7f error:0").faults.isEmpty)
+    #expect(LogReports("traps: cat[1] general protection fault ip:43 sp:7f error:0").faults.isEmpty)
     let corrupted = try only(
       "cat: Corrupted page table at address 7f0000001000\nPGD 8000000001a07067\nBad pagetable: 000d [#1]"
     )
@@ -162,7 +162,7 @@ import Testing
 
   /// A real log has hundreds of such lines, which must not crowd the faults out.
   @Test func refusedChangesAreRanges() throws {
-    let faults = FaultLog(try Samples.text("faults", "kernel.log")).faults
+    let faults = LogReports(try Samples.text("faults", "kernel.log")).faults
     let refused = faults.filter { $0.kind == .protected }
     #expect(refused.count == 2)
     #expect(refused.allSatisfy { ($0.last ?? 0) - ($0.address ?? 0) > 1 << 20 })
@@ -170,7 +170,7 @@ import Testing
   }
 
   @Test func lastBootOnly() {
-    let log = FaultLog("\(Self.today)\nLinux version 6.1.0 (x@y)\n\(Self.today)")
+    let log = LogReports("\(Self.today)\nLinux version 6.1.0 (x@y)\n\(Self.today)")
     #expect(log.release == "6.1.0")
     #expect(log.faults.map(\.line) == [12])
   }
@@ -239,9 +239,9 @@ import Testing
       ("ffff888000002000", "0x0005", .supervisorPage, "pgd", .agrees),
       ("ffff888000002000", "0x0003", .allowed, nil, .contradicts),
       ("ffff888000002000", "0x0011", .allowed, nil, .contradicts),
-      ("ffff888000002000", "0x0021", .unknown, nil, .unknown),
+      ("ffff888000002000", "0x0021", .allowed, nil, .agrees),
       ("0000000000000008", "0x0000", .notPresent, "pte", .agrees),
-      ("0000000000001000", "0x0000", .unknown, nil, .unknown),
+      ("0000000000001000", "0x0000", .notPresent, nil, .unknown),
     ] as [(String, String, FaultJudgement.Cause, String?, FaultJudgement.Agreement)])
   func causes(
     _ address: String, _ code: String, _ cause: FaultJudgement.Cause, _ level: String?,
@@ -320,12 +320,18 @@ import Testing
     #expect(other.explanation.hasSuffix("holds now 0x3063"))
   }
 
-  @Test func aTextDumpLeavesFaultsUnknown() throws {
+  /// A text dump holds no entries: the report's own tell.
+  @Test func aReportIsJudgedByItsOwnEntriesBesideATextDump() throws {
     let bytes = Array(try Samples.text("healthy", "kernel.txt").utf8)
     let subject = try Subject(text: KernelText.parse(bytes.span), path: "kernel.txt")
     let judged = subject.judge(try only(Self.today))
-    #expect(judged.cause == .unknown)
-    #expect(judged.explanation == "unknown without a memory image")
+    #expect(judged.cause == .readOnly && judged.level == "pmd" && judged.judgedBy == .report)
+    #expect(judged.tablesCause == nil)
+    #expect(judged.explanation == "a write to a read-only page: the pmd has no RW")
+    let bare = subject.judge(
+      try only("BUG: unable to handle page fault for address: ffffffff81e01230"))
+    #expect(bare.cause == .unknown)
+    #expect(bare.explanation == "unknown without a memory image")
   }
 
   // MARK: - A real kernel
@@ -345,8 +351,10 @@ import Testing
     #expect(
       faults.map(\.cause) == [
         .readOnly, .readOnly, .readOnly, .noExecute, .noExecute, .noExecute, .notPresent,
-        .notPresent, .unknown, .unknown,
+        .notPresent, .userPage, .userPage,
       ])
+    #expect(faults.prefix(8).allSatisfy { $0.tablesCause == $0.cause && $0.judgedBy == .report })
+    #expect(faults.suffix(2).allSatisfy { $0.tablesCause == .unknown })
     #expect(faults.prefix(8).allSatisfy { $0.agreement == .agrees })
     #expect(faults.prefix(6).allSatisfy { $0.entries == .same && $0.level == "pte" })
     #expect(
@@ -404,7 +412,8 @@ import Testing
     #expect(own.cause == .notPresent && own.level == "pmd")
     #expect(own.agreement == .agrees && own.entries == .same)
     let unknown = try judged(pid: 8)
-    #expect(unknown.process == nil && unknown.cause == .unknown)
+    #expect(unknown.process == nil && unknown.tablesCause == .unknown)
+    #expect(unknown.cause == .notPresent && unknown.judgedBy == .report)
   }
 
   @Test func reportsThatAreNotKeptAreCounted() throws {

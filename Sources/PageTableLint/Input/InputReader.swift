@@ -138,9 +138,10 @@ package struct InputReader: Sendable {
     _ bytes: Span<UInt8>, path: String, symbols known: [Symbols]? = nil
   ) throws(ImageError) -> Subject {
     guard KernelText.matches(bytes) else {
+      if KernelLog.matches(bytes) { return Subject(log: LogReports(bytes: bytes), path: path) }
       throw ImageError(
         path, offset: 0,
-        "neither a memory image (ELF core, kdump, LiME, AVML) nor an x86 page-table dump",
+        "neither a memory image (ELF core, kdump, LiME, AVML), a page-table dump nor a kernel log",
         advice: "give one (docs/inputs.md tells what is read), or --base ADDRESS for raw memory")
     }
     guard table == .kernel else {

@@ -11,7 +11,7 @@ extension InputReader {
   ///
   /// - Throws: `ImageError` where the file that was given holds no kernel log.
   package func takeLog(_ subject: inout Subject) throws(ImageError) {
-    let own = subject.log?.value
+    let own = subject.isLogAlone ? nil : subject.log?.value
     if let (path, given) = try givenLog() {
       guard let reason = subject.take(log: given, userRelease: release) else { return }
       subject.logRefusal = LogRefusal(path: path, reason: "it is of another boot: \(reason)")

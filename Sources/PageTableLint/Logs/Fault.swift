@@ -1,8 +1,8 @@
 internal import PageTables
 
-/// One report of a kernel log that concerns one address and its page tables.
+/// One report of a kernel log that concerns page tables.
 package struct Fault: Sendable, Equatable {
-  package enum Kind: String, Sendable {
+  package enum Kind: String, Sendable, CaseIterable {
     case pageFault = "page-fault"
     case generalProtection = "general-protection"
     /// `Corrupted page table at address`: reserved bits.
@@ -10,20 +10,31 @@ package struct Fault: Sendable, Equatable {
     /// `bad pmd`: an entry that should point to a table; the address is that of the entry.
     case badEntry = "bad-entry"
     case badPageMap = "bad-page-map"
+    case badPageState = "bad-page-state"
+    case badCounter = "bad-rss-counter"
     /// `Found insecure W+X mapping at address`.
     case insecureMapping = "insecure-mapping"
     /// `CPA detected W^X violation`.
     case writeExecute = "write-execute-violation"
-    /// `CPA protect`: the kernel refused a change.
-    case protected = "protected-range"
+    /// `CPA conflict`: the kernel refused a change that the caller wanted.
+    case conflict = "cpa-conflict"
+    /// `CPA protect`: the kernel kept a range read-only or executable, as every boot does.
+    case protected = "cpa-protect"
+    /// `CPA: called for zero pte`.
+    case zeroEntry = "cpa-zero-entry"
 
     /// Whether it names a mapping rather than an access that went wrong.
     package var isOfMapping: Bool {
       switch self {
-      case .insecureMapping, .writeExecute, .protected: true
-      case .pageFault, .generalProtection, .corruptedTable, .badEntry, .badPageMap: false
+      case .insecureMapping, .writeExecute, .protected, .conflict, .zeroEntry: true
+      case .pageFault, .generalProtection, .corruptedTable, .badEntry, .badPageMap, .badPageState,
+        .badCounter:
+        false
       }
     }
+
+    /// Whether the processor raised it: an access by an address, with an error code.
+    var isAccess: Bool { self == .pageFault || self == .corruptedTable }
   }
 
   package enum Access: String, Sendable {
@@ -52,11 +63,13 @@ package struct Fault: Sendable, Equatable {
     static let reserved: UInt64 = 8
     static let fetch: UInt64 = 16
     static let protectionKey: UInt64 = 32
+    static let shadowStack: UInt64 = 64
+    static let sgx: UInt64 = 1 << 15
     static let rmp: UInt64 = 1 << 31
   }
 
   package let kind: Kind
-  /// Nil where the log names a symbol.
+  /// Nil where the log names a symbol, or where what it prints is damaged.
   package var address: UInt64?
   /// The last byte of a range.
   package var last: UInt64?
@@ -67,15 +80,36 @@ package struct Fault: Sendable, Equatable {
   package var saidAccess: Access?
   package var saidUser: Bool?
   package var entries: [Entry] = []
+  /// Whether an entry is printed with 16 digits and more than 32 bits can be.
+  var hasWideEntries = false
   /// `kernel tried to execute NX-protected page`, `unable to execute userspace code`.
   package var hint: String?
   /// Where the instruction pointer was, as logged.
   package var instruction: String?
   /// The thread that ran, as logged; that of a process' first thread is the process' number.
   package var pid: Int?
+  /// The release that the report itself names.
+  package var release: String?
+  /// Whether the Oops line says PTI or NOPTI.
+  var pti: Bool?
+  /// CR3 and CR4 as the report prints them.
+  var cr3, cr4: UInt64?
   /// The line of the log that begins the report, counted from 1, and its text.
   package let line: Int
   package let quote: String
+
+  /// The address as printed, where it is not all there.
+  package var damaged: String?
+  /// Whether the address is a hash of a pointer (`%p` since 4.15).
+  package var isHashed = false
+  /// Whether it is the log of another architecture than the one that its first line looks like.
+  var isForeign = false
+  /// Whether an Oops line was seen.
+  var hasOops = false
+  /// Whether every boot of such a kernel prints it.
+  package var isExpected = false
+  /// Which boot of the log it is of, from 0.
+  var boot = 0
 
   init(_ kind: Kind, line: Int, quote: String) {
     self.kind = kind
@@ -93,11 +127,18 @@ package struct Fault: Sendable, Equatable {
   }
 
   package var access: Access? {
-    guard let errorCode, kind == .pageFault || kind == .corruptedTable else { return saidAccess }
+    guard let errorCode, kind.isAccess else { return saidAccess }
     return errorCode & ErrorBit.fetch != 0
       ? .fetch : errorCode & ErrorBit.write != 0 ? .write : saidAccess ?? .read
   }
 
   /// Whether the access was made with a user's rights.
   package var isUser: Bool? { errorCode.map { $0 & ErrorBit.user != 0 } ?? saidUser }
+
+  /// Whether anything but its first line's beginning shows that it is a report.
+  var isConfirmed: Bool {
+    address != nil || kind == .zeroEntry || symbol != nil || damaged != nil || errorCode != nil
+      || !entries.isEmpty
+      || isHashed || saidAccess != nil || kind == .badPageState || kind == .badCounter
+  }
 }

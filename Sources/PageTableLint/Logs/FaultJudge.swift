@@ -1,54 +1,21 @@
-package import KernelImages
-internal import MemoryImages
 internal import PageTables
 
-/// What tables say of a reported fault.
-package struct FaultJudgement: Sendable, Equatable {
-  /// Why the access faults by the tables.
-  package enum Cause: String, Sendable {
-    case notPresent = "not-present"
-    case readOnly = "read-only"
-    case noExecute = "no-execute"
-    case reservedBits = "reserved-bits"
-    /// A user's access of a supervisor page.
-    case supervisorPage = "supervisor-page"
-    /// The kernel's access of a user page: SMEP, SMAP.
-    case userPage = "user-page"
-    case notCanonical = "not-canonical"
-    /// The tables allow the access now.
-    case allowed
-    case unknown
-  }
-
-  package enum Agreement: String, Sendable { case agrees, contradicts, unknown }
-  /// Whether the entries that the report prints are those of the tables, but for A and D.
-  package enum Entries: String, Sendable { case same, different, unknown }
-
-  package let fault: Fault
-  /// The address, where the log names a symbol that is known.
-  package var address: UInt64?
-  package var cause = Cause.unknown
-  /// The level that is to blame, the highest of several.
-  package var level: String?
-  package var agreement = Agreement.unknown
-  package var entries = Entries.unknown
-  package var explanation = ""
-  /// Whose tables it was judged by; nil for the chosen root's.
-  package var process: KernelProcess?
-  package var area: String?
-  /// What lies there in the kernel image.
-  package var symbol: String?
-  /// Whose the last table on the way is, where it lies in the kernel image.
-  package var tableOwner: String?
-
-  init(_ fault: Fault) {
-    self.fault = fault
-    address = fault.address
-  }
-}
-
-/// Judges a fault by the way that one root's tables lead to its address.
+/// Judges a fault by the way that entries lead to its address.
 enum FaultJudge {
+  /// What the judged entries are called in words.
+  struct Wording {
+    let allowed: String
+    let contradiction: String
+
+    static let tables = Wording(
+      allowed: "the tables now allow this access", contradiction: "changed since, or another root")
+    static let report = Wording(
+      allowed: "the printed entries allow this access",
+      contradiction: "another CR3, an entry filled meanwhile, a stale TLB or a hypervisor")
+  }
+
+  /// Judges by one root's tables.
+  ///
   /// - Parameter isProcess: whether the root is not known to be the one that the access went
   ///   through: a process' own address in the kernel's tables.
   static func judge(
@@ -56,7 +23,7 @@ enum FaultJudge {
   ) {
     let fault = judgement.fault
     if !isProcess { compareEntries(&judgement, walk, mode) }
-    blame(&judgement, walk, mode)
+    blame(&judgement, walk, mode, .tables)
     judgement.agreement = agreement(judgement)
     // No process maps its first page.
     let isNull = judgement.address.map { $0 < 4096 } ?? false
@@ -68,14 +35,14 @@ enum FaultJudge {
         "unknown: a process' own address, which the kernel's tables do not show: give its root "
         + "with --table"
     } else if judgement.agreement == .contradicts, let said = said(fault) {
-      judgement.explanation += "; the report says \(said): changed since, or another root"
+      judgement.explanation += "; the report says \(said): \(Wording.tables.contradiction)"
     }
   }
 
-  private static func blame(
-    _ judgement: inout FaultJudgement, _ walk: WalkResult, _ mode: TableFormat
+  /// Gives the level that is to blame, as far as `walk` goes.
+  static func blame(
+    _ judgement: inout FaultJudgement, _ walk: WalkResult, _ mode: TableFormat, _ wording: Wording
   ) {
-    let fault = judgement.fault
     func blame(_ cause: FaultJudgement.Cause, _ levels: [WalkStep], _ words: (String) -> String) {
       let names = levels.map { mode.level($0.level).name }
       judgement.cause = cause
@@ -93,42 +60,74 @@ enum FaultJudge {
     case .reservedBits(let bits):
       blame(.reservedBits, Array(last)) { "reserved bits \(bits.entry) are set in the \($0)" }
     case .leaf:
-      let effective = walk.steps.last?.effective ?? 0
-      func without(_ flag: UInt64) -> [WalkStep] {
-        walk.steps.filter { ($0.entry | mode.level($0.level).grants) & flag == 0 }
-      }
-      let isUserPage = effective & mode.user != 0
-      let errorCode = fault.errorCode ?? 0
-      if errorCode & (Fault.ErrorBit.protectionKey | Fault.ErrorBit.rmp) != 0 {
-        judgement.explanation = "a protection key or the RMP forbade it, which tables do not show"
-      } else if fault.isUser == true, !isUserPage {
-        blame(.supervisorPage, without(mode.user)) {
-          "a user's access of a kernel page: the \($0) has no USR"
-        }
-      } else if fault.access == .fetch, mode.noExecute != 0, effective & mode.noExecute != 0 {
-        blame(.noExecute, walk.steps.filter { $0.entry & mode.noExecute != 0 }) {
-          "execution of a page that is NX by the \($0)"
-        }
-      } else if fault.access == .write, effective & mode.write == 0 {
-        blame(.readOnly, without(mode.write)) { "a write to a read-only page: the \($0) has no RW" }
-      } else if fault.isUser == false, isUserPage, errorCode & Fault.ErrorBit.present != 0 {
-        blame(.userPage, []) { _ in
-          fault.access == .fetch
-            ? "the kernel executed a user page: SMEP" : "the kernel accessed a user page: SMAP"
-        }
-      } else if fault.access == nil {
-        let rights =
-          (isUserPage ? "user" : "kernel")
-          + (effective & mode.write != 0 ? ", writable" : ", read-only")
-          + (effective & mode.noExecute != 0 ? ", no-execute" : ", executable")
-        judgement.explanation = "mapped now (\(rights)); the report does not tell the access"
-      } else {
-        blame(.allowed, []) { _ in "the tables now allow this access" }
-      }
+      let (cause, levels, words) = verdict(judgement.fault, walk, mode, wording)
+      blame(cause, levels, words)
     }
   }
 
-  private static func agreement(_ judgement: FaultJudgement) -> FaultJudgement.Agreement {
+  private typealias Verdict = (
+    cause: FaultJudgement.Cause, levels: [WalkStep], words: (String) -> String
+  )
+
+  /// Why an access of a mapped page faults.
+  private static func verdict(
+    _ fault: Fault, _ walk: WalkResult, _ mode: TableFormat, _ wording: Wording
+  ) -> Verdict {
+    let access = walk.steps.last?.access ?? []
+    let isUserPage = access.isUser
+    let errorCode = fault.errorCode ?? 0
+    func without(_ right: Access) -> [WalkStep] {
+      walk.steps.filter { !mode.access($0.entry, at: mode.level($0.level)).contains(right) }
+    }
+    if let reason = otherReason(errorCode) { return (.allowed, [], { _ in reason }) }
+    if fault.isUser == true, !isUserPage {
+      return (
+        .supervisorPage, without(.user),
+        { "a user's access of a kernel page: the \($0) has no USR" }
+      )
+    }
+    let banning = without(.executeInKernel)
+    // Under PTI the kernel's top entries of user space are NX, and the page itself may be executable.
+    let isBannedAtTop = isUserPage && banning.allSatisfy { $0.level == mode.root.number }
+    if fault.access == .fetch, !banning.isEmpty, !(isBannedAtTop && fault.isUser == false) {
+      return (.noExecute, banning, { "execution of a page that is NX by the \($0)" })
+    }
+    if fault.access == .write, !access.isWritable {
+      return (
+        .readOnly, without(.write), { "a write to a read-only page: the \($0) has no RW" }
+      )
+    }
+    if fault.isUser == false, isUserPage, errorCode & Fault.ErrorBit.present != 0 {
+      let words =
+        fault.access == .fetch
+        ? "the kernel executed a user page: SMEP" : "the kernel accessed a user page: SMAP"
+      return (.userPage, [], { _ in words })
+    }
+    guard fault.access != nil else {
+      let rights =
+        (isUserPage ? "user" : "kernel")
+        + (access.isWritable ? ", writable" : ", read-only")
+        + (access.isExecutable ? ", executable" : ", no-execute")
+      return (.unknown, [], { _ in "mapped now (\(rights)); the report does not tell the access" })
+    }
+    return (.allowed, [], { _ in wording.allowed })
+  }
+
+  /// What forbade an access though the tables allow it.
+  private static func otherReason(_ errorCode: UInt64) -> String? {
+    let reasons: [(UInt64, String)] = [
+      (Fault.ErrorBit.protectionKey, "a protection key"),
+      (Fault.ErrorBit.shadowStack, "a shadow stack, which only its own instructions may write,"),
+      (Fault.ErrorBit.sgx, "SGX: the page is an enclave's or not its own:"),
+      (Fault.ErrorBit.rmp, "the RMP, SEV-SNP's table of page owners,"),
+    ]
+    return reasons.first { errorCode & $0.0 != 0 }.map {
+      "\($0.1) forbade it, which tables do not show"
+    }
+  }
+
+  /// Whether the error code fits the cause.
+  static func agreement(_ judgement: FaultJudgement) -> FaultJudgement.Agreement {
     let fault = judgement.fault
     switch (fault.kind, judgement.cause) {
     case (_, .unknown): return .unknown
@@ -137,7 +136,9 @@ enum FaultJudge {
     case (.pageFault, _), (.corruptedTable, _): break
     default: return .unknown
     }
-    if judgement.cause == .allowed { return .contradicts }
+    if judgement.cause == .allowed {
+      return fault.errorCode.flatMap(otherReason) == nil ? .contradicts : .agrees
+    }
     guard let errorCode = fault.errorCode else { return .unknown }
     let isPresent = errorCode & Fault.ErrorBit.present != 0
     let hasReserved = errorCode & Fault.ErrorBit.reserved != 0
@@ -152,7 +153,7 @@ enum FaultJudge {
   }
 
   /// The report's own reason in words.
-  private static func said(_ fault: Fault) -> String? {
+  static func said(_ fault: Fault) -> String? {
     guard let errorCode = fault.errorCode else { return nil }
     return errorCode & Fault.ErrorBit.present == 0
       ? "not present"

@@ -4,24 +4,57 @@ internal import PageTables
 
 extension Subject {
   /// Why a log's reports are of another boot than these tables; nil where nothing speaks against.
-  func refuses(_ log: FaultLog) -> String? {
-    guard !log.faults.isEmpty, let release = log.release, let mine = facts.release?.value,
-      release != mine
+  func refuses(_ log: LogReports) -> String? {
+    let faults = log.faults
+    // A log that begins after the boot's first line names the release in its reports.
+    guard !faults.isEmpty, let mine = facts.release?.value,
+      let release = log.release ?? faults.lazy.compactMap(\.release).first, release != mine
     else { return nil }
     return "the log is of release \(release), the tables of \(mine)"
   }
 
   /// The processes of the image where a report is of one's own address; else none.
-  func tasks(for log: FaultLog) -> [KernelProcess] {
+  func tasks(for log: LogReports) -> [KernelProcess] {
     let isWanted = log.faults.contains { fault in
       fault.pid != nil && fault.address.map { $0 < mode.upperHalf } == true
     }
     return isWanted ? (try? image?.processes(nil)) ?? processes : []
   }
 
-  /// Judges a report by the tables below one root, or its process' own.
+  /// Judges a report by the entries that it prints, and by the tables below one root or its
+  /// process' own.
   package func judge(_ fault: Fault, in table: Table? = nil) -> FaultJudgement {
-    let table = table ?? kernel
+    let own = ReportJudge(facts: logFacts, release: facts.release?.value).judge(fault)
+    if isLogAlone { return own }
+    let byTables = judgeByTables(fault, in: table ?? kernel)
+    let isByReport =
+      !fault.kind.isOfMapping && (own.isDecidedByEntries || byTables.cause == .unknown)
+    var judgement = isByReport ? own : byTables
+    if fault.kind.isOfMapping { return judgement }
+    if isByReport {
+      judgement.address = byTables.address
+      judgement.area = byTables.area ?? own.area
+      judgement.entries = byTables.entries
+      judgement.symbol = byTables.symbol
+      judgement.process = byTables.process
+      judgement.tableOwner = byTables.tableOwner
+      let isOther = byTables.cause != own.cause || byTables.level != own.level
+      if own.cause == .unknown {
+        judgement.explanation = byTables.explanation
+      } else if isOther, byTables.cause != .unknown || fault.kind == .badEntry {
+        judgement.explanation += "; by the tables: \(byTables.explanation)"
+      }
+    } else if byTables.cause != .unknown {
+      judgement.judgedBy = .tables
+    }
+    if image != nil {
+      judgement.tablesCause = byTables.cause
+      judgement.tablesLevel = byTables.level
+    }
+    return judgement
+  }
+
+  private func judgeByTables(_ fault: Fault, in table: Table) -> FaultJudgement {
     let mode = table.space.mode
     var judgement = FaultJudgement(fault)
     if judgement.address == nil { judgement.address = fault.symbol.flatMap(address) }

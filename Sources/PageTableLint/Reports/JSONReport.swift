@@ -18,15 +18,6 @@ package enum JSONReport {
     let cpaSelfTest: CPA?
     let faults: [FaultRecord]?
   }
-  struct FaultRecord: Encodable {
-    let input, line: Int
-    let kind, report: String
-    let address, errorCode, access, instruction: String?
-    let cause: String?
-    let level: String?
-    let agreement, entries, explanation: String
-    let area, symbol, process, tableOwner: String?
-  }
   struct Tool: Encodable {
     let name = "ptdump-lint"
     let version: String
@@ -39,6 +30,7 @@ package enum JSONReport {
     let filter: String?
     let logRefused: Refusal?
     let complete: Bool
+    let log: LogRecord?
     let dumpLevel: UInt32?
     let tablesTakenForZero: Int?
     let facts: [String: FactRecord]
@@ -112,23 +104,6 @@ package enum JSONReport {
       cpaSelfTest: tests.isEmpty ? nil : object(tests), faults: faults(reports))
   }
 
-  private static func faults(_ reports: [Linter.Report]) -> [FaultRecord]? {
-    let records = reports.enumerated().flatMap { index, report in
-      report.faults.map { judged in
-        let fault = judged.fault
-        return FaultRecord(
-          input: index, line: fault.line, kind: fault.kind.rawValue, report: fault.quote,
-          address: judged.address.map(report.subject.mode.text), errorCode: fault.errorCode?.entry,
-          access: fault.access?.rawValue, instruction: fault.instruction,
-          cause: fault.kind.isOfMapping ? nil : judged.cause.rawValue, level: judged.level,
-          agreement: judged.agreement.rawValue, entries: judged.entries.rawValue,
-          explanation: judged.explanation, area: judged.area, symbol: judged.symbol,
-          process: judged.process?.label, tableOwner: judged.tableOwner)
-      }
-    }
-    return records.isEmpty ? nil : records
-  }
-
   static func record(_ finding: Finding, input: Int, of subject: Subject)
     -> FindingRecord
   {
@@ -178,14 +153,14 @@ package enum JSONReport {
       path: subject.path, format: subject.format,
       architecture: subject.mode.architecture,
       pagingMode: subject.mode.name, release: subject.facts.release?.value,
-      tables: subject.tables.map(\.name),
+      tables: subject.isLogAlone ? [] : subject.tables.map(\.name),
       range: subject.range.map {
         Range(
           start: subject.mode.text($0.lowerBound), end: subject.mode.text($0.upperBound &+ 1))
       },
       filter: subject.filter?.text,
       logRefused: subject.logRefusal.map { Refusal(path: $0.path, reason: $0.reason) },
-      complete: subject.isComplete,
+      complete: subject.isComplete, log: subject.isLogAlone ? LogRecord(subject) : nil,
       dumpLevel: subject.image?.memory.dumpLevel,
       tablesTakenForZero: subject.image.flatMap {
         $0.memory.tablesTakenForZero == 0 ? nil : $0.memory.tablesTakenForZero

@@ -1,6 +1,6 @@
 internal import KernelImages
 internal import MemoryImages
-package import PageTables
+internal import PageTables
 
 /// Colour in a report for people, or none.
 package struct TextStyle: Sendable {
@@ -70,11 +70,14 @@ package enum TextReport {
       (findings.count { $0.suppression != nil }, "accepted"),
       (findings.count { $0.suppression == nil && $0.isKnown == true }, "known"), (gone, "gone"),
     ].filter { $0.0 > 0 }.map { ", \($0.0) \($0.1)" }.joined()
+    let isLogAlone = reports.allSatisfy(\.subject.isLogAlone)
     let verdict =
-      count(.error) + count(.warning) > 0
+      count(.error) + count(.warning) > 0 || (isLogAlone && status == 1)
       ? style.red("FAILED")
-      : reports.contains(where: \.isIncomplete)
-        ? style.yellow("INCOMPLETE") : style.green("passed")
+      : isLogAlone
+        ? "no tables were seen"
+        : reports.contains(where: \.isIncomplete)
+          ? style.yellow("INCOMPLETE") : style.green("passed")
     return "\(verdict), \(count(.error)) errors, \(count(.warning)) warnings, "
       + "\(count(.note)) notes in \(reports.map(\.rulesRun).reduce(0, +)) rules "
       + "(\(reports.map(\.skipped.count).reduce(0, +)) skipped)"
@@ -107,6 +110,9 @@ package enum TextReport {
         lines.append("CPA self-test: \(summary(test))")
         lines += story(test, report.findings)
       }
+      if report.subject.isLogAlone {
+        lines.append("\(path): a kernel log alone: no tables were seen")
+      }
       lines += report.faults.prefix(faultsSaid).flatMap { fault($0, mode: mode) }
       let unsaid =
         max(0, report.faults.count - faultsSaid) + report.subject.faultsLeftOut
@@ -116,43 +122,6 @@ package enum TextReport {
   }
 
   private static let faultsSaid = 16
-
-  /// One report of the log and why it came about, by the tables.
-  package static func fault(_ judged: FaultJudgement, mode: TableFormat) -> [String] {
-    let fault = judged.fault
-    var lines = ["log line \(fault.line): \(fault.quote)"]
-    var facts: [String] = []
-    if let access = fault.access {
-      facts.append((fault.isUser == true ? "user " : "") + access.rawValue)
-    }
-    if let code = fault.errorCode { facts.append("error code \(code.entry)") }
-    if let instruction = fault.instruction { facts.append("at \(instruction)") }
-    if !fault.kind.isOfMapping, !facts.isEmpty {
-      lines.append("    \(facts.joined(separator: ", "))")
-    }
-    if let hint = fault.hint { lines.append("    \(hint)") }
-    let process = judged.process.map { "in the tables of \($0.label)" }
-    let place = [judged.area, judged.symbol, process].compactMap { $0 }.joined(separator: ", ")
-    lines.append(
-      "    \(fault.kind.isOfMapping ? "" : "why: ")\(judged.explanation)"
-        + (place.isEmpty ? "" : " (\(place))"))
-    if let owner = judged.tableOwner {
-      lines.append("    the page table of \(mode.text(judged.address ?? 0)) is \(owner)")
-    }
-    var verdict: [String] = []
-    switch judged.agreement {
-    case .agrees: verdict.append("the tables agree with the report")
-    case .contradicts: verdict.append("the tables contradict the report")
-    case .unknown: break
-    }
-    switch judged.entries {
-    case .same: verdict.append("its entries are those of the tables now")
-    case .different: verdict.append("its entries are not those of the tables now")
-    case .unknown: break
-    }
-    if !verdict.isEmpty { lines.append("    \(verdict.joined(separator: "; "))") }
-    return lines
-  }
 
   private static func lines(_ finding: Finding, path: String, mode: TableFormat, style: TextStyle)
     -> [String]
@@ -210,7 +179,7 @@ package enum TextReport {
       lines.append(
         "  log: \(subject.log.map { "\($0.value.utf8.count) bytes (\($0.source))" } ?? "none")")
     }
-    lines += subject.tables.map { table in
+    lines += (subject.isLogAlone ? [] : subject.tables).map { table in
       let mapped = table.space.runs.reduce(UInt64(0)) { $0 &+ ($1.isLeaf ? $1.size : 0) }
       return "  table: \(table.name)" + (table.root.map { " at \($0.entry)" } ?? "")
         + ", \(mapped.readableSize) mapped"
@@ -222,6 +191,7 @@ package enum TextReport {
     if let count = subject.image?.memory.tablesTakenForZero, count > 0 {
       lines.append("  tables taken for zero: \(count) (the dump leaves zero pages out)")
     }
+    if subject.isLogAlone { lines += logFacts(subject) }
     lines += subject.remarks.map { "  \($0.printable)" }
     lines += subject.problems.map { "  problem: \($0)" }
     return lines.joined(separator: "\n") + "\n"

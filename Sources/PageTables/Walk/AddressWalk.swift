@@ -9,6 +9,14 @@ package struct WalkStep: Sendable, Equatable {
   package let access: Access
   /// The same in x86's bits.
   package var effective: UInt64 { access.x86 }
+
+  package init(level: Int, table: UInt64, index: Int, entry: UInt64, access: Access) {
+    self.level = level
+    self.table = table
+    self.index = index
+    self.entry = entry
+    self.access = access
+  }
 }
 
 /// Where one address leads.
@@ -24,6 +32,11 @@ package struct WalkResult: Sendable, Equatable {
 
   package var steps: [WalkStep]
   package var end: End
+
+  package init(steps: [WalkStep], end: End) {
+    self.steps = steps
+    self.end = end
+  }
 
   /// The physical address of a mapped address.
   package var physical: UInt64? {

@@ -50,13 +50,14 @@ extension Subject {
     }
     if self.log?.value != log, let reason = contradiction(of: log) { return reason }
     let runs = SelfTestLog.parse(log)
-    let reported = FaultLog(log)
+    let reported = LogReports(log)
     if let reason = refuses(runs) ?? refuses(reported) { return reason }
     if self.log?.value != log { self.log = Fact(log, "--log") }
     if facts.xen == nil, log.mentions("Hypervisor detected: Xen PV") {
       facts.xen = Fact(true, "the log")
     }
     panic = reported.panic
+    logFacts = reported.facts
     faultsLeftOut = reported.leftOut
     tasks = tasks(for: reported)
     faults = reported.faults.map { judge($0) }

@@ -1,0 +1,66 @@
+internal import PageTables
+
+/// What a kernel log says of its kernel and its machine, as far as reports are judged by it.
+package struct LogFacts: Sendable, Equatable {
+  package private(set) var release: String?
+  /// The release that the first report with one names.
+  private(set) var named: String?
+  package private(set) var commandLine: String?
+  /// The machine's memory in bytes.
+  package private(set) var memory: UInt64?
+  package private(set) var processors: Int?
+  /// The bits of a physical address that the processor has.
+  package private(set) var physicalBits: Int?
+  package private(set) var hypervisor: String?
+  /// The names after `Memory Encryption Features active:`.
+  package private(set) var encryption: String?
+  /// Whether page-table isolation is on, as the Oops line or the boot says.
+  package private(set) var pti: Bool?
+
+  /// The letters after `Tainted:`, of the last line that has them.
+  package private(set) var taint: String?
+
+  package init() {}
+
+  /// `CPU: 0 PID: 1 Comm: init Not tainted 6.12.0 #1`.
+  static func release(in text: String) -> String? {
+    text.split { $0 == " " || $0 == "(" || $0 == ")" }.first { word in
+      let parts = word.split(separator: ".", maxSplits: 2)
+      return parts.count > 1 && Int(parts[0]) != nil && Int(parts[1].prefix { $0.isNumber }) != nil
+    }.map { printable(String($0)) }
+  }
+
+  /// Whether KASLR is known to be off.
+  var hasFixedLayout: Bool { commandLine?.split(separator: " ").contains("nokaslr") == true }
+
+  /// Takes what one message tells; most tell nothing.
+  mutating func take(_ text: String) {
+    if named == nil, text.mentions("ainted") { named = Self.release(in: text) }
+    if text.hasPrefix("Linux version ") {
+      release = text.split(separator: " ").dropFirst(2).first.map { printable(String($0)) }
+    } else if let place = text.place(of: "ommand line: ") {
+      commandLine = commandLine ?? printable(String(text[place.upperBound...]), most: 2048)
+    } else if text.hasPrefix("Memory: "), let size = text.place(of: "K/") {
+      // `Memory: 8019320K/8388608K available (…)`.
+      memory = UInt64(text[size.upperBound...].prefix { $0.isNumber }).flatMap {
+        $0.multipliedReportingOverflow(by: 1024).overflow ? nil : $0 << 10
+      }
+    } else if let place = text.place(of: "Brought up ") {
+      // `smp: Brought up 1 node, 4 CPUs`.
+      let words = text[place.upperBound...].split(separator: " ")
+      processors = words.firstIndex(of: "CPUs").flatMap { $0 > 0 ? Int(words[$0 - 1]) : nil }
+    } else if let place = text.place(of: "ypervisor detected: ") {
+      hypervisor = printable(String(text[place.upperBound...]))
+    } else if let place = text.place(of: "Encryption Features active: ") {
+      encryption = printable(String(text[place.upperBound...]))
+    } else if let place = text.place(of: " Tainted: ") {
+      let letters = text[place.upperBound...].prefix { $0.isUppercase || $0 == " " }
+      taint = letters.filter { $0 != " " }
+    } else if text.mentions("page table isolation: enabled") || text.mentions("PTI enabled") {
+      pti = true
+    } else if text.hasPrefix("address sizes") {
+      // /proc/cpuinfo: `address sizes : 39 bits physical, 48 bits virtual`.
+      physicalBits = text.split { !$0.isNumber }.first.flatMap { Int($0) }
+    }
+  }
+}

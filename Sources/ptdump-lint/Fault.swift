@@ -1,0 +1,91 @@
+import ArgumentParser
+import KernelImages
+import MemoryImages
+import PageTableLint
+
+struct FaultCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "fault",
+    abstract: "Explain each fault and table report of a log, alone or against tables.",
+    discussion: """
+      Each report is judged by the entries that it prints, and by the tables where they are given. \
+      Without LOG the running kernel's own log is read.
+
+      Examples:
+        dmesg | ptdump-lint fault -
+        ptdump-lint fault oops.txt vmcore
+
+      The exit status is 0 where nothing is reported at or above --fail-on, 1 where something is, \
+      2 for trouble, and 3 where tables were read in part.
+      """)
+
+  @Argument(
+    help: "A kernel log, or a memory image or a dump that holds its own; - is standard input.")
+  var log: String?
+  @Argument(help: "A dump or an image of the same boot.")
+  var tables: String?
+  @Option(help: "The severity from which the exit status is 1: error, warning, note or never.")
+  var failOn = FailOn.warning
+  @Flag(help: "Exit with 0 where tables were read in part.")
+  var allowIncomplete = false
+  @OptionGroup var options: InputOptions
+  @OptionGroup var report: ReportOptions<PlainFormat>
+
+  func run() throws {
+    let subject = try read()
+    if subject.told.isEmpty {
+      complain(
+        "ptdump-lint: no fault in the log of \(subject.path)"
+          + (subject.panic.map { "; it says: \($0)" } ?? ""))
+    }
+    try report.write { format, _ in
+      switch format {
+      case .json: try JSONReport.faults(subject)
+      case .text: TextReport.faults(subject)
+      }
+    }
+    let isGrave = subject.told.contains { judged in
+      guard let least = failOn.severity, let severity = judged.severity else { return false }
+      return severity >= least
+    }
+    if isGrave { throw ExitCode(1) }
+    if !subject.isComplete, !allowIncomplete { throw ExitCode(3) }
+  }
+
+  /// The log's reports, judged by the tables where there are some.
+  private func read() throws -> Subject {
+    guard let log else {
+      guard let own = RunningKernel.log else {
+        throw ImageError(
+          "/dev/kmsg", offset: 0, "the kernel's log cannot be read",
+          advice: "run it as root, or pass a log: dmesg | ptdump-lint fault -")
+      }
+      return Subject(log: LogReports(own.value), path: own.source)
+    }
+    if let tables {
+      let text = try InputReader.text(of: log)
+      guard KernelLog.matches(text.utf8.span) else {
+        throw ImageError(
+          log, offset: 0, "no kernel log",
+          advice: "give the log first, then the dump or the image of the same boot")
+      }
+      var subject = try options.subject(tables)
+      try options.requireTables(subject)
+      if let reason = subject.take(log: text, userRelease: options.release) {
+        complain(
+          "ptdump-lint: \(tables) is not used: the log is of another boot: \(reason)")
+        return Subject(log: LogReports(text), path: log)
+      }
+      return subject
+    }
+    var subject = try options.subject(log, judgingLog: true)
+    if subject.text != nil, options.log == nil, log != "-" {
+      // The other lines of a text dump are its log.
+      let text = try InputReader.text(of: log)
+      if KernelLog.matches(text.utf8.span) {
+        _ = subject.take(log: text, userRelease: options.release)
+      }
+    }
+    return subject
+  }
+}

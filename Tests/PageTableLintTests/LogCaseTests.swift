@@ -1,0 +1,283 @@
+import Foundation
+import PageTableLint
+import Support
+import Testing
+
+/// Logs as people post them, each judged by what its reports print.
+@Suite struct LogCaseTests {
+  struct Case: Sendable, CustomTestStringConvertible {
+    let name, address, cause, level: String
+    var testDescription: String { name }
+  }
+
+  private static let folder = Samples.root.appending(path: "samples/logs")
+
+  private static func text(_ name: String) throws -> String {
+    String(decoding: try Data(contentsOf: folder.appending(path: name)), as: UTF8.self)
+  }
+
+  private static let cases: [Case] = {
+    let list = (try? text("expected.tsv")) ?? ""
+    return list.split(separator: "\n").filter { !$0.hasPrefix("#") }.map { line in
+      let fields = line.split(separator: "\t", omittingEmptySubsequences: false).map(String.init)
+      return Case(name: fields[0], address: fields[1], cause: fields[2], level: fields[3])
+    }
+  }()
+
+  private static func judged(_ text: String) -> [FaultJudgement] {
+    Subject(log: LogReports(text), path: "log").faults
+  }
+
+  @Test func allCasesAreThere() { #expect(Self.cases.count == 60) }
+
+  @Test(arguments: cases)
+  func firstReport(_ wanted: Case) throws {
+    let text = try Self.text(wanted.name)
+    let isLog = KernelLog.matches(text.utf8.span)
+    #expect(isLog)
+    let first = try #require(Self.judged(text).first)
+    if wanted.address != "-" {
+      #expect(first.address == UInt64(wanted.address, radix: 16))
+    }
+    if wanted.cause != "-" { #expect(first.cause.rawValue == wanted.cause) }
+    if wanted.level != "-" { #expect(first.level == wanted.level) }
+    #expect(!first.explanation.isEmpty)
+  }
+
+  /// Every kind of report, and where a log holds several all of them.
+  @Test(
+    arguments: [
+      ("23-0day-bad-pmd-i386-5.17.txt", "bad-entry bad-rss-counter", 6),
+      ("25-bad-page-map-virtio-6.10.txt", "bad-page-map bad-rss-counter", 2),
+      ("29-wx-hyperv-efi-4.4-docker.txt", "insecure-mapping", 1),
+      ("33-cpa-zero-pte-i386-4.18.txt", "cpa-zero-entry", 1),
+      ("35-wx-its-thunks-6.16.txt", "insecure-mapping", 1),
+      ("55-bad-pte-noapic-2.6.txt", "bad-entry", 1),
+      ("01-corrupted-pt-shm-2.6.35.txt", "bad-page-map corrupted-page-table", 4),
+      ("62-clang11-BAD-pagetable-5.13.txt", "corrupted-page-table page-fault", 6),
+      ("65-i386-bad-page-map-oom-reaper.txt", "bad-page-map", 3),
+      ("76-shmem-getpage-7-oopses.txt", "page-fault", 7),
+      ("83-clang-miscompile-wrapped.txt", "page-fault", 5),
+      ("F10-error-code-of-another-report.txt", "bad-page-map", 1),
+      ("F12-cpa-conflict.txt", "cpa-conflict", 1), ("F13-cpa-zero-pte.txt", "cpa-zero-entry", 1),
+      ("F14-bad-page-map-6.18.txt", "bad-page-map", 1),
+      ("F15-bad-pmd-without-address.txt", "bad-entry", 2),
+      ("F18-gp-wrapped.txt", "general-protection", 1),
+      ("F19-bad-pmd-hashed-pointer.txt", "bad-entry", 1),
+    ])
+  func kinds(_ name: String, _ kinds: String, _ count: Int) throws {
+    let faults = Self.judged(try Self.text(name)).map(\.fault)
+    #expect(Set(faults.map(\.kind.rawValue)).sorted().joined(separator: " ") == kinds)
+    #expect(faults.count == count)
+  }
+
+  // MARK: - Single questions
+
+  private func first(_ name: String) throws -> FaultJudgement {
+    try #require(Self.judged(Self.text(name)).first)
+  }
+
+  /// A report keeps its own lines.
+  @Test func ofAnotherReportNothingIsTaken() throws {
+    let fault = try first("F10-error-code-of-another-report.txt").fault
+    #expect(fault.errorCode == nil && fault.instruction == nil)
+    #expect(fault.address == 0x7fe4_c4f5_b000)
+    #expect(
+      try first("F11-eip-EFLAGS.txt").fault.instruction == "free_hot_cold_page+0xe8/0x14b")
+    let oopses = Self.judged(try Self.text("83-clang-miscompile-wrapped.txt")).map(\.fault)
+    // Two threads' lines run into one another.
+    #expect(oopses.map(\.pid).prefix(3) == [9969, 16898, 16896])
+    #expect(oopses.map(\.entries.count) == [4, 4, 2, 4, 2])
+  }
+
+  /// An address that is not all there is found again in CR2, or is said to be damaged; never a
+  /// shorter number.
+  @Test func damagedAddresses() throws {
+    let lost = try first("45-ext4-nx-no-tables-7.0.txt")
+    #expect(lost.address == nil && lost.fault.damaged == "ffffffff8d4b9d")
+    #expect(lost.explanation.contains("cuts the address off after ffffffff8d4b9d"))
+    #expect(try first("90-xen-pv-cpufreq.txt").address == 0x70)
+    #expect(try first("88-nbsp-stamps.txt").address == 0xffff_8880_be45_3000)
+    let hashed = try first("F19-bad-pmd-hashed-pointer.txt")
+    #expect(hashed.address == nil && hashed.area == nil)
+    #expect(hashed.explanation.contains("hash"))
+  }
+
+  @Test(
+    arguments: [
+      (
+        "11-debug-pagealloc-i386-inverted-pte-6.5.txt", "stored inverted, the direct map's own page"
+      ),
+      ("79-hibernate-inverted-pte.txt", "0x108000 is stored inverted, the direct map's own page"),
+      ("09-ascii-pmd-6.12.txt", "its bytes are text, \"1] .....\""),
+      ("05-dev-kmem-mmap-2.6.11.txt", "looks like a kernel address"),
+      ("07-hfi1-psm2-pte.txt", "above what the processor addresses"),
+      ("23-0day-bad-pmd-i386-5.17.txt", "valid huge page in the place of a table"),
+      ("F06b-x86_64-2.6-RIP-at-line-end.txt", "only NX can be"),
+      ("21-smep-kernel-text-user-cr3-4.15.txt", "PTI is on"),
+      ("81-snp-rmp-fault-0x80000003.txt", "RMP"),
+      ("39-i386-pae-wrapped-2.6.33.txt", "an error number in place of a pointer (-9)"),
+      ("51-kasan-shadow-hole-5.8.txt", "KASAN's shadow of 0xffffffffd178b9f8"),
+      ("71-migrate-swap-1.2MB.txt", "a null pointer with the offset 0x4c8"),
+      ("F18-gp-wrapped.txt", "the pointer's bytes are text, \"pic_acce\""),
+      ("66-i386-fe80c000-memcpy.txt", "the error code says not present"),
+    ])
+  func explanations(_ name: String, _ words: String) throws {
+    let explanation = try first(name).explanation
+    #expect(explanation.contains(words), "\(explanation)")
+  }
+
+  /// Areas by the layout of the release.
+  @Test(
+    arguments: [
+      ("F20-log-alone.txt", "modules"), ("29-wx-hyperv-efi-4.4-docker.txt", "direct map"),
+      ("F02-address-cut-at-80-columns.txt", "kernel image"),
+      ("59-kvm-garbage-pte-below-2M-2.6.20.txt", nil), ("79-hibernate-inverted-pte.txt", nil),
+      ("19-syzbot-nx-2M-5.2.txt", "direct map"), ("01-corrupted-pt-shm-2.6.35.txt", "user space"),
+      ("60-tdx-unaccepted-memory-6.19.txt", "direct map"),
+    ] as [(String, String?)])
+  func areas(_ name: String, _ area: String?) throws {
+    #expect(try first(name).area == area)
+  }
+
+  // MARK: - What is no report
+
+  @Test(arguments: Samples.healthy)
+  func aHealthyLogHoldsNoReport(_ sample: String) throws {
+    let faults = Self.judged(try Samples.text(sample, "kernel.log"))
+    // What the kernel's own test of CPA prints is said to be expected.
+    #expect(faults.allSatisfy { ($0.severity ?? .note) == .note })
+    #expect(faults.count { $0.fault.kind == .writeExecute } == 1)
+    #expect(faults.allSatisfy { [.writeExecute, .protected].contains($0.fault.kind) })
+  }
+
+  @Test(arguments: [
+    "cat[123]: segfault at 7f0000001000 ip 0000000000401000 sp 00007ffc error 4 in cat[400000+1000]",
+    "traps: cat[1] general protection fault ip:401000 sp:7ffc error:0 in cat[400000+1000]",
+    "This fixes BUG: unable to handle page fault for address in foo()",
+    "| BUG:unable_to_handle_page_fault_for_address | 0          | 5          |",
+    "FYI, we noticed BUG:unable_to_handle_page_fault_for_address due to commit (built with gcc)",
+    "a NULL pointer dereference in foo(), which should be fixed",
+    "CPA ffff88001d54e000: bad pte 1d4000e3", "a bad pte is what it was",
+    "x86/mm: Checked W+X mappings: passed, no W+X pages found.",
+  ])
+  func noReport(_ line: String) {
+    #expect(LogReports(line).all.isEmpty)
+    #expect(LogReports("[   12.345678] " + line).all.isEmpty)
+  }
+
+  // MARK: - Wrapped
+
+  /// What of a report must survive every wrapping.
+  private static func essence(_ text: String) -> [String] {
+    LogReports(text).all.filter { $0.kind != .protected }.map { fault in
+      let entries = fault.entries.map { "\($0.name)=\(String($0.value, radix: 16))" }
+      return [
+        fault.kind.rawValue, fault.address.map { String($0, radix: 16) } ?? "-",
+        fault.errorCode.map { String($0, radix: 16) } ?? "-", fault.instruction ?? "-",
+        entries.joined(separator: ","), fault.access?.rawValue ?? "-",
+      ].joined(separator: " ")
+    }
+  }
+
+  /// Lines of at most `column` characters: cut anywhere, as a console does, or between words, as a
+  /// mailer does.
+  private static func wrap(_ line: Substring, at column: Int, anywhere: Bool) -> [Substring] {
+    var pieces: [Substring] = []
+    var rest = line
+    while rest.count > column {
+      let limit = rest.index(rest.startIndex, offsetBy: column)
+      if anywhere {
+        pieces.append(rest[..<limit])
+        rest = rest[limit...]
+      } else {
+        let stamp = rest.firstIndex(of: "]") ?? rest.startIndex
+        guard let space = rest[..<limit].lastIndex(of: " "), space > rest.index(after: stamp) else {
+          break
+        }
+        pieces.append(rest[..<space])
+        rest = rest[rest.index(after: space)...]
+      }
+    }
+    return pieces + [rest]
+  }
+
+  private static func quotedPrintable(_ line: Substring) -> String {
+    let encoded = line.replacing("=", with: "=3D")
+    return wrap(encoded[...], at: 75, anywhere: true).joined(separator: "=\n")
+  }
+
+  /// Each way of posting, and the number of its lines that are cut.
+  private static let postings: [(name: String, make: @Sendable (Substring) -> [String])] = {
+    var all: [(name: String, make: @Sendable (Substring) -> [String])] = [
+      ("quoted-printable", { [quotedPrintable($0)] }),
+      ("HTML", { ["&gt; " + $0.replacing("<", with: "&lt;").replacing(">", with: "&gt;")] }),
+      ("syslog", { ["Jun 30 11:11:51 host kernel: \($0)"] }),
+      ("dmesg -x", { ["kern  :alert : \($0)"] }), ("grep -H", { ["logs/kernel.log:\($0)"] }),
+      ("returns", { ["\($0)\r"] }),
+    ]
+    for column in [60, 66, 72, 79, 80, 81, 97, 132] {
+      for quoting in ["", "> ", "> > "] {
+        for anywhere in [true, false] {
+          let name = "\(quoting)at \(column)\(anywhere ? "" : ", between words")"
+          all.append(
+            (
+              name,
+              { line in
+                wrap(line, at: column, anywhere: anywhere).map { quoting + String($0) }
+              }
+            ))
+        }
+      }
+    }
+    return all
+  }()
+
+  /// The lines of a sample's log from its first report on, stamped as on a console.
+  private static func excerpt(_ sample: String) throws -> [Substring] {
+    let lines = try Samples.text(sample, "kernel.log").split(separator: "\n")
+    let marks = ["BUG: ", "W+X", "NX-protected", "W^X"]
+    let first = lines.firstIndex { line in marks.contains { line.contains($0) } } ?? 0
+    return lines[first...].filter { !$0.contains("CPA  protect") }.map { $0.dropFirst(3) }
+  }
+
+  @Test(arguments: ["faults", "writable-executable", "healthy"])
+  func everyWrappingGivesTheSameReports(_ sample: String) throws {
+    let lines = try Self.excerpt(sample)
+    let plain = Self.essence(lines.joined(separator: "\n"))
+    #expect(!plain.isEmpty)
+    for posting in Self.postings {
+      let text = lines.flatMap(posting.make).joined(separator: "\n")
+      #expect(Self.essence(text) == plain, "\(posting.name)")
+    }
+  }
+
+  /// A log that carries no stamps, as syzbot posts it.
+  @Test(arguments: ["19-syzbot-nx-2M-5.2.txt", "51-kasan-shadow-hole-5.8.txt", "91-syzbot-pm.txt"])
+  func wrappedWithoutStamps(_ name: String) throws {
+    let text = try Self.text(name)
+    let plain = Self.essence(text)
+    for column in [60, 66, 72, 80] {
+      let lines = text.split(separator: "\n").flatMap {
+        Self.wrap($0, at: column, anywhere: true)
+      }
+      #expect(Self.essence(lines.joined(separator: "\n")) == plain, "at \(column)")
+    }
+  }
+
+  // MARK: - Size
+
+  /// A long log costs one pass, and what is not kept is counted.
+  @Test func aLongLogIsLinear() throws {
+    let report = try Self.text("17-nx-rodata-n-5.2.txt")
+    let filler = String(
+      repeating: "[    1.000000] pci 0000:00:01.0: nothing to see here\n", count: 500)
+    func time(_ count: Int) -> Duration {
+      let text = String(repeating: filler + report, count: count)
+      return ContinuousClock().measure { _ = LogReports(text) }
+    }
+    _ = time(1)
+    let short = time(4)
+    #expect(time(16) < short * 12)
+  }
+}
