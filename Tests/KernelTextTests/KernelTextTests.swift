@@ -124,6 +124,10 @@ import Testing
     let old = lines(show(runs, release: "4.14.0"))
     #expect(old[2].hasSuffix("4K     RW                     x  pte"))
     #expect(old[4].hasSuffix("2M     RW                     x  pmd"))
+    for release in ["4.15.0", "4.16.0", "5.4.0"] {
+      let since = lines(show(runs, release: release))
+      #expect(since[2].hasSuffix("4K                               pte"), "\(release)")
+    }
   }
 
   @Test func guardHoleIsPassedOver() {

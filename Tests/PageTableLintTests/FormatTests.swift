@@ -185,7 +185,8 @@ import Testing
   @Test func aDamagedFrameIsUnknown() throws {
     let core = Container.withNoteInMemory(try core("healthy"))
     var bytes = Container.avml(core)
-    bytes[bytes.count - 100] ^= 1
+    // Several: a copy of zeros from elsewhere are zeros, too.
+    for index in (bytes.count - 100)..<(bytes.count - 90) { bytes[index] ^= 1 }
     let segment = try #require(core.segments.last)
     try Self.withFiles([bytes]) { paths in
       let image = try ImageFile.open(paths: paths)

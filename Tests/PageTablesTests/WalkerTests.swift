@@ -253,6 +253,19 @@ private struct DeclaredMemory: PhysicalMemory {
     #expect(space.anomalies.count == 2)
   }
 
+  @Test func missingTablesOfSharedTablesAreSaidAtEachPlace() {
+    // Five entries lead to one pmd table, below which a table is not there.
+    let space = walkBothWays([
+      0x1000: [256: 0x2063],
+      0x2000: Dictionary(uniqueKeysWithValues: (0..<5).map { ($0, 0x3063) }),
+      0x3000: [0: 0x8000_0000_0020_01e3, 1: 0x9063],
+    ])
+    #expect(
+      space.anomalies.map(\.address)
+        == (0..<5).map { 0xffff_8000_0020_0000 + $0 << 30 })
+    #expect(space.anomalies.allSatisfy { $0.kind == .tableNotInImage })
+  }
+
   @Test func whatIsInheritedMakesAnotherTable() {
     // One pud table, open to users from below and not from above.
     let space = walkBothWays([

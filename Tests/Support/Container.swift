@@ -210,7 +210,8 @@ package enum Container {
     }
   }
 
-  /// A Snappy block: runs of 64 bytes that repeat the last 8 as copies, the rest as literals.
+  /// A Snappy block: runs of 64 bytes that repeat the last 8 as copies, whose offsets take one, two
+  /// and four bytes in turn, the rest as literals.
   private static func snappy(_ bytes: [UInt8]) -> [UInt8] {
     var made: [UInt8] = []
     var size = bytes.count
@@ -221,6 +222,7 @@ package enum Container {
     made.append(UInt8(size))
     var at = 0
     var literal = 0
+    var copies = 0
     func flush() {
       if literal < at {
         made.append(61 << 2)
@@ -233,8 +235,18 @@ package enum Container {
         (at..<(at + 64)).allSatisfy({ bytes[$0] == bytes[$0 - 8] })
       {
         flush()
-        made.append(63 << 2 | 2)
-        made.append(8, size: 2)
+        switch copies % 3 {
+        case 0:
+          made.append(63 << 2 | 2)
+          made.append(8, size: 2)
+        case 1:
+          made.append(63 << 2 | 3)
+          made.append(8, size: 4)
+        default:
+          // Eight of eight bytes each.
+          for _ in 0..<8 { made += [4 << 2 | 1, 8] }
+        }
+        copies += 1
         at += 64
         literal = at
       } else {
