@@ -5,16 +5,18 @@ SAMPLE := samples/cpa-2008/memory.elf
 SCRATCH := $(if $(STATIC),.build-static,.build)
 SWIFT_BUILD := swift build -c release --product ptdump-lint $(if $(STATIC),--static-swift-stdlib --scratch-path .build-static)
 
-.PHONY: demo test test-live test-deb bench build documents install deb packages test-packages live-packages deb-packages test-deb-packages
+.PHONY: demo test test-all test-live test-deb bench build documents install deb packages test-packages live-packages deb-packages test-deb-packages
 
 # The main job on a real memory image: the false alarm of 2008.
 demo: build
 	@.build/release/ptdump-lint cpa $(SAMPLE)
 
-# Format lint and all tests; the damage test runs the release build in processes of its own.
-test: build test-packages live-packages
+# Format lint and the tests; the damage test runs the release build in processes of its own. test-all takes
+# all cases of the tests that repeat one thing many times, and test a few of each.
+test-all: export TESTS := all
+test test-all: build test-packages live-packages
 	swift format lint --strict --recursive Sources Tests Package.swift
-	swift test
+	Tests/run
 	Tests/Instructions/instructions .build/release/ptdump-lint
 	Tests/Live/live
 	Tests/Live/runner

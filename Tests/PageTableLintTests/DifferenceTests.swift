@@ -105,7 +105,7 @@ import Testing
     for injection in Injection.all {
       var generator = SeededGenerator(7)
       let sites = injection.places(patient)
-      for _ in 0..<4 {
+      for _ in 0..<Effort.cases(4, oneIn: 4) {
         guard let site = sites.randomElement(using: &generator),
           let place = try injection.change(patient, site, &generator)
         else { continue }
