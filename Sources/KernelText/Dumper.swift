@@ -6,13 +6,18 @@ extension KernelText {
   /// Lines end where something changes that the kernel looks at, printed or not, and hide what it
   /// does not look at. Source: `note_page`, arch/x86/mm/dump_pagetables.c, and mm/ptdump.c, 6.12.
   ///
-  /// - Parameter markers: in the order of addresses; the first one's name begins the dump.
-  package init(showing space: AddressSpace, markers: [AddressMarker], dialect: Dialect) {
+  /// - Parameters:
+  ///   - markers: in the order of addresses; the first one's name begins the dump.
+  ///   - grammar: the dialect's.
+  package init(
+    showing space: AddressSpace, markers: [AddressMarker], dialect: Dialect,
+    grammar: Grammar = .x86
+  ) {
     var dumper = Dumper(mode: space.mode, markers: markers, dialect: dialect)
     for run in space.runs { dumper.take(run) }
     dumper.finish()
     var shown = AddressSpace(
-      mode: space.mode, runs: dumper.lines, knownFlags: Self.shownFlags(space.mode),
+      mode: space.mode, runs: dumper.lines, knownFlags: grammar.shown(space.mode),
       hasPhysical: false, anomalies: space.anomalies)
     shown.anomaliesLeftOut = space.anomaliesLeftOut
     self.init(
@@ -31,19 +36,19 @@ extension KernelText {
     private var current: Note?
     private var marker = 0
     private var linesSinceMarker = 0
-    /// The effective flags of the last entry at the pte level, which KASAN's shortcut reuses.
-    private var staleEffective: UInt64 = 0
+    /// The access of the last entry at the lowest level, which KASAN's shortcut reuses.
+    private var lastAccess: Access = []
 
-    /// What the dumper compares: attributes, effective flags and level of one entry.
+    /// What the dumper compares: attributes, access and level of one entry.
     private struct Note {
       var start: UInt64
       var kind: Run.Kind
       var level: UInt8
       var flags: UInt64
-      var effective: UInt64
+      var access: Access
 
       func isLike(_ other: Note) -> Bool {
-        flags == other.flags && effective == other.effective && level == other.level
+        flags == other.flags && access == other.access && level == other.level
           && (kind == .hole) == (other.kind == .hole)
       }
     }
@@ -57,20 +62,18 @@ extension KernelText {
     mutating func take(_ run: Run) {
       var run = run
       if run.kind == .unreadable { return }
-      if mode.addressBits > 32 {
-        let guardHoleEnd = mode.upperHalf &+ 16 * mode.root.span
-        if dialect.isGenericWalk {
-          if run.last >= mode.upperHalf, run.start < guardHoleEnd {
-            guard run.last >= guardHoleEnd else { return }
-            run.start = guardHoleEnd
+      if let skipped = dialect.skipped(mode) {
+        if !dialect.passesOverSkipped {
+          if run.start >= skipped.first, run.last < skipped.end {
+            run.kind = .hole
+            run.flags = 0
           }
-        } else if run.start >= mode.upperHalf, run.last < guardHoleEnd {
-          run.kind = .hole
-          run.flags = 0
+        } else if run.last >= skipped.first, run.start < skipped.end {
+          guard run.last >= skipped.end else { return }
+          run.start = skipped.end
         }
       }
-      if run.kind == .notPresent, run.level > 1, run.flags & mode.large == 0,
-        dialect.isGenericWalk
+      if run.kind == .notPresent, run.level > 1, dialect.printsInvalid?.matches(run.flags) == false
       {
         // Neither a hole nor a leaf nor a table: the walk passes over it without a word.
         return
@@ -78,13 +81,12 @@ extension KernelText {
       let span = mode.span(of: run)
       var note = Note(
         start: run.start, kind: run.kind, level: run.level, flags: run.flags & compared,
-        effective: 0)
+        access: [])
       if dialect.breaksOnEffective, run.kind != .hole {
-        note.effective =
-          run.isStale
-          ? staleEffective : run.effective & mode.dumpedEffective
+        note.access =
+          run.isStale ? lastAccess : run.access.intersection(mode.dumpedAccess)
       }
-      if run.level == 1 { staleEffective = note.effective }
+      if run.level == 1 { lastAccess = note.access }
       self.note(note)
       // A run is many entries: each at or behind the next marker takes the dump one marker on.
       while let next = nextMarker, next <= run.last {
@@ -102,7 +104,7 @@ extension KernelText {
 
     /// The bits of an entry that the dumper compares.
     private var compared: UInt64 {
-      dialect.showsLargePAT ? ~mode.tableAddress | 1 << 12 : ~mode.tableAddress
+      ~mode.tableField.mask | dialect.alsoCompared
     }
 
     private var nextMarker: UInt64? {
@@ -139,7 +141,9 @@ extension KernelText {
         lines.append(
           Run(
             start: note.start, last: last, kind: note.kind, level: Int(note.level),
-            flags: note.flags, effective: note.flags & mode.inherited))
+            flags: note.flags,
+            access: note.kind == .hole
+              ? [] : mode.level(Int(note.level)).leafRights.access(note.flags)))
       }
       linesSinceMarker += 1
     }

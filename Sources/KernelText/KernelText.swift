@@ -1,6 +1,6 @@
 package import PageTables
 
-/// A text dump of page tables, as debugfs and printk write it (x86): lines and markers.
+/// A text dump of page tables, as debugfs and printk write it: lines and markers.
 ///
 /// Source: arch/x86/mm/dump_pagetables.c, 2.6.26 to 6.12.
 package struct KernelText: Sendable {

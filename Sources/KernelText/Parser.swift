@@ -2,10 +2,10 @@ package import PageTables
 
 extension KernelText {
   /// Whether `bytes` look like a text dump: no binary, and a mapping line in it.
-  package static func matches(_ bytes: Span<UInt8>) -> Bool {
+  package static func matches(_ bytes: Span<UInt8>, grammar: Grammar = .x86) -> Bool {
     for index in 0..<min(bytes.count, 4096) where bytes[index] == 0 { return false }
     var scanner = LineScanner()
-    var columns = ColumnMemory()
+    var columns = ColumnMemory(grammar)
     while let range = scanner.next(in: bytes) {
       if Mapping(bytes, range, &columns) != nil { return true }
     }
@@ -14,11 +14,15 @@ extension KernelText {
 
   /// Reads both column widths, every marker name, `(null)`, printk stamps and mail quotes.
   ///
-  /// - Parameter mode: overrides the mode that the text itself tells.
-  package static func parse(_ bytes: Span<UInt8>, mode forced: TableFormat? = nil) -> KernelText {
-    var parser = Parser(bytes: bytes.count)
+  /// - Parameters:
+  ///   - mode: overrides the mode that the text itself tells.
+  ///   - grammar: the architecture's.
+  package static func parse(
+    _ bytes: Span<UInt8>, mode forced: TableFormat? = nil, grammar: Grammar = .x86
+  ) -> KernelText {
+    var parser = Parser(bytes: bytes.count, grammar)
     var scanner = LineScanner()
-    var columns = ColumnMemory()
+    var columns = ColumnMemory(grammar)
     while true {
       if let (mapping, end) = Mapping.alike(bytes, at: scanner.position, columns) {
         scanner.position = end
@@ -61,10 +65,11 @@ extension KernelText {
   /// What stands behind the size of a line.
   struct Columns: Equatable {
     var flags: UInt64 = 0
-    /// 1 for `pte` to 5 for `pgd`, before the mode is known.
+    var access: Access = []
+    /// The place of its name in the grammar's, from 1, before the mode is known.
     var level = 1
     var isBlank = true
-    var hasLowerPAT = false
+    var hasOlderWord = false
     /// The bytes of the columns.
     var width = 0
   }
@@ -78,17 +83,14 @@ extension KernelText {
     var anomalies: [Anomaly] = []
     var elided = false
     var elidedHere = false
-    var fiveLevel = false
-    var is32Bit = false
-    var isNarrow = false
-    var hasLowerPAT = false
-    var hasNull = false
-    /// A line that only PAE can bring forth, and one that only two levels can.
-    var showsPAE = false
     var anomaliesLeftOut = 0
-    private let inherited = TableFormat.x86_64.inherited
+    private var evidence = Evidence()
+    private let grammar: Grammar
+    private let gap: (from: UInt64, to: UInt64)
 
-    init(bytes: Int) {
+    init(bytes: Int, _ grammar: Grammar) {
+      self.grammar = grammar
+      gap = grammar.gap
       // A line of a mapping has some 90 bytes.
       runs.reserveCapacity(bytes / 80)
       lines.reserveCapacity(bytes / 80)
@@ -135,46 +137,34 @@ extension KernelText {
         }
         // The non-canonical gap and the guard hole are skipped by the dumper itself.
         let hole = previous.end
-        let dumperSkips = hole <= 0x0100_0000_0000_0000 && start >= 0xff00_0000_0000_0000
+        let dumperSkips = hole <= gap.from && start >= gap.to
         if start != hole, !elidedHere, !dumperSkips {
           note(Anomaly(.gap, address: hole, size: start &- hole, line: lineNumber))
         }
       }
       elidedHere = false
-      if is32 { is32Bit = true }
+      evidence.take(mapping)
       let columns = mapping.columns
-      if columns.level == 4 { fiveLevel = true }
-      if columns.width == Dialect.narrow { isNarrow = true }
-      if columns.hasLowerPAT { hasLowerPAT = true }
-      if mapping.isNull { hasNull = true }
-      let fourMegabytes: UInt64 = 4 << 20
-      if columns.flags >> 63 != 0
-        || (columns.level == 2 && (columns.isBlank || (start | end) % fourMegabytes != 0))
-      {
-        showsPAE = true
-      }
       runs.append(
         Run(
           start: start, last: end &- 1, kind: columns.isBlank ? .hole : .leaf,
-          level: columns.level, flags: columns.flags,
-          effective: columns.flags & inherited))
+          level: columns.level, flags: columns.flags, access: columns.access))
       lines.append(lineNumber)
     }
 
     mutating func finish(_ forced: TableFormat?) -> KernelText {
-      let mode =
-        forced
-        ?? (is32Bit
-          ? (showsPAE ? .i386PAE : .i386) : fiveLevel ? .x86_64FiveLevel : .x86_64)
+      let mode = forced ?? grammar.mode(evidence)
+      let root = grammar.levelNames.count
       let isFolded = mode.levels.map { $0.name != $0.holeName }
       for index in runs.indices {
         let level = Int(runs[index].level)
         // Two levels name a hole by the root: a blank line that says pmd is an entry.
-        if case .hole = runs[index].kind, level < 5, level <= isFolded.count, isFolded[level - 1] {
+        if case .hole = runs[index].kind, level < root, level <= isFolded.count, isFolded[level - 1]
+        {
           runs[index].kind = .notPresent
         }
-        // `pgd` stands for the root, and for the levels folded into it.
-        if level == 5 || level > mode.levels.count {
+        // The last name stands for the root, and for the levels folded into it.
+        if level == root || level > mode.levels.count {
           runs[index].level = UInt8(truncatingIfNeeded: mode.levels.count)
         }
       }
@@ -187,18 +177,13 @@ extension KernelText {
         note(Anomaly(.truncated, address: 0, line: lineNumber))
       }
       var space = AddressSpace(
-        mode: mode, runs: runs, knownFlags: KernelText.shownFlags(mode), hasPhysical: false,
+        mode: mode, runs: runs, knownFlags: grammar.shown(mode), hasPhysical: false,
         anomalies: anomalies)
       space.anomaliesLeftOut = anomaliesLeftOut
       return KernelText(
         space: space, markers: markers, skips: skips,
-        dialect: Dialect(isNarrow: isNarrow, hasLowerPAT: hasLowerPAT, hasNull: hasNull),
+        dialect: grammar.dialect(evidence),
         lines: lines, elided: elided)
     }
-  }
-
-  /// The bits that a line tells: those of its columns, and that an entry is present.
-  static func shownFlags(_ mode: TableFormat) -> UInt64 {
-    mode.attributes.filter(\.printed).reduce(mode.present) { $0 | $1.mask } & ~(1 << 12)
   }
 }

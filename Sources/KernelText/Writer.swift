@@ -44,7 +44,7 @@ extension KernelText {
     let level = mode.level(Int(run.level))
     let isBlank = run.kind != .leaf && (dialect.blanksNotPresent || run.flags == 0)
     if isBlank {
-      out += repeatElement(0x20, count: dialect.sharesPATColumn ? Dialect.narrow : 30)
+      out += repeatElement(0x20, count: dialect.width)
     } else {
       writeColumns(run.flags, level: Int(run.level), to: &out)
     }
@@ -53,22 +53,9 @@ extension KernelText {
   }
 
   private func writeColumns(_ flags: UInt64, level: Int, to out: inout [UInt8]) {
-    func column(_ isSet: Bool, _ set: String, _ clear: String) {
-      out += (isSet ? set : clear).utf8
+    for column in dialect.columns {
+      out += column.text(flags, level: level).utf8
       out.append(0x20)
-    }
-    let isPAT = flags & (level == 1 ? 1 << 7 : 1 << 12) != 0
-    for flag in space.mode.attributes where flag.printed {
-      switch flag.set {
-      case "PAT":
-        // One column whatever the level.
-        guard flag.levels.contains(1), !dialect.sharesPATColumn else { continue }
-        column(isPAT, dialect.patName, flag.clear)
-      case "PSE" where dialect.sharesPATColumn && level == 1:
-        column(isPAT, dialect.patName, flag.clear)
-      default:
-        column(flags & flag.mask != 0 && flag.levels.contains(level), flag.set, flag.clear)
-      }
     }
   }
 

@@ -14,7 +14,6 @@ struct PtdumpLint: ParsableCommand {
     subcommands: [
       Check.self, FaultCommand.self, CPA.self, Decode.self, Dump.self, Walk.self, Stats.self,
       Info.self, Diff.self, ExtractCommand.self, Rules.self, Explain.self,
-      ExtractCommand.self, Rules.self, Explain.self,
     ],
     defaultSubcommand: Check.self)
 

@@ -245,7 +245,7 @@ import Testing
     // PAT is bit 7 of a pte; that of large pages prints in one range of releases only.
     var shown = mode.flags.filter { $0.printed && $0.levels.contains(Int(run.level)) }
       .reduce(UInt64(0)) { $0 | $1.mask }
-    if !dialect.showsLargePAT { shown &= ~(1 << 12) }
+    if dialect.alsoCompared == 0 { shown &= ~(1 << 12) }
     let isBlank = run.kind != .leaf && (run.flags == 0 || dialect.blanksNotPresent)
     return [run.start, run.last, UInt64(run.level), isBlank ? 0 : run.flags & shown]
   }

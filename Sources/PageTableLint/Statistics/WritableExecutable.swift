@@ -19,6 +19,6 @@ package struct WritableExecutable: Sendable {
       { pages &+= run.pages }
     }
     self.pages = pages
-    pagesTheKernelCounts = mode.dumpedEffective & mode.write == 0 ? 0 : pages
+    pagesTheKernelCounts = !mode.dumpedAccess.contains(.write) ? 0 : pages
   }
 }

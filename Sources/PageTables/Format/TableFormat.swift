@@ -24,8 +24,8 @@ package struct TableFormat: Sendable, Equatable {
   package let hasOneRoot: Bool
   /// The first address of the half that belongs to the kernel.
   package var upperHalf: UInt64
-  /// The effective flags whose change the kernel's own dumper sees.
-  package let dumpedEffective: UInt64
+  /// What the kernel's own dumper compares of the access that all levels leave.
+  package let dumpedAccess: Access
   /// The address bit by which an entry that is not present shows that Linux stored its frame
   /// inverted, so that no processor reads memory through it (L1TF); zero where Linux never does.
   ///
@@ -59,7 +59,7 @@ package struct TableFormat: Sendable, Equatable {
   package init(
     name: String, levels: [Level], attributes: [Attribute], tableField: AddressField,
     entrySize: Int, byteOrder: ByteOrder = .little, rootAlignment: UInt64, halves: [AddressHalf],
-    hasOneRoot: Bool = true, upperHalf: UInt64? = nil, dumpedEffective: UInt64 = ~0,
+    hasOneRoot: Bool = true, upperHalf: UInt64? = nil, dumpedAccess: Access = .all,
     invertedFrame: UInt64 = 0, encryption: UInt64 = 0, memoryTypes: MemoryTypes? = nil
   ) {
     self.name = name
@@ -71,7 +71,7 @@ package struct TableFormat: Sendable, Equatable {
     self.halves = halves
     self.hasOneRoot = hasOneRoot
     self.upperHalf = upperHalf ?? halves.last?.first ?? 0
-    self.dumpedEffective = dumpedEffective
+    self.dumpedAccess = dumpedAccess
     self.invertedFrame = invertedFrame
     self.encryption = encryption
     self.memoryTypes = memoryTypes

@@ -11,5 +11,5 @@ extension TableFormat {
     ],
     attributes: x86Attributes, tableField: AddressField(0xffff_f000), entrySize: 4,
     rootAlignment: 4096, halves: .whole(bits: 32), upperHalf: 0xc000_0000,
-    dumpedEffective: 1 << 1 | 1 << 2, memoryTypes: x86MemoryTypes)
+    dumpedAccess: [.write, .user], memoryTypes: x86MemoryTypes)
 }

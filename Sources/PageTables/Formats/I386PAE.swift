@@ -16,7 +16,7 @@ extension TableFormat {
         reservedInTable: 0xfff0_0000_0000_01c6, frame: frame, grants: 1 << 1 | 1 << 2),
     ],
     attributes: x86Attributes, tableField: AddressField(frame), entrySize: 8, rootAlignment: 32,
-    halves: .whole(bits: 32), upperHalf: 0xc000_0000, dumpedEffective: 1 << 63,
+    halves: .whole(bits: 32), upperHalf: 0xc000_0000, dumpedAccess: .executeInKernel,
     invertedFrame: 1 << 51, memoryTypes: x86MemoryTypes)
 
   private static let frame: UInt64 = 0x000f_ffff_ffff_f000

@@ -77,7 +77,7 @@ extension TableFormat {
       name: name, levels: levels.map { $0.withoutAddress(mask) }, attributes: attributes + [flag],
       tableField: tableField.without(mask), entrySize: entrySize, byteOrder: byteOrder,
       rootAlignment: rootAlignment, halves: halves, hasOneRoot: hasOneRoot, upperHalf: upperHalf,
-      dumpedEffective: dumpedEffective,
+      dumpedAccess: dumpedAccess,
       invertedFrame: invertedFrame == mask ? mask >> 1 : invertedFrame, encryption: mask,
       memoryTypes: memoryTypes)
   }

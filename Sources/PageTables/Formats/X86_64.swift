@@ -30,7 +30,7 @@ extension TableFormat {
     return TableFormat(
       name: "x86-64 \(count)-level", levels: Array(all.prefix(count)), attributes: x86Attributes,
       tableField: AddressField(frame), entrySize: 8, rootAlignment: 4096,
-      halves: .ends(bits: count == 5 ? 56 : 47), dumpedEffective: 1 << 1 | 1 << 2 | 1 << 63,
+      halves: .ends(bits: count == 5 ? 56 : 47),
       invertedFrame: 1 << 51, memoryTypes: x86MemoryTypes)
   }
 }

@@ -1,0 +1,83 @@
+/// The columns of some lines before: most lines repeat those of one of them.
+struct ColumnMemory {
+  private var known: [(place: Range<Int>, columns: KernelText.Columns)] = []
+  private var next = 0
+  private static let most = 8
+  let grammar: KernelText.Grammar
+
+  init(_ grammar: KernelText.Grammar) { self.grammar = grammar }
+
+  /// The columns at `place`; nil where they are none.
+  mutating func columns(_ bytes: Span<UInt8>, at place: Range<Int>) -> KernelText.Columns? {
+    for entry in known where Self.areEqual(bytes, entry.place, place) { return entry.columns }
+    guard let columns = KernelText.Columns(bytes, place, grammar) else { return nil }
+    if known.count < Self.most {
+      known.append((place, columns))
+    } else {
+      known[next] = (place, columns)
+      next = (next + 1) % Self.most
+    }
+    return columns
+  }
+
+  /// The columns from `start` to the end of the line, where a line before had the same.
+  ///
+  /// - Returns: the columns, and where the next line starts.
+  func columns(
+    _ bytes: Span<UInt8>, from start: Int
+  ) -> (columns: KernelText.Columns, end: Int)? {
+    for entry in known {
+      let end = start + entry.place.count
+      if end < bytes.count, bytes[end] == 10, Self.areEqual(bytes, entry.place, start..<end) {
+        return (entry.columns, end + 1)
+      }
+    }
+    return nil
+  }
+
+  private static func areEqual(_ bytes: Span<UInt8>, _ one: Range<Int>, _ other: Range<Int>) -> Bool
+  {
+    guard one.count == other.count else { return false }
+    // The ends differ more often than the starts.
+    if one.count >= 8, bytes.word(at: one.upperBound - 8) != bytes.word(at: other.upperBound - 8) {
+      return false
+    }
+    var offset = 0
+    while offset + 8 <= one.count {
+      guard bytes.word(at: one.lowerBound + offset) == bytes.word(at: other.lowerBound + offset)
+      else { return false }
+      offset += 8
+    }
+    while offset < one.count {
+      guard bytes[one.lowerBound + offset] == bytes[other.lowerBound + offset] else { return false }
+      offset += 1
+    }
+    return true
+  }
+}
+
+extension KernelText.Columns {
+  /// Understands what stands after the size and one blank; nil where it is none of a dump's.
+  fileprivate init?(_ bytes: Span<UInt8>, _ range: Range<Int>, _ grammar: KernelText.Grammar) {
+    self.init()
+    var cursor = KernelText.Cursor(bytes: bytes, at: range.lowerBound, end: range.upperBound)
+    var said: [String] = []
+    while true {
+      cursor.skipBlanks()
+      let wordStart = cursor.at
+      guard let word = cursor.word() else { return nil }
+      if let index = grammar.levelNames.firstIndex(of: word) {
+        level = index + 1
+        width = wordStart - range.lowerBound
+        guard !isBlank else { return }
+        flags = grammar.flags(said, level: level)
+        access = grammar.access(flags, level: level)
+        return
+      }
+      guard grammar.isWord(word) else { return nil }
+      if grammar.olderWords.contains(word) { hasOlderWord = true }
+      said.append(word)
+      isBlank = false
+    }
+  }
+}
