@@ -16,7 +16,7 @@ extension KernelImage {
   /// Sources: kernel/vmcore_info.c and include/linux/page-flags.h, 6.1 (bits of `page_type` that are
   /// clear, a flag for slab) and 6.12 (its top byte).
   package var frameUse: ((UInt64) -> FrameUse?)? {
-    guard mode.addressBits > 32, let info, let vmemmap = facts.vmemmap?.value,
+    guard let info, let vmemmap = facts.vmemmap?.value,
       let size = info.size("page"), let mapcount = info.offset("page._mapcount"),
       let refcount = info.offset("page._refcount"), let flags = info.offset("page.flags"),
       let buddy = info.number("PAGE_BUDDY_MAPCOUNT_VALUE"), size > 0

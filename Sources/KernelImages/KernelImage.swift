@@ -31,15 +31,6 @@ package struct KernelImage: Sendable {
   /// What the kernel image's virtual addresses lie above its physical ones.
   private let imageOffset: UInt64
 
-  /// A processor's control registers from QEMU's note.
-  package struct CPUState: Sendable, Equatable {
-    package let cr3: UInt64
-    package let cr4: UInt64
-    package var fiveLevel: Bool { cr4 & (1 << 12) != 0 }
-    var hasPAE: Bool { cr4 & (1 << 5) != 0 }
-    var hasPGE: Bool { cr4 & (1 << 7) != 0 }
-  }
-
   /// - Parameters:
   ///   - mode: overrides the mode that the image tells.
   ///   - root: the root, physical, for an image that does not tell it.
@@ -51,129 +42,76 @@ package struct KernelImage: Sendable {
   ) throws(ImageError) {
     let extract = Extract.contents(of: memory)
     let memory = extract.map { ExtractedMemory(file: memory, contents: $0) } ?? memory
-    self.memory = memory
-    self.extract = extract
-    cpus = memory.notes.filter { $0.name == "QEMU" }.compactMap { note in
-      guard let cr3 = note.bytes.u64(at: 416), let cr4 = note.bytes.u64(at: 424) else { return nil }
-      return CPUState(cr3: cr3, cr4: cr4)
-    }
-    guard let found = Root.find(in: memory, cpu: cpus.first, mode: mode, address: given) else {
+    let cpus = (mode?.architecture ?? memory.architecture).processors(in: memory.notes)
+    guard let found = RootSearch(memory, cpu: cpus.first, mode: mode, address: given) else {
       throw ImageError(
         memory.path, "no VMCOREINFO and no CPU note tells where the page tables are",
         advice: "give the physical address of the top table with --table")
     }
-    var root = found.root
-    let info = found.info
-    var problems = memory.damage + (extract?.problems ?? []) + (info?.contradictions ?? [])
-    if !root.isVerified, given == nil {
-      problems.append(
-        "nothing confirms that a kernel's tables lie at \(root.address.address): wrong root, wrong "
-          + "paging mode, or a damaged image; --table and --mode override")
-    }
-    self.info = info
-    otherRoots = found.others.map(\.address)
-
-    let kallsyms = info.flatMap { Kallsyms.read($0, VirtualReader(root, memory)) }
-    if kallsyms == nil, info?.mentions("kallsyms_") == true {
-      problems.append("the kernel's own symbol table (kallsyms) could not be read")
-    } else if let stext = info?.symbol("_stext"), let own = kallsyms?["_stext"], own != stext {
-      problems.append("kallsyms and VMCOREINFO disagree on _stext: one of them is damaged")
-    }
-    var tables = kallsyms.map { [$0] } ?? []
-    for file in files { tables.append(try Self.moved(file, info, root, memory)) }
-    let symbols = Symbols(merging: tables)
-    self.symbols = symbols
-    // A processor's own tables have a user half; the kernel's do not.
-    let top = symbols?["init_top_pgt"] ?? symbols?["swapper_pg_dir"]
-    if info == nil, given == nil, let top,
-      let own = root.moved(
-        to: top, source: "init_top_pgt (\(symbols?.source ?? ""))", memory: memory)
-    {
-      root = own
-    }
-    self.mode = root.mode
-    self.root = root.address
-    imageOffset = root.imageOffset
-
+    let named = try SymbolSearch(files, found, isGiven: given != nil, memory)
+    let symbols = named.symbols
+    let root = named.root
     let reader = VirtualReader(root, memory)
-    values = Variable.read(
-      extract, symbols, reader, swapper: info?.symbol("swapper_pg_dir") ?? top,
-      problems: &problems)
-    markers =
-      extract?.markers.map { Fact($0, "address_markers, kept by the extract") }
-      ?? symbols?["address_markers"].flatMap { reader.markers(at: $0) }.map {
-        Fact($0, "address_markers of the image")
-      }
-    resources =
-      extract?.resources.map { Fact($0, "/proc/iomem, kept by the extract") }
-      ?? symbols?["iomem_resource"].flatMap { reader.resources(at: $0) }.map {
-        Fact($0, "iomem_resource of the image")
-      }
-    facts = KernelFacts(
-      info, root, values, symbols, reader, cpu: cpus.first, problems: &problems)
-
+    let info = found.info
+    let variables = Variable.Values(
+      extract, symbols, reader,
+      swapper: info?.symbol("swapper_pg_dir") ?? symbols?.topTable(root.mode.architecture)?.address)
+    let known = FactSearch(
+      FactEvidence(
+        info: info, root: root, values: variables.values, symbols: symbols, reader: reader,
+        cpu: cpus.first))
+    var problems =
+      memory.damage + (extract?.problems ?? []) + found.problems + named.problems
+      + variables.problems + known.problems
     let ring = extract?.log ?? info.flatMap { PrintkRing.read($0, reader) }
     if ring == nil, extract == nil, info?.mentions("prb") == true {
       problems.append("the kernel log (printk's ring) could not be read")
     }
+
+    self.memory = memory
+    self.extract = extract
+    self.cpus = cpus
+    self.info = info
+    self.symbols = symbols
+    self.mode = root.mode
+    self.root = root.address
+    self.problems = problems
+    otherRoots = found.others.map(\.address)
+    imageOffset = root.imageOffset
+    values = variables.values
+    facts = known.facts
+    markers = Self.markers(extract, symbols, reader)
+    resources = Self.resources(extract, symbols, reader)
     log = ring.map { Fact($0, "the image's printk ring") }
     kfencePool = Self.kfencePool(values[Variable.kfencePool], ring)
-    self.problems = problems
   }
 
-  /// A file's symbols at the addresses of the kernel that runs.
-  ///
-  /// - Throws: `ImageError` where the file is of another build.
-  private static func moved(
-    _ file: Symbols, _ info: VMCoreInfo?, _ root: Root, _ memory: any MemoryImage
-  ) throws(ImageError) -> Symbols {
-    if let mine = info?["BUILD-ID"], let its = file.buildID, mine != its {
-      throw file.refusal("its build ID is \(its), the kernel's \(mine)", of: memory.path)
-    }
-    let symbols: Symbols
-    if let stext = info?.symbol("_stext") {
-      guard let own = file["_stext"] else {
-        throw file.refusal("no _stext in it", of: memory.path)
+  private static func markers(
+    _ extract: Extract.Contents?, _ symbols: Symbols?, _ reader: VirtualReader
+  ) -> Fact<[AddressMarker]>? {
+    extract?.markers.map { Fact($0, "address_markers, kept by the extract") }
+      ?? symbols?["address_markers"].flatMap { reader.markers(at: $0) }.map {
+        Fact($0, "address_markers of the image")
       }
-      symbols = file.moved(by: stext &- own, in: root.mode)
-      let top = symbols["init_top_pgt"] ?? symbols["swapper_pg_dir"] ?? symbols["init_level4_pgt"]
-      if let swapper = info?.symbol("swapper_pg_dir"), let top, top != swapper {
-        throw file.refusal(
-          "its init_top_pgt lies elsewhere than VMCOREINFO's swapper_pg_dir", of: memory.path)
-      }
-    } else {
-      let text = Root.text(mode: root.mode, root: root.address, memory: memory)
-      symbols = try file.moved(toText: text?.address, in: root.mode, of: memory.path)
-    }
-    if let banner = symbols["linux_banner"],
-      let bytes = VirtualReader(root, memory).bytes(at: banner, count: 14),
-      bytes != Array("Linux version ".utf8)
-    {
-      throw file.refusal(
-        "no \"Linux version\" where linux_banner should be", of: memory.path)
-    }
-    return symbols
   }
+
+  private static func resources(
+    _ extract: Extract.Contents?, _ symbols: Symbols?, _ reader: VirtualReader
+  ) -> Fact<[Resource]>? {
+    extract?.resources.map { Fact($0, "/proc/iomem, kept by the extract") }
+      ?? symbols?["iomem_resource"].flatMap { reader.resources(at: $0) }.map {
+        Fact($0, "iomem_resource of the image")
+      }
+  }
+
+  /// Where its kernel keeps its tables, and what tells it.
+  package var architecture: any Architecture { mode.architecture }
 
   /// The areas, as far as the image tells their bases.
-  package var layout: Layout {
-    guard let directMap = facts.directMap?.value else { return .x86_64Fixed(mode: mode) }
-    if mode.addressBits == 32 {
-      return .i386(
-        mode: mode, markers: markers?.value ?? [], vmalloc: facts.vmalloc?.value, imageAddresses)
-    }
-    // Its last page may be a large one that reaches past the end of memory.
-    let gigabyte: UInt64 = 1 << 30
-    let memoryEnd = memory.ranges.last.map { $0.upperBound + 1 } ?? 0
-    return .x86_64(
-      mode: mode, directMap: directMap, vmalloc: facts.vmalloc?.value,
-      vmemmap: facts.vmemmap?.value,
-      directMapLast: directMap &+ (memoryEnd &+ gigabyte & ~(gigabyte - 1)) &- 1,
-      imageSize: facts.imageSize?.value ?? (1 << 30))
-  }
+  package var layout: Layout { architecture.layout(of: self) }
 
   /// The virtual addresses of the kernel image, from _text to _end; nil without symbols.
-  private var imageAddresses: ClosedRange<UInt64>? {
+  var imageAddresses: ClosedRange<UInt64>? {
     guard let start = symbols?["_text"], let end = symbols?["_end"], start < end else {
       return nil
     }
@@ -190,10 +128,8 @@ package struct KernelImage: Sendable {
   }
 
   /// Where the image's text and read-only data lie, without what is given back around them.
-  ///
-  /// Source: `mark_rodata_ro`, arch/x86/mm/init_64.c, 6.12.
   package var readOnlyParts: [ClosedRange<UInt64>] {
-    [("_text", "_etext"), ("__start_rodata", "__end_rodata")].compactMap { start, end in
+    architecture.readOnlySections.compactMap { start, end in
       guard let start = symbols?[start], let end = symbols?[end], start < end else { return nil }
       // The last page is given back from its end on.
       return (start & ~4095)...((end &+ 4095) & ~4095 &- 1)
@@ -220,8 +156,10 @@ package struct KernelImage: Sendable {
     return (extract?.memory ?? memory.ranges).contains { $0.contains(physical) }
   }
 
-  /// The root of the user twin under PTI: the page behind the kernel's.
-  package var userRoot: UInt64? { facts.pti?.value == true ? root | 0x1000 : nil }
+  /// The root of the user twin under PTI.
+  package var userRoot: UInt64? {
+    facts.pti?.value == true ? architecture.userTwin(of: root) : nil
+  }
 
   /// The roots that are judged: the kernel's, and its user twin under PTI.
   package var roots: [(name: String, address: UInt64)] {
@@ -242,8 +180,8 @@ package struct KernelImage: Sendable {
   /// The tables as the kernel's own dumper walks them: KASAN's early shadow in one step.
   package func dumpedSpace(root: UInt64) -> AddressSpace? {
     var tables: [Int: UInt64] = [:]
-    for (level, name) in [(1, "pte"), (2, "pmd"), (3, "pud"), (4, "p4d")] {
-      tables[level] = symbols?["kasan_early_shadow_\(name)"].map { $0 &- imageOffset }
+    for (level, name) in architecture.shadowTables {
+      tables[level] = symbols?[name].map { $0 &- imageOffset }
     }
     guard let lowest = tables[1], let bytes = try? memory.read(at: lowest, count: 8),
       let entry = bytes.u64(at: 0)
@@ -259,19 +197,11 @@ package struct KernelImage: Sendable {
 
   /// Who a page-table page belongs to: the symbol of the kernel image whose page it is, if any.
   ///
-  /// What the kernel gives back of its image when init ends belongs to nobody any more. Source:
-  /// `free_initmem`, arch/x86/mm/init.c, `mark_rodata_ro`, arch/x86/mm/init_64.c, and
-  /// `alternative_instructions`, arch/x86/kernel/alternative.c (one processor), and
-  /// `mem_encrypt_free_decrypted_mem`, arch/x86/mm/mem_encrypt_amd.c, 6.12.
+  /// What the kernel gives back of its image when init ends belongs to nobody any more.
   package func owner(ofTable physical: UInt64) -> String? {
     guard let symbols, imageFrames?.contains(physical) == true else { return nil }
     let address = physical &+ imageOffset
-    let freed = [
-      ("__init_begin", "__init_end"), ("_etext", "__start_rodata"), ("__end_rodata", "_sdata"),
-      ("__smp_locks", "__smp_locks_end"),
-      ("__start_bss_decrypted_unused", "__end_bss_decrypted"),
-    ]
-    for (start, end) in freed {
+    for (start, end) in architecture.freedSections {
       if let start = symbols[start], let end = symbols[end], address >= start, address < end {
         return nil
       }

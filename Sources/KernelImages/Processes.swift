@@ -72,7 +72,7 @@ extension KernelImage {
 
   /// The entries of the kernel's half in which a root differs from the kernel's own.
   ///
-  /// A processor sets A and D (bits 5 and 6) where it likes.
+  /// The processor may have set bits of use in one of them.
   package func kernelHalfDifferences(of other: UInt64) -> [(
     slot: Int, kernel: UInt64, own: UInt64
   )]? {
@@ -82,9 +82,10 @@ extension KernelImage {
     guard (try? mode.readTable(at: root, from: memory, into: &mine)) != nil,
       (try? mode.readTable(at: other, from: memory, into: &theirs)) != nil
     else { return nil }
+    let usage = architecture.usageBits
     let first = Int((mode.upperHalf >> UInt64(level.shift)) & UInt64(level.entries - 1))
     return (first..<level.entries).compactMap { slot in
-      (mine[slot] ^ theirs[slot]) & ~0x60 == 0
+      (mine[slot] ^ theirs[slot]) & ~usage == 0
         ? nil : (slot: slot, kernel: mine[slot], own: theirs[slot])
     }
   }

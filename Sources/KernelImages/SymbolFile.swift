@@ -135,7 +135,7 @@ extension Symbols {
     guard let own = self["_text"] ?? self["_stext"] else {
       throw refusal("no _text in it", of: path)
     }
-    guard (text &- own) & 0x1f_ffff == 0 else {
+    guard (text &- own) & (mode.architecture.imageAlignment - 1) == 0 else {
       throw refusal(
         "_text \(mode.text(own)) cannot have been moved to \(mode.text(text))", of: path)
     }

@@ -3,8 +3,6 @@ package import PageTables
 
 /// The kernel's variables whose values facts come from, and which an extract keeps as values.
 package enum Variable {
-  /// Page-table masks have the size of an entry, the others that of a pointer.
-  private static let masks: Set = ["__supported_pte_mask", "__default_kernel_pte_mask"]
   /// The virtual address of the EFI tables' root.
   static let efiRoot = "efi_mm.pgd"
 
@@ -18,45 +16,51 @@ package enum Variable {
   /// An `enum system_states`.
   static let systemState = "system_state"
 
-  /// In the order in which an extract lists them.
-  package static let names =
-    [
-      "page_offset_base", "vmalloc_base", "vmemmap_base", "__supported_pte_mask",
-      "__default_kernel_pte_mask", "max_pfn_mapped", systemState, kfencePool,
-    ] + directPages + [efiRoot]
+  /// The variables of an image, as far as they could be read.
+  struct Values {
+    let values: [String: UInt64]
+    /// What the symbols name and the image does not hold.
+    let problems: [String]
 
-  /// - Parameters:
-  ///   - swapper: the virtual address of the kernel's top table.
-  ///   - problems: gets what the symbols name and the image does not hold.
-  static func read(
-    _ extract: Extract.Contents?, _ symbols: Symbols?, _ reader: VirtualReader, swapper: UInt64?,
-    problems: inout [String]
-  ) -> [String: UInt64] {
-    if let extract { return extract.values }
-    guard let symbols else { return [:] }
-    var values: [String: UInt64] = [:]
-    for name in names {
-      guard let (address, size) = place(of: name, symbols, reader.mode) else { continue }
-      values[name] = reader.word(at: address, size: size)
-      // The kernel takes NX, G and the like out of a mask, never the low bits.
-      let isMask = values[name].map { $0 & 0x7f == 0x7f }
-      if masks.contains(name) ? isMask != true : values[name] == nil {
-        problems.append(
-          "\(name) at \(reader.mode.text(address)) "
-            + (values[name].map { "holds \($0.entry), no mask" } ?? "is not in the image"))
-        values[name] = nil
+    /// - Parameter swapper: the virtual address of the kernel's top table.
+    init(
+      _ extract: Extract.Contents?, _ symbols: Symbols?, _ reader: VirtualReader, swapper: UInt64?
+    ) {
+      var values: [String: UInt64] = extract?.values ?? [:]
+      var problems: [String] = []
+      if extract == nil, let symbols {
+        let architecture = reader.mode.architecture
+        for name in architecture.variables {
+          guard let (address, size) = Variable.place(of: name, symbols, reader.mode) else {
+            continue
+          }
+          values[name] = reader.word(at: address, size: size)
+          // The kernel takes NX, G and the like out of a mask, never the low bits.
+          let isMask = values[name].map { $0 & 0x7f == 0x7f }
+          if architecture.entryMasks.contains(name) ? isMask != true : values[name] == nil {
+            problems.append(
+              "\(name) at \(reader.mode.text(address)) "
+                + (values[name].map { "holds \($0.entry), no mask" } ?? "is not in the image"))
+            values[name] = nil
+          }
+        }
+        values[Variable.efiRoot] = swapper.flatMap {
+          Variable.readEFIRoot(symbols, swapper: $0, reader)
+        }
       }
+      self.values = values
+      self.problems = problems
     }
-    values[efiRoot] = swapper.flatMap { readEFIRoot(symbols, swapper: $0, reader) }
-    return values
   }
 
   /// Where a variable lies and the bytes that it has; nil where no symbol tells.
   package static func place(of name: String, _ symbols: Symbols, _ mode: TableFormat)
     -> (address: UInt64, size: Int)?
   {
-    let word = mode.addressBits == 32 ? 4 : 8
-    let size = masks.contains(name) ? mode.entrySize : name == systemState ? 4 : word
+    let architecture = mode.architecture
+    let size =
+      architecture.entryMasks.contains(name)
+      ? mode.entrySize : name == systemState ? 4 : architecture.wordSize
     // Some are elements of an array: `name[index]`.
     let parts = name.split(separator: "[")
     let index = parts.count == 2 ? UInt64(parts[1].dropLast()) ?? 0 : 0
@@ -64,7 +68,7 @@ package enum Variable {
   }
 
   /// `pgd` lies in `efi_mm` where `init_mm` holds the address of the kernel's top table.
-  private static func readEFIRoot(_ symbols: Symbols, swapper: UInt64, _ reader: VirtualReader)
+  fileprivate static func readEFIRoot(_ symbols: Symbols, swapper: UInt64, _ reader: VirtualReader)
     -> UInt64?
   {
     guard let mine = symbols["init_mm"], let efi = symbols["efi_mm"],

@@ -7,7 +7,7 @@ struct VirtualReader {
   let root: UInt64
   let memory: any MemoryImage
   /// The bytes of a pointer and of a `long`.
-  var wordSize: Int { mode.addressBits == 32 ? 4 : 8 }
+  let wordSize: Int
 
   init(_ root: Root, _ memory: any MemoryImage) {
     self.init(mode: root.mode, root: root.address, memory: memory)
@@ -17,6 +17,7 @@ struct VirtualReader {
     self.mode = mode
     self.root = root
     self.memory = memory
+    wordSize = mode.architecture.wordSize
   }
 
   func bytes(at address: UInt64, count: Int) -> [UInt8]? {

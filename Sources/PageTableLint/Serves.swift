@@ -1,3 +1,4 @@
+internal import KernelImages
 internal import PageTables
 
 /// The processors whose tables a rule can judge; decided before its needs.
@@ -23,15 +24,10 @@ package struct Serves: Sendable, Equatable {
 
   /// Why a rule does not judge these tables; nil where it does.
   func missing(in subject: Subject) -> String? {
-    let architecture = subject.mode.architecture
+    let architecture = subject.mode.architecture.name
     let isServed =
       (includes32Bits || subject.mode.addressBits > 32)
       && architectures?.contains(architecture) != false
     return isServed ? nil : "does not serve \(architecture): judges \(inWords)"
   }
-}
-
-extension TableFormat {
-  /// The architecture's name in reports.
-  var architecture: String { addressBits == 32 ? "i386" : "x86-64" }
 }

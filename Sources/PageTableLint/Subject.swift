@@ -150,7 +150,8 @@ package struct Subject: Sendable {
     format = "x86-text"
     image = nil
     self.text = text
-    let layout = Self.layout(of: text)
+    let architecture = text.space.mode.architecture
+    let layout = architecture.layout(of: text)
     let first = layout.runs(.image, in: text.space).first(where: \.isLeaf)?.start
     var moved: [Symbols] = []
     for file in files {
@@ -158,35 +159,7 @@ package struct Subject: Sendable {
     }
     symbols = Symbols(merging: moved)
     tables = [Table(name: "kernel", space: text.space, layout: layout, root: nil)]
-    facts = KernelFacts()
-    facts.directMap = layout.first(.directMap).map {
-      Fact($0.start, "the dump's first kernel leaf")
-    }
-    // PTI shows in areas that no self-test touches: it takes G from all of them.
-    func leaves(_ kind: Area.Kind) -> [Run] {
-      layout.runs(kind, in: text.space).filter(\.isLeaf)
-    }
-    let mode = text.space.mode
-    let entry = leaves(.cpuEntryArea)
-    // On 32 bits there is no vmemmap.
-    let kind: Area.Kind = mode.addressBits == 32 ? .vmalloc : .vmemmap
-    let others = leaves(kind)
-    if entry.contains(where: { $0.flags & mode.global != 0 }), !others.isEmpty {
-      facts.pge = Fact(true, "the cpu entry area is global")
-      if others.allSatisfy({ $0.flags & mode.global != 0 }) {
-        facts.pti = Fact(false, "cpu entry area and \(kind.rawValue) are global")
-      } else if others.allSatisfy({ $0.flags & mode.global == 0 }) {
-        facts.pti = Fact(true, "the cpu entry area is global, \(kind.rawValue) is not")
-      }
-    }
-    let kernelLeaves = text.space.runs.filter { $0.isLeaf && $0.start >= mode.upperHalf }
-    if mode.noExecute == 0 {
-      facts.nx = Fact(false, "the paging mode has no such bit")
-    } else if kernelLeaves.contains(where: { $0.flags & mode.noExecute != 0 }) {
-      facts.nx = Fact(true, "the dump shows NX")
-    } else if !kernelLeaves.isEmpty, !text.space.anomalies.contains(where: \.isUnseen) {
-      facts.nx = Fact(false, "no leaf of the whole kernel half has NX")
-    }
+    facts = architecture.facts(of: text, layout)
   }
 
   /// Takes a kernel log alone: what it reports is judged by the entries that it prints.
@@ -215,44 +188,6 @@ package struct Subject: Sendable {
     faultsLeftOut = log.leftOut
     // Tables are of one boot; a log alone may tell of several.
     faults = log.all.map { judge($0) }
-  }
-
-  /// Where a text dump's areas lie: the direct map starts with the kernel half's first leaf (its
-  /// page 0 is always mapped), the others with their markers.
-  private static func layout(of text: KernelText) -> Layout {
-    let mode = text.space.mode
-    if mode.addressBits == 32 {
-      let markers = text.markers.filter { $0.run < text.space.runs.count }.map {
-        AddressMarker(start: text.space.runs[$0.run].start, name: $0.name)
-      }
-      return .i386(mode: mode, markers: markers, vmalloc: nil, nil)
-    }
-    let first = mode.upperHalf &+ 17 * mode.root.span
-    let gigabyte: UInt64 = ~0 << 30
-    let runs = text.space.runs
-    guard
-      let index = runs.firstIndex(where: { $0.start >= first && $0.isLeaf })
-        ?? runs.firstIndex(where: { $0.start >= mode.upperHalf && $0.isLeaf }),
-      runs[index].start < 0xffff_fe00_0000_0000
-    else { return .x86_64Fixed(mode: mode) }
-    let directMap = runs[index].start & gigabyte
-    func start(_ name: String) -> UInt64? {
-      guard let marker = text.markers.first(where: { $0.name == name }), marker.run < runs.count
-      else { return nil }
-      let start = runs[marker.run].start
-      return start > directMap ? start & gigabyte : nil
-    }
-    if let vmalloc = start("vmalloc() Area"), let vmemmap = start("Vmemmap"), vmalloc < vmemmap,
-      vmemmap < 0xffff_fe00_0000_0000
-    {
-      return .x86_64(mode: mode, directMap: directMap, vmalloc: vmalloc, vmemmap: vmemmap)
-    }
-    // Without markers: up to a hole larger than what machines leave between their banks.
-    let last =
-      runs[index...].first { $0.kind == .hole && $0.size >= 1 << 38 }.map { $0.start &- 1 }
-      ?? runs[index].last
-    return .x86_64(
-      mode: mode, directMap: directMap, vmalloc: nil, vmemmap: nil, directMapLast: last)
   }
 
   /// Who the leaf table or the large entry of `address` belongs to, for a finding's evidence.

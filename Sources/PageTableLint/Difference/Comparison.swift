@@ -103,8 +103,8 @@ struct Comparison {
       switch kind {
       case .directMap: compareDirectMap(old, new)
       case .image:
-        // On 32 bits it lies in the direct map, and is compared with that.
-        guard old.space.mode.addressBits > 32 else { continue }
+        // Where it lies in the direct map it is compared with that.
+        guard !old.space.mode.architecture.imageIsInDirectMap else { continue }
         compare(
           part(old, self.old, .image, base: self.old.imageStart, frames: self.old.imageFrame),
           part(new, self.new, .image, base: self.new.imageStart, frames: self.new.imageFrame),
@@ -170,7 +170,7 @@ struct Comparison {
   ) -> Part {
     let base = base ?? table.layout.first(kind)?.start ?? 0
     var runs = Array(table.layout.runs(kind, in: table.space))
-    if kind == .directMap, table.space.mode.addressBits == 32 {
+    if kind == .directMap, table.space.mode.architecture.imageIsInDirectMap {
       runs = (runs + table.layout.runs(.image, in: table.space)).sorted { $0.start < $1.start }
     }
     runs = runs.filter { $0.kind != .hole }.flatMap { run in

@@ -151,7 +151,7 @@ package enum JSONReport {
   static func input(_ subject: Subject) -> Input {
     Input(
       path: subject.path, format: subject.format,
-      architecture: subject.mode.architecture,
+      architecture: subject.mode.architecture.name,
       pagingMode: subject.mode.name, release: subject.facts.release?.value,
       tables: subject.isLogAlone ? [] : subject.tables.map(\.name),
       range: subject.range.map {

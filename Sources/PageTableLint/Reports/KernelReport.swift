@@ -10,7 +10,7 @@ package enum KernelReport {
     text: KernelText, markers: String
   ) {
     if let text = subject.text { return (text, "the text's own") }
-    let dialect = KernelText.Dialect(release: subject.facts.release?.value)
+    let dialect = subject.mode.architecture.dialect(release: subject.facts.release?.value)
     let markers =
       subject.image?.markers
       ?? Fact(

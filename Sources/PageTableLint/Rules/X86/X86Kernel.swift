@@ -4,11 +4,11 @@ internal import PageTables
 
 /// What neutral rules ask of a kernel, answered for x86.
 extension Subject {
-  private var isI386: Bool { mode.architecture == "i386" }
-  private var isX86_64: Bool { mode.architecture == "x86-64" }
+  private var isI386: Bool { mode.architecture.name == "i386" }
+  private var isX86_64: Bool { mode.architecture.name == "x86-64" }
 
   /// Whether the image has no mapping of its own, but is a part of the direct map.
-  var imageLiesInDirectMap: Bool { isI386 }
+  var imageLiesInDirectMap: Bool { mode.architecture.imageIsInDirectMap }
 
   /// Whether a process's kernel half is filled when it is touched, not when the kernel's changes.
   ///

@@ -1,0 +1,97 @@
+package import KernelText
+package import MemoryImages
+package import PageTables
+
+/// Where the kernel of one kind of machine keeps its tables, and what tells it.
+///
+/// Each architecture is one value, and nothing outside of it asks for a machine or a word size by
+/// name: what differs has a word here. A new one is added to `architectures`.
+package protocol Architecture: Sendable {
+  /// As reports name it: `x86-64`.
+  var name: String { get }
+  var machine: Machine { get }
+  /// The formats that its kernels may run.
+  var formats: [TableFormat] { get }
+  /// The bytes of a pointer and of a `long`.
+  var wordSize: Int { get }
+
+  /// The bits of an entry that the processor sets by itself when it uses the memory.
+  var usageBits: UInt64 { get }
+
+  // MARK: The kernel image
+
+  /// The addresses that only the image may have; nil where it lies in the direct map.
+  var imageSpace: ClosedRange<UInt64>? { get }
+  /// KASLR moves the image by multiples of this.
+  var imageAlignment: UInt64 { get }
+  /// The symbols of the kernel's own top table, the newest first.
+  var topTableNames: [String] { get }
+  /// What is given back of the image when init ends, from one symbol to another.
+  var freedSections: [(start: String, end: String)] { get }
+  /// What stays read-only of the image, from one symbol to another.
+  var readOnlySections: [(start: String, end: String)] { get }
+  /// The symbols of the tables of KASAN's early shadow, by level.
+  var shadowTables: [(level: Int, name: String)] { get }
+  /// The variables that facts come from, in the order in which an extract lists them.
+  var variables: [String] { get }
+  /// Those of them that have the size of an entry.
+  var entryMasks: Set<String> { get }
+
+  // MARK: Roots
+
+  /// The processors' registers in an image's notes.
+  func processors(in notes: [ImageNote]) -> [KernelImage.CPUState]
+  /// The parts of a processor's note that an extract keeps; the rest may hold a program's data.
+  var keptRegisters: [Range<Int>] { get }
+  /// The formats that the kernel may run, the likeliest first.
+  func likelyFormats(_ cpu: KernelImage.CPUState?, _ info: VMCoreInfo?) -> [TableFormat]
+  /// What the image's virtual addresses may lie above its physical ones, the likeliest first.
+  func imageOffsets(_ info: VMCoreInfo, _ memory: any MemoryImage) -> [UInt64]
+  /// A format as a kernel with that offset uses it.
+  func format(_ format: TableFormat, imageOffset: UInt64, _ info: VMCoreInfo) -> TableFormat
+  /// The tables that a processor may have used as the kernel's, the likeliest first.
+  func roots(of cpu: KernelImage.CPUState, _ format: TableFormat) -> [(
+    address: UInt64, source: String
+  )]
+  /// The top table of the user's half beside a top table, under isolation.
+  func userTwin(of root: UInt64) -> UInt64
+  /// What a note says against itself, beyond what is wrong on every machine.
+  func contradictions(in info: VMCoreInfo) -> [String]
+
+  // MARK: Layout, facts, text
+
+  /// The areas, as far as an image tells their bases.
+  func layout(of image: KernelImage) -> Layout
+  /// The areas, as far as a text dump's leaves and markers tell them.
+  func layout(of text: KernelText) -> Layout
+  /// What a text dump shows of its kernel.
+  func facts(of text: KernelText, _ layout: Layout) -> KernelFacts
+  /// Where each fact of an image's kernel comes from.
+  var factSources: [FactSource] { get }
+  /// What an image's sources say against each other, beyond what is wrong on every machine.
+  func contradictions(in evidence: FactEvidence) -> [String]
+  /// How a release writes its dump.
+  func dialect(release: String?) -> KernelText.Dialect
+}
+
+extension Architecture {
+  /// Whether the kernel image is mapped nowhere but in the direct map.
+  package var imageIsInDirectMap: Bool { imageSpace == nil }
+}
+
+/// Those that the program knows; the first is taken where nothing tells.
+private let architectures: [any Architecture] = [X86.x86_64, X86.i386]
+
+extension TableFormat {
+  /// The architecture whose processors read tables of this format.
+  package var architecture: any Architecture {
+    architectures.first { $0.formats.contains { $0.name == name } } ?? architectures[0]
+  }
+}
+
+extension MemoryImage {
+  /// The architecture of the machine, as far as the file tells it.
+  var architecture: any Architecture {
+    architectures.first { $0.machine == machine } ?? architectures[0]
+  }
+}

@@ -1,0 +1,165 @@
+package import KernelText
+package import PageTables
+
+extension X86 {
+  /// In an order in which each source finds the facts that it needs.
+  package var factSources: [FactSource] {
+    [
+      .of(.root) { evidence, _ in Fact(evidence.root.address, evidence.root.source) },
+      .of(
+        .release, { evidence, _ in evidence.note { $0["OSRELEASE"] } },
+        { evidence, _ in evidence.banner }),
+      .of(.kaslrOffset) { evidence, _ in evidence.note { $0.hex("KERNELOFFSET") } },
+      .of(.imageSize) { evidence, _ in evidence.note { $0.number("KERNEL_IMAGE_SIZE") } },
+      .of(.smeMask) { evidence, _ in evidence.note { $0.number("sme_mask") } },
+      .of(.physBase) { evidence, _ in physBase(evidence) },
+      .of(
+        .directMap, { evidence, _ in lowMemory(evidence) },
+        { evidence, _ in evidence.variable("page_offset_base") },
+        { evidence, _ in
+          evidence.root.directMap(in: evidence.reader.memory).map {
+            Fact($0, "the tables: from there they lead to themselves")
+          }
+        }),
+      .of(
+        .vmalloc, { evidence, _ in evidence.note { $0.number("VMALLOC_START") } },
+        { evidence, _ in evidence.variable("vmalloc_base") }),
+      .of(
+        .vmemmap, { evidence, _ in evidence.note { $0.symbol("vmemmap") } },
+        { evidence, _ in evidence.variable("vmemmap_base") }),
+      .of(.maxPfnMapped) { evidence, _ in evidence.variable("max_pfn_mapped") },
+      .of(.directPages) { evidence, _ in evidence.directPages },
+      .of(
+        .nx, { evidence, _ in Self.missingNoExecute(evidence.mode) },
+        { evidence, _ in isSupported(evidence.mode.noExecute, evidence) },
+        { evidence, facts in directMapHasNoExecute(evidence, facts) }),
+      .of(
+        .pge, { evidence, _ in isSupported(evidence.mode.global, evidence) },
+        { evidence, _ in evidence.cpu.map { Fact($0.hasPGE, "CR4 (QEMU note)") } }),
+      .of(
+        .pti, { evidence, _ in globalIsLeftOut(evidence) },
+        { evidence, facts in hasTwin(evidence, facts) }),
+    ]
+  }
+
+  package func contradictions(in evidence: FactEvidence) -> [String] {
+    guard let base = evidence.values["vmalloc_base"],
+      let noted = evidence.info?.number("VMALLOC_START"), base != noted
+    else { return [] }
+    return ["vmalloc_base and VMCOREINFO disagree: one of them is damaged"]
+  }
+
+  private func physBase(_ evidence: FactEvidence) -> Fact<UInt64>? {
+    imageSpace.map { space in
+      Fact(
+        space.lowerBound &- evidence.root.imageOffset,
+        evidence.info?["NUMBER(phys_base)"] == nil
+          ? "where the image's first page lies" : evidence.info?.source ?? "")
+    }
+  }
+
+  /// The direct map's start where the image lies in it.
+  private func lowMemory(_ evidence: FactEvidence) -> Fact<UInt64>? {
+    imageIsInDirectMap
+      ? Fact(
+        evidence.root.imageOffset, "PAGE_OFFSET: from there the tables lead to themselves") : nil
+  }
+
+  private static func missingNoExecute(_ mode: TableFormat) -> Fact<Bool>? {
+    mode.noExecute == 0 ? Fact(false, "the paging mode has no such bit") : nil
+  }
+
+  /// Whether the kernel lets a bit stand in its entries.
+  ///
+  /// Source: `probe_page_size_mask`, arch/x86/mm/init.c, 6.12.
+  private func isSupported(_ bit: UInt64, _ evidence: FactEvidence) -> Fact<Bool>? {
+    evidence.variable(Self.supportedMask).map { Fact($0.value & bit != 0, $0.source) }
+  }
+
+  private func directMapHasNoExecute(
+    _ evidence: FactEvidence, _ facts: KernelFacts
+  ) -> Fact<Bool>? {
+    let mode = evidence.mode
+    guard let base = facts.directMap?.value,
+      let step = mode.walk(
+        base, root: evidence.root.address, memory: evidence.reader.memory
+      ).steps.last, step.effective & mode.noExecute != 0
+    else { return nil }
+    return Fact(true, "the direct map has it")
+  }
+
+  /// Whether the kernel's own entries have the global bit, where the processor has it.
+  private func globalIsLeftOut(_ evidence: FactEvidence) -> Fact<Bool>? {
+    let global = evidence.mode.global
+    guard let supported = evidence.variable(Self.supportedMask), supported.value & global != 0,
+      let kernel = evidence.variable(Self.kernelMask)
+    else { return nil }
+    let isIsolated = kernel.value & global == 0
+    return Fact(
+      isIsolated,
+      "\(kernel.source) \(isIsolated ? "leaves _PAGE_GLOBAL out" : "holds _PAGE_GLOBAL")"
+    )
+  }
+
+  /// Whether a user's twin lies after the root.
+  ///
+  /// It shares the cpu entry area and lacks the direct map. Under PTI each top table is the first of
+  /// such a pair. On 32 bits the cpu entry area's place depends on the configuration.
+  ///
+  /// Source: `pti_init`, arch/x86/mm/pti.c, 6.12.
+  private func hasTwin(_ evidence: FactEvidence, _ facts: KernelFacts) -> Fact<Bool>? {
+    let mode = evidence.mode
+    let root = evidence.root.address
+    let memory = evidence.reader.memory
+    guard !imageIsInDirectMap else { return nil }
+    let twin = userTwin(of: root)
+    if twin == root { return Fact(false, "the top table is no first of a pair") }
+    guard let directMap = facts.directMap?.value,
+      let shared = mode.firstLeaf(
+        from: Layout.cpuEntryArea, through: Layout.cpuEntryArea + ((1 << 39) - 1), root: root,
+        memory: memory)
+    else { return nil }
+    let entryArea = mode.walk(shared.address, root: twin, memory: memory)
+    if case .unreadable = entryArea.end { return nil }
+    let isPair =
+      entryArea.physical == shared.physical
+      && mode.walk(directMap, root: twin, memory: memory).physical == nil
+    return Fact(isPair, "the page behind the top table is \(isPair ? "" : "not ")the user's twin")
+  }
+
+  package func facts(of text: KernelText, _ layout: Layout) -> KernelFacts {
+    var facts = KernelFacts()
+    facts.directMap = layout.first(.directMap).map {
+      Fact($0.start, "the dump's first kernel leaf")
+    }
+    // PTI shows in areas that no self-test touches: it takes G from all of them.
+    func leaves(_ kind: Area.Kind) -> [Run] {
+      layout.runs(kind, in: text.space).filter(\.isLeaf)
+    }
+    let mode = text.space.mode
+    let entry = leaves(.cpuEntryArea)
+    // On 32 bits there is no vmemmap.
+    let kind: Area.Kind = imageIsInDirectMap ? .vmalloc : .vmemmap
+    let others = leaves(kind)
+    if entry.contains(where: { $0.flags & mode.global != 0 }), !others.isEmpty {
+      facts.pge = Fact(true, "the cpu entry area is global")
+      if others.allSatisfy({ $0.flags & mode.global != 0 }) {
+        facts.pti = Fact(false, "cpu entry area and \(kind.rawValue) are global")
+      } else if others.allSatisfy({ $0.flags & mode.global == 0 }) {
+        facts.pti = Fact(true, "the cpu entry area is global, \(kind.rawValue) is not")
+      }
+    }
+    facts.nx = Self.missingNoExecute(mode) ?? noExecute(in: text)
+    return facts
+  }
+
+  private func noExecute(in text: KernelText) -> Fact<Bool>? {
+    let mode = text.space.mode
+    let kernelLeaves = text.space.runs.filter { $0.isLeaf && $0.start >= mode.upperHalf }
+    if kernelLeaves.contains(where: { $0.flags & mode.noExecute != 0 }) {
+      return Fact(true, "the dump shows NX")
+    }
+    return kernelLeaves.isEmpty || text.space.anomalies.contains(where: \.isUnseen)
+      ? nil : Fact(false, "no leaf of the whole kernel half has NX")
+  }
+}

@@ -1,0 +1,61 @@
+package import KernelText
+internal import MemoryImages
+package import PageTables
+
+extension X86 {
+  package func layout(of image: KernelImage) -> Layout {
+    let mode = image.mode
+    guard let directMap = image.facts.directMap?.value else { return .x86_64Fixed(mode: mode) }
+    guard !imageIsInDirectMap else {
+      return .i386(
+        mode: mode, markers: image.markers?.value ?? [], vmalloc: image.facts.vmalloc?.value,
+        image.imageAddresses)
+    }
+    // Its last page may be a large one that reaches past the end of memory.
+    let gigabyte: UInt64 = 1 << 30
+    let memoryEnd = image.memory.ranges.last.map { $0.upperBound &+ 1 } ?? 0
+    return .x86_64(
+      mode: mode, directMap: directMap, vmalloc: image.facts.vmalloc?.value,
+      vmemmap: image.facts.vmemmap?.value,
+      directMapLast: directMap &+ (memoryEnd &+ gigabyte & ~(gigabyte - 1)) &- 1,
+      imageSize: image.facts.imageSize?.value ?? gigabyte)
+  }
+
+  /// The direct map starts with the kernel half's first leaf (its page 0 is always mapped), the
+  /// other areas with their markers.
+  package func layout(of text: KernelText) -> Layout {
+    let mode = text.space.mode
+    let runs = text.space.runs
+    guard !imageIsInDirectMap else {
+      let markers = text.markers.filter { $0.run < runs.count }.map {
+        AddressMarker(start: runs[$0.run].start, name: $0.name)
+      }
+      return .i386(mode: mode, markers: markers, vmalloc: nil, nil)
+    }
+    let first = mode.upperHalf &+ 17 * mode.root.span
+    let gigabyte: UInt64 = ~0 << 30
+    guard
+      let index = runs.firstIndex(where: { $0.start >= first && $0.isLeaf })
+        ?? runs.firstIndex(where: { $0.start >= mode.upperHalf && $0.isLeaf }),
+      runs[index].start < Layout.cpuEntryArea
+    else { return .x86_64Fixed(mode: mode) }
+    let directMap = runs[index].start & gigabyte
+    func start(_ name: String) -> UInt64? {
+      guard let marker = text.markers.first(where: { $0.name == name }), marker.run < runs.count
+      else { return nil }
+      let start = runs[marker.run].start
+      return start > directMap ? start & gigabyte : nil
+    }
+    if let vmalloc = start("vmalloc() Area"), let vmemmap = start("Vmemmap"), vmalloc < vmemmap,
+      vmemmap < Layout.cpuEntryArea
+    {
+      return .x86_64(mode: mode, directMap: directMap, vmalloc: vmalloc, vmemmap: vmemmap)
+    }
+    // Without markers: up to a hole larger than what machines leave between their banks.
+    let last =
+      runs[index...].first { $0.kind == .hole && $0.size >= 1 << 38 }.map { $0.start &- 1 }
+      ?? runs[index].last
+    return .x86_64(
+      mode: mode, directMap: directMap, vmalloc: nil, vmemmap: nil, directMapLast: last)
+  }
+}

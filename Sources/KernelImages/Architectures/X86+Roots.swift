@@ -1,0 +1,75 @@
+package import MemoryImages
+package import PageTables
+
+extension KernelImage {
+  /// A processor's control registers from QEMU's note.
+  package struct CPUState: Sendable, Equatable {
+    package let cr3: UInt64
+    package let cr4: UInt64
+    package var fiveLevel: Bool { cr4 & (1 << 12) != 0 }
+    var hasPAE: Bool { cr4 & (1 << 5) != 0 }
+    var hasPGE: Bool { cr4 & (1 << 7) != 0 }
+  }
+}
+
+extension X86 {
+  /// Source: `QEMUCPUState`, target/i386/arch_dump.c, QEMU 9: cr[5] from byte 392 on.
+  package func processors(in notes: [ImageNote]) -> [KernelImage.CPUState] {
+    notes.filter { $0.name == "QEMU" }.compactMap { note in
+      guard let cr3 = note.bytes.u64(at: 416), let cr4 = note.bytes.u64(at: 424) else { return nil }
+      return KernelImage.CPUState(cr3: cr3, cr4: cr4)
+    }
+  }
+
+  /// The note's version and size, and the control registers.
+  package var keptRegisters: [Range<Int>] { [0..<8, 392..<432] }
+
+  package func likelyFormats(
+    _ cpu: KernelImage.CPUState?, _ info: VMCoreInfo?
+  ) -> [TableFormat] {
+    guard !imageIsInDirectMap else {
+      return cpu?.hasPAE ?? true ? [.i386PAE, .i386] : [.i386, .i386PAE]
+    }
+    if let number = info?.number("pgtable_l5_enabled") {
+      return [number == 1 ? .x86_64FiveLevel : .x86_64]
+    }
+    return cpu?.fiveLevel ?? false
+      ? [.x86_64FiveLevel, .x86_64] : [.x86_64, .x86_64FiveLevel]
+  }
+
+  /// Where kernels of 32 bits may split the address space (CONFIG_PAGE_OFFSET).
+  private static let splits: [UInt64] = [
+    0xc000_0000, 0xb000_0000, 0x8000_0000, 0x7800_0000, 0x4000_0000,
+  ]
+
+  package func imageOffsets(_ info: VMCoreInfo, _ memory: any MemoryImage) -> [UInt64] {
+    guard let imageSpace else { return Self.splits }
+    if let base = info.number("phys_base") { return [imageSpace.lowerBound &- base] }
+    // The lowest placement there is the text; with paging=true, QEMU lists modules as well.
+    let text = memory.placements.filter { $0.virtual >= imageSpace.lowerBound }
+      .min { $0.virtual < $1.virtual }
+    return text.map { [$0.virtual &- $0.physical] } ?? []
+  }
+
+  package func format(
+    _ format: TableFormat, imageOffset: UInt64, _ info: VMCoreInfo
+  ) -> TableFormat {
+    var format = info.encryptionMask.flatMap(format.encrypted) ?? format
+    if imageIsInDirectMap { format.upperHalf = imageOffset }
+    return format
+  }
+
+  /// Bit 12 of CR3 chooses the user's half under PTI, and is an address bit without it.
+  package func roots(of cpu: KernelImage.CPUState, _ format: TableFormat) -> [(
+    address: UInt64, source: String
+  )] {
+    let whole = cpu.cr3 & ~(format.rootAlignment - 1) & 0x000f_ffff_ffff_ffff
+    let source = "CR3 of the first CPU (QEMU note)"
+    return [(whole, source), (whole & ~twinBit, "\(source), the kernel's half")]
+  }
+
+  /// Source: `PTI_PGTABLE_SWITCH_BIT`, arch/x86/include/asm/pgtable_types.h, 6.12.
+  private var twinBit: UInt64 { 0x1000 }
+
+  package func userTwin(of root: UInt64) -> UInt64 { root | twinBit }
+}

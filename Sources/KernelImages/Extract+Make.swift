@@ -1,0 +1,133 @@
+internal import MemoryImages
+internal import PageTables
+
+extension Extract {
+  /// The bytes of an extract of `image`.
+  ///
+  /// - Parameter keepLog: whether the kernel log goes in.
+  package static func make(_ image: KernelImage, keepLog: Bool) -> [UInt8] {
+    var core = ELFCore()
+    core.machine = image.memory.machine ?? image.architecture.machine
+    core.notes = [note(.checksum, [UInt8](repeating: 0, count: 8))]
+    core.notes += keptNotes(of: image) + ownNotes(of: image, keepLog: keepLog)
+    for page in pages(of: image).sorted() {
+      // A page that the image lacks is left out here too: unknown, not zero.
+      if let bytes = try? image.memory.read(at: page, count: 4096) {
+        core.add(page: bytes, at: page)
+      }
+    }
+    var file = core.encoded()
+    var sum = Checksum()
+    sum.add(file)
+    let at = core.offset(ofNote: 0)
+    for index in 0..<8 {
+      file[at + index] = UInt8(truncatingIfNeeded: sum.value >> UInt64(8 * index))
+    }
+    return file
+  }
+
+  private static func note(_ type: NoteType, _ bytes: [UInt8]) -> ELFCore.Note {
+    ELFCore.Note(name: owner, type: type.rawValue, bytes: bytes)
+  }
+
+  /// The pages of all tables, and of the kernel's own symbol table.
+  private static func pages(of image: KernelImage) -> Set<UInt64> {
+    let recorder = TableRecorder(image.memory)
+    for root in image.tableRoots {
+      _ = Walker.walk(root: root, mode: image.mode, memory: recorder, inParallel: false)
+    }
+    var pages = recorder.pages
+    let reader = VirtualReader(mode: image.mode, root: image.root, memory: image.memory)
+    for (start, count) in image.info.flatMap({ Kallsyms.tables($0, reader) }) ?? [] {
+      var at = start & ~4095
+      while at < start &+ UInt64(count) {
+        if let physical = image.walk(at).physical { pages.insert(physical & ~4095) }
+        at &+= 4096
+      }
+    }
+    return pages
+  }
+
+  /// The image's notes that may go in: VMCOREINFO, and the registers that name tables.
+  private static func keptNotes(of image: KernelImage) -> [ELFCore.Note] {
+    var notes: [ELFCore.Note] = []
+    let kept = image.architecture.keptRegisters
+    for note in image.memory.notes {
+      var bytes = note.bytes
+      switch note.name {
+      case "VMCOREINFO": break
+      case "QEMU":
+        // The other registers may hold a program's data.
+        for index in bytes.indices where !kept.contains(where: { $0.contains(index) }) {
+          bytes[index] = 0
+        }
+      default: continue
+      }
+      notes.append(ELFCore.Note(name: note.name, type: note.type, bytes: bytes))
+    }
+    if let info = image.info, !notes.contains(where: { $0.name == "VMCOREINFO" }) {
+      // Found in memory, which an extract leaves out.
+      let bytes = Array(info.bytes.prefix { $0 != 0 })
+      notes.append(ELFCore.Note(name: "VMCOREINFO", bytes: bytes))
+    }
+    return notes
+  }
+
+  /// What is known of the image, as an extract's own notes.
+  private static func ownNotes(of image: KernelImage, keepLog: Bool) -> [ELFCore.Note] {
+    let values = image.architecture.variables.compactMap { name in
+      image.values[name].map { "\(name)=\($0.entry)\n" }
+    }.joined()
+    var notes = [note(.values, Array(values.utf8))]
+    // Of an extract without the note nothing is known; the next one knows no more.
+    let map =
+      image.extract.map(\.memory)
+      ?? (image.memory.tellsAllMemory ? image.memory.ranges : nil)
+    if let map {
+      let lines = map.map { "\($0.lowerBound.entry)-\($0.upperBound.entry)\n" }.joined()
+      notes.append(note(.memory, Array(lines.utf8)))
+    }
+    if let markers = image.markers?.value {
+      let lines = markers.map { "\($0.start.entry) \($0.maxLines) \($0.name)\n" }.joined()
+      notes.append(note(.markers, Array(lines.utf8)))
+    }
+    if let resources = image.resources?.value {
+      notes.append(note(.resources, Array(Resource.text(resources).utf8)))
+    }
+    if keepLog, let log = image.log { notes.append(note(.log, Array(log.value.utf8))) }
+    return notes
+  }
+}
+
+extension KernelImage {
+  /// Every root that the image tells: those that are judged, EFI's, and the processors'.
+  fileprivate var tableRoots: [UInt64] {
+    var found = roots.map(\.address) + [efiRoot].compactMap { $0 }
+    let isIsolated = facts.pti?.value == true
+    for cpu in cpus {
+      // As the register has it, then the kernel's half.
+      let own = architecture.roots(of: cpu, mode).map(\.address)
+      guard isIsolated, let kernelHalf = own.last else {
+        found += own.prefix(1)
+        continue
+      }
+      found += [kernelHalf, architecture.userTwin(of: kernelHalf)]
+    }
+    return found
+  }
+}
+
+/// Passes tables on and remembers which were read.
+private final class TableRecorder: PhysicalMemory, @unchecked Sendable {
+  private let memory: any MemoryImage
+  // Only one walk at a time goes through a recorder.
+  private(set) var pages: Set<UInt64> = []
+
+  init(_ memory: any MemoryImage) { self.memory = memory }
+
+  func readTable(at address: UInt64, into table: inout [UInt64]) throws(UnreadableMemory) {
+    try memory.readTable(at: address, into: &table)
+    // The four top entries of PAE may lie anywhere in a page.
+    pages.insert(address & ~4095)
+  }
+}

@@ -1,0 +1,80 @@
+internal import MemoryImages
+internal import PageTables
+
+/// One fact's sources, the best first.
+package struct FactSource: Sendable {
+  fileprivate let take: @Sendable (inout KernelFacts, FactEvidence) -> Void
+
+  /// - Parameter sources: get the facts before this one in the list of sources.
+  static func of<Value>(
+    _ key: FactKey<Value>,
+    _ sources: (@Sendable (FactEvidence, KernelFacts) -> Fact<Value>?)...
+  ) -> FactSource {
+    FactSource { facts, evidence in
+      for source in sources {
+        guard let fact = source(evidence, facts) else { continue }
+        facts[key] = fact
+        return
+      }
+    }
+  }
+}
+
+/// What an image brings that facts are taken from.
+package struct FactEvidence {
+  let info: VMCoreInfo?
+  let root: Root
+  /// The kernel's variables.
+  let values: [String: UInt64]
+  let symbols: Symbols?
+  let reader: VirtualReader
+  let cpu: KernelImage.CPUState?
+
+  var mode: TableFormat { root.mode }
+
+  func variable(_ name: String) -> Fact<UInt64>? { values[name].map { Fact($0, name) } }
+
+  /// Something that the kernel's note says of itself.
+  func note<Value>(_ value: (VMCoreInfo) -> Value?) -> Fact<Value>? {
+    info.flatMap { info in value(info).map { Fact($0, info.source) } }
+  }
+
+  /// The release that the kernel's banner names.
+  var banner: Fact<String>? {
+    guard let address = symbols?["linux_banner"], let bytes = reader.bytes(at: address, count: 128)
+    else { return nil }
+    let words = String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self).split(separator: " ")
+    return words.count > 2 && words[0] == "Linux" ? Fact("\(words[2])", "linux_banner") : nil
+  }
+
+  /// How many leaves of each size the kernel counts in its direct map.
+  var directPages: Fact<[UInt64]>? {
+    let counts = Variable.directPages.compactMap { values[$0] }
+    return counts.count == Variable.directPages.count ? Fact(counts, "direct_pages_count") : nil
+  }
+}
+
+/// The facts of an image's kernel, with what contradicts them.
+struct FactSearch {
+  let facts: KernelFacts
+  let problems: [String]
+
+  init(_ evidence: FactEvidence) {
+    let mode = evidence.mode
+    let architecture = mode.architecture
+    let root = evidence.root.address
+    var facts = KernelFacts()
+    for source in architecture.factSources { source.take(&facts, evidence) }
+    var problems: [String] = []
+    if let directMap = facts.directMap,
+      mode.walk(directMap.value &+ root, root: root, memory: evidence.reader.memory).physical
+        != root
+    {
+      problems.append(
+        "the direct map from \(mode.text(directMap.value)) (\(directMap.source)) does not lead "
+          + "back to the tables: a wrong base, or a damaged image")
+    }
+    self.facts = facts
+    self.problems = problems + architecture.contradictions(in: evidence)
+  }
+}

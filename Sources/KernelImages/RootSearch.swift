@@ -1,0 +1,113 @@
+internal import MemoryImages
+internal import PageTables
+
+/// The search for the kernel's tables in a memory image.
+struct RootSearch {
+  let root: Root
+  /// The kernel's note of itself that led to the root; nil where something else did.
+  let info: VMCoreInfo?
+  /// The tables of other kernels in the same memory.
+  let others: [Root]
+  /// What the image's own note says against itself, and that nothing confirms the root.
+  let problems: [String]
+
+  private typealias Found = (root: Root, info: VMCoreInfo)
+
+  /// Finds the root, from the best that the image tells; nil where nothing does.
+  ///
+  /// - Parameters:
+  ///   - forced: the mode, where the user gives it.
+  ///   - address: the root, where nothing tells another that verifies.
+  init?(
+    _ memory: any MemoryImage, cpu: KernelImage.CPUState?, mode forced: TableFormat?,
+    address: UInt64?
+  ) {
+    let note = VMCoreInfo.note(in: memory)
+    let architecture = forced?.architecture ?? memory.architecture
+    // Without a note, the copies in memory whose tables lead to themselves.
+    var verified: [Found] = []
+    var unverified: Found?
+    for info in note.map({ [$0] }) ?? VMCoreInfo.copies(in: memory) {
+      let modes = forced.map { [$0] } ?? architecture.likelyFormats(cpu, info)
+      let roots = Self.candidates(info, architecture, modes, memory)
+      if let root = roots.first(where: \.isVerified) {
+        if !verified.contains(where: { $0.root.address == root.address }) {
+          verified.append((root, info))
+        }
+      } else if address == nil, note != nil, let root = roots.first {
+        unverified = (root, info)
+      }
+    }
+    let likeliest = forced ?? architecture.likelyFormats(cpu, nil)[0]
+    if let unverified {
+      self.init(unverified.root, unverified.info)
+    } else if let chosen = verified.count > 1 ? Self.crashed(of: verified, memory) : verified.first
+    {
+      self.init(
+        chosen.root, chosen.info,
+        others: verified.map(\.root).filter { $0.address != chosen.root.address })
+    } else if let address {
+      self.init(
+        Root(likeliest, at: address, source: "--table", memory: memory), note, isGiven: true)
+    } else if let cpu {
+      let roots = architecture.roots(of: cpu, likeliest).map {
+        Root(likeliest, at: $0.address, source: $0.source, memory: memory)
+      }
+      guard let root = roots.first(where: \.isVerified) ?? roots.first else { return nil }
+      self.init(root, note)
+    } else {
+      return nil
+    }
+  }
+
+  private init(_ root: Root, _ info: VMCoreInfo?, others: [Root] = [], isGiven: Bool = false) {
+    self.root = root
+    self.info = info
+    self.others = others
+    var problems =
+      info.map { $0.contradictions + root.mode.architecture.contradictions(in: $0) } ?? []
+    if !root.isVerified, !isGiven {
+      problems.append(
+        "nothing confirms that a kernel's tables lie at \(root.address.address): wrong root, wrong "
+          + "paging mode, or a damaged image; --table and --mode override")
+    }
+    self.problems = problems
+  }
+
+  /// Of several kernels in one memory the first that lies in no other's reservation for a crash
+  /// kernel.
+  ///
+  /// Source: `crashk_res`, kernel/crash_core.c, and `struct resource`, include/linux/ioport.h, 6.12.
+  private static func crashed(of kernels: [Found], _ memory: any MemoryImage) -> Found? {
+    let reserved = kernels.compactMap { root, info -> ClosedRange<UInt64>? in
+      let reader = VirtualReader(root, memory)
+      let size = root.mode.entrySize
+      guard let place = Kallsyms.read(info, reader)?["crashk_res"],
+        let start = reader.word(at: place, size: size),
+        let last = reader.word(at: place &+ UInt64(size), size: size), start < last
+      else { return nil }
+      return start...last
+    }
+    return kernels.first { kernel in !reserved.contains { $0.contains(kernel.root.address) } }
+      ?? kernels.first
+  }
+
+  /// The tables that a kernel's own note may mean, the likeliest first.
+  private static func candidates(
+    _ info: VMCoreInfo, _ architecture: any Architecture, _ modes: [TableFormat],
+    _ memory: any MemoryImage
+  ) -> [Root] {
+    guard let swapper = info.symbol("swapper_pg_dir") else { return [] }
+    let offsets = architecture.imageOffsets(info, memory)
+    return modes.flatMap { mode in
+      offsets.map { offset in
+        let mode = architecture.format(mode, imageOffset: offset, info)
+        let address = swapper &- offset
+        return Root(
+          mode: mode, address: address, source: "\(info.source): swapper_pg_dir",
+          imageOffset: offset,
+          isVerified: mode.walk(swapper, root: address, memory: memory).physical == address)
+      }
+    }
+  }
+}
