@@ -47,9 +47,9 @@ package struct CheckResult: Sendable {
   struct RuleResult {
     let rule: Rule
     /// The findings that make the exit status 1.
-    let failures: [Finding]
+    let failures: [Judged]
     /// The findings that do not: of less severity, known or accepted.
-    let remarks: [Finding]
+    let remarks: [Judged]
     /// Why it did not run.
     let skipped: String?
   }
@@ -89,12 +89,15 @@ extension Subject {
   }
 }
 
-extension Finding {
+extension Judged {
   /// `known` or `accepted: REASON`; nil for what counts.
   var remark: String? {
     suppression.map { "accepted: \($0)" } ?? (isKnown == true ? "known" : nil)
   }
 
+}
+
+extension Finding {
   /// `PT001 writable-executable`.
   var title: String { "\(rule.id) \(rule.name)" }
 }

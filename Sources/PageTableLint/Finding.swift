@@ -8,13 +8,14 @@ package enum Severity: String, Sendable, Comparable, CaseIterable {
   package static func < (left: Severity, right: Severity) -> Bool { left.rank < right.rank }
 }
 
-/// One defect, with its evidence.
+/// One defect, with its evidence, as a rule found it.
+///
+/// What configuration, exceptions, the baseline and further looks say of it is `Judged`.
 package struct Finding: Sendable {
   package let rule: Rule
-  package var severity: Severity
+  package let severity: Severity
   package let message: String
-  /// `kernel` or `user`.
-  package let table: String
+  package let table: TableID
   package let area: String
   package let start: UInt64
   /// Exclusive; zero at the top of the address space.
@@ -28,29 +29,10 @@ package struct Finding: Sendable {
   package let physical: UInt64?
   /// The flags that all its leaves have, in the kernel's spelling: those that dumps print, but PSE.
   package let attributes: [String]
-  package var evidence: [String]
+  package let evidence: [String]
   package let help: String
-  /// Whether one look at tables that move saw it, and the next did not.
-  package internal(set) var isPassing = false
-  /// The same for the same defect in another boot; a report gives it.
-  package internal(set) var fingerprint = ""
-  /// Whether the baseline holds it; nil without a baseline.
-  package var isKnown: Bool?
-  /// Why it is accepted, where an exception covers it.
-  package var suppression: String?
-  /// The configuration's exception that covers it, or that it is about.
-  var exception: Int?
-
-  /// Whether it counts: it is neither known nor accepted.
-  package var isOpen: Bool { isKnown != true && suppression == nil }
-
-  /// Whether a look that shows it for the first time says something new.
-  var isNews: Bool { isOpen && !isPassing }
-
-  /// Whether it makes the exit status 1; nil fails on nothing.
-  package func fails(_ failOn: Severity?) -> Bool {
-    isOpen && failOn.map { severity >= $0 } ?? false
-  }
+  /// The configuration's exception that it is about, by its index.
+  let exception: Int?
 
   /// Whether it is of addresses, not of the input as such.
   var hasRange: Bool { start != end || start != 0 }
@@ -67,7 +49,9 @@ package struct Finding: Sendable {
 
   /// What tells it from others when the same tables are looked at again.
   struct Place: Hashable {
-    let rule, table, area: String
+    let rule: String
+    let table: TableID
+    let area: String
     let start, end: UInt64
   }
   var place: Place {
@@ -76,12 +60,13 @@ package struct Finding: Sendable {
 
   package init(
     _ rule: Rule, severity: Severity? = nil, _ message: String, in table: Table, runs: [Run],
-    area: Area? = nil, entry: UInt64? = nil, evidence: [String] = [], help: String
+    area: Area? = nil, entry: UInt64? = nil, evidence: [String] = [], help: String,
+    about exception: Int? = nil
   ) {
     self.rule = rule
     self.severity = severity ?? rule.severity
     self.message = message
-    self.table = table.name
+    self.table = table.id
     let first = runs.first
     self.area = (area ?? first.map { table.layout.area(of: $0.start) })?.name ?? "input"
     start = first?.start ?? 0
@@ -106,5 +91,6 @@ package struct Finding: Sendable {
       }
     self.evidence = evidence
     self.help = help
+    self.exception = exception
   }
 }

@@ -22,7 +22,7 @@ extension Finding {
   }
 
   /// The table's name, without what a boot hands out.
-  var stableTable: String { Table.stableName(table) }
+  var stableTable: String { table.stableName }
 
   private func extent(in subject: Subject) -> String {
     let area = subject.kernel.layout.area(of: start)
@@ -34,16 +34,6 @@ extension Finding {
       return "\(pages) pages"
     }
   }
-}
-
-extension Table {
-  /// The name without what a boot hands out: a process by its name, not by its number.
-  static func stableName(_ name: String) -> String {
-    if name.hasPrefix("pid "), let start = name.firstIndex(of: "(") { return "\(name[start...])" }
-    return name.hasPrefix("0x") ? "root" : name
-  }
-
-  var stableName: String { Self.stableName(name) }
 }
 
 extension Subject {
@@ -61,18 +51,18 @@ extension Subject {
   }
 }
 
-extension [Finding] {
+extension [Judged] {
   /// The findings with their fingerprints; of several that are alike each has its own.
-  func fingerprinted(in subject: Subject) -> [Finding] {
+  func fingerprinted(in subject: Subject) -> [Judged] {
     var seen: [String: Int] = [:]
-    return map { finding in
-      var finding = finding
-      let identity = finding.identity(in: subject)
+    return map { judged in
+      var judged = judged
+      let identity = judged.finding.identity(in: subject)
       seen[identity, default: 0] += 1
       var sum = Checksum()
       sum.add("\(identity)|\(seen[identity] ?? 1)".utf8)
-      finding.fingerprint = sum.value.hex(digits: 16)
-      return finding
+      judged.fingerprint = sum.value.hex(digits: 16)
+      return judged
     }
   }
 }

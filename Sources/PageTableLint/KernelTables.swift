@@ -165,7 +165,7 @@ public struct KernelTables: Sendable {
 }
 
 extension KernelTables.Issue {
-  fileprivate init(_ finding: Finding) {
+  fileprivate init(_ finding: Judged) {
     rule = finding.rule.id
     severity =
       switch finding.severity {

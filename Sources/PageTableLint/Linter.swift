@@ -2,13 +2,13 @@
 package struct Linter {
   package struct Report: Sendable {
     package let subject: Subject
-    package var findings: [Finding]
+    package var findings: [Judged]
     package let skipped: [(rule: Rule, reason: String)]
     /// The rules that were asked for, those that could not run among them.
     package let rules: [Rule]
 
     init(
-      subject: Subject, findings: [Finding], skipped: [(rule: Rule, reason: String)], rules: [Rule]
+      subject: Subject, findings: [Judged], skipped: [(rule: Rule, reason: String)], rules: [Rule]
     ) {
       self.subject = subject
       self.findings = findings.fingerprinted(in: subject)
@@ -40,59 +40,41 @@ package struct Linter {
   }
 
   package static func run(_ subject: Subject, rules: [Rule] = Rule.all) -> Report {
-    var findings: [Finding] = []
+    let looks = Looks()
+    let watched = subject.withoutIncidental.watched(by: looks)
+    var found: [Finding] = []
     var skipped: [(rule: Rule, reason: String)] = []
-    func run(_ rule: Rule, on subject: Subject) {
+    for rule in rules where rule.checkExceptions == nil {
       let alone: String? =
-        subject.isLogAlone && !rule.readsLogsAlone
+        watched.isLogAlone && !rule.readsLogsAlone
         ? "needs page tables: the input is a log alone" : nil
-      if let reason = alone ?? subject.whyNotInPart(rule) ?? rule.missing(in: subject) {
+      if let reason = alone ?? watched.whyNotInPart(rule) ?? rule.missing(in: watched) {
         skipped.append((rule: rule, reason: reason))
-        return
+        continue
       }
       looks.forget()
-      let found = rule.check(rule, subject)
-      if found.isEmpty, !looks.any { skipped.append((rule: rule, reason: Rule.sawNothing)) }
-      findings += found
+      let findings = rule.check(rule, watched)
+      if findings.isEmpty, !looks.any { skipped.append((rule: rule, reason: Rule.sawNothing)) }
+      found += findings
     }
+    var judged = found.withoutConsequences.configured(in: subject)
     // What exceptions are good for shows when all else is said.
-    let first = rules.filter { !$0.judgesExceptions }
-    let looks = Looks()
-    var judged = subject.withoutIncidental.watched(by: looks)
-    for rule in first { run(rule, on: judged) }
-    findings = withoutConsequences(findings).configured(in: subject)
-    judged.unusedExceptions = subject.unusedExceptions(
-      after: findings, of: Set(first.map(\.id)).subtracting(skipped.map(\.rule.id)))
-    let told = findings.count
-    for rule in rules where rule.judgesExceptions { run(rule, on: judged) }
-    findings = findings.prefix(told) + Array(findings.dropFirst(told)).configured(in: subject)
-    for index in findings.indices {
-      findings[index].evidence += subject.evidence(for: findings[index])
-    }
-    findings.sort { ($0.severity, $1.rule.id, $1.start) > ($1.severity, $0.rule.id, $0.start) }
-    return Report(
-      subject: subject, findings: findings, skipped: skipped, rules: rules)
-  }
-
-  /// One finding a cause: what lies wholly inside a place where a table or a pointer is wrong, and
-  /// what another rule's finding in its area explains, goes into that finding's evidence.
-  private static func withoutConsequences(_ findings: [Finding]) -> [Finding] {
-    func explains(_ cause: Finding, _ finding: Finding) -> Bool {
-      if cause.rule.id == finding.rule.id || finding.rule.explainsWhatLiesBelow { return false }
-      if finding.rule.givesWayTo.contains(cause.rule.id) {
-        // A sum over an area speaks of all of it.
-        return finding.extents.contains { part in cause.extents.contains(where: part.overlaps) }
+    let skippedIDs = skipped.map(\.rule.id)
+    let ran = Set(rules.filter { $0.checkExceptions == nil }.map(\.id)).subtracting(skippedIDs)
+    let unused = subject.unusedExceptions(after: judged, of: ran)
+    for rule in rules {
+      guard let check = rule.checkExceptions else { continue }
+      if let reason = rule.missing(in: subject) {
+        skipped.append((rule: rule, reason: reason))
+      } else {
+        judged += check(rule, subject, unused).map { Judged($0) }.configured(in: subject)
       }
-      return cause.rule.explainsWhatLiesBelow && finding.lies(within: cause.extents)
     }
-    var causes = findings
-    var isConsequence = [Bool](repeating: false, count: findings.count)
-    for (index, finding) in findings.enumerated() {
-      guard let cause = findings.firstIndex(where: { explains($0, finding) }) else { continue }
-      isConsequence[index] = true
-      causes[cause].evidence.append("so \(finding.rule.id), too: \(finding.message)")
+    for index in judged.indices {
+      judged[index].evidence += subject.evidence(for: judged[index].finding)
     }
-    return causes.indices.filter { !isConsequence[$0] }.map { causes[$0] }
+    judged.sort { ($0.severity, $1.rule.id, $1.start) > ($1.severity, $0.rule.id, $0.start) }
+    return Report(subject: subject, findings: judged, skipped: skipped, rules: rules)
   }
 
   /// Looks at tables that may move while they are read, until two looks agree.
@@ -104,8 +86,8 @@ package struct Linter {
   package static func settled(most: Int = 4, look: () throws -> Report) rethrows -> Report {
     let ordinals = ["first", "second", "third", "fourth"]
     var last = try look()
-    var passing: [Finding] = []
-    func pass(_ finding: Finding, _ why: String) {
+    var passing: [Judged] = []
+    func pass(_ finding: Judged, _ why: String) {
       var note = finding
       note.severity = .note
       note.isPassing = true

@@ -21,8 +21,9 @@ package struct Rule: Sendable {
   var readsLogsAlone: Bool { id.hasPrefix("PT8") }
   /// The rules whose findings in the same place explain this one's.
   package var givesWayTo: Set<String> = []
-  /// Whether it judges what exceptions were good for, when all other rules are done.
-  package var judgesExceptions = false
+  /// Judges the configuration's exceptions instead, when all other rules are done; the last argument
+  /// has the indices of those that nothing needed.
+  var checkExceptions: (@Sendable (Rule, Subject, [Int]) -> [Finding])?
   package let check: @Sendable (Rule, Subject) -> [Finding]
 
   package static let all: [Rule] = [

@@ -7,14 +7,17 @@ internal import Synchronization
 
 /// One root's tables, read.
 package struct Table: Sendable {
-  /// `kernel` or `user`.
-  package let name: String
+  package let id: TableID
   package internal(set) var space: AddressSpace
   package let layout: Layout
   /// The physical address of the root, where there is an image.
   package let root: UInt64?
   /// Told of each look, while rules judge.
   var looks: Looks?
+
+  package var name: String { id.name }
+  /// The name without what a boot hands out.
+  var stableName: String { id.stableName }
 }
 
 /// One input, read: what the rules judge.
@@ -56,8 +59,6 @@ package struct Subject: Sendable {
   var settledAsAWhole: Bool?
   /// What the project says of its kernels.
   package var configuration: Configuration?
-  /// The exceptions, by their index, that no finding needs.
-  var unusedExceptions: [Int] = []
   /// What the input lacks, a line each; any makes the analysis incomplete.
   package var problems: [String] = []
 
@@ -66,7 +67,7 @@ package struct Subject: Sendable {
 
   package var kernel: Table { tables[0] }
   /// The table with which programs run under page-table isolation.
-  var userTwin: Table? { tables.first { $0.name == "user" } }
+  package var userTwin: Table? { tables.first { $0.id == .user } }
   package var mode: TableFormat { kernel.space.mode }
 
   /// The same with neighbouring leaves as one run where only what no rule judges tells them apart.
@@ -90,7 +91,7 @@ package struct Subject: Sendable {
   ///
   /// - Parameter roots: the tables to read; the kernel's and its user twin's where none are named.
   package init(
-    image: KernelImage, roots: [(name: String, address: UInt64)]? = nil,
+    image: KernelImage, roots: [(id: TableID, address: UInt64)]? = nil,
     progress: (@Sendable (Int) -> Void)? = nil
   ) {
     path = image.memory.path
@@ -103,9 +104,10 @@ package struct Subject: Sendable {
     resources = image.resources
     problems = image.problems
     let layout = image.layout
-    tables = (roots ?? image.roots).map { root in
+    let twin: [(id: TableID, address: UInt64)] = image.userRoot.map { [(.user, $0)] } ?? []
+    tables = (roots ?? [(.kernel, image.root)] + twin).map { root in
       Table(
-        name: root.name, space: image.space(root: root.address, progress: progress),
+        id: root.id, space: image.space(root: root.address, progress: progress),
         layout: layout, root: root.address)
     }
   }
@@ -130,7 +132,7 @@ package struct Subject: Sendable {
       for (index, space) in spaces.withLock({ $0 }).sorted(by: { $0.key < $1.key }) {
         let process = processes[index]
         tables.append(
-          Table(name: process.label, space: space, layout: layout, root: process.root))
+          Table(id: .process(process), space: space, layout: layout, root: process.root))
         tablesRead += space.tablesRead
       }
       progress?(tablesRead)
@@ -158,7 +160,7 @@ package struct Subject: Sendable {
       moved.append(try file.moved(toText: first, in: text.space.mode, of: path))
     }
     symbols = Symbols(merging: moved)
-    tables = [Table(name: "kernel", space: text.space, layout: layout, root: nil)]
+    tables = [Table(id: .kernel, space: text.space, layout: layout, root: nil)]
     facts = architecture.facts(of: text, layout)
   }
 
@@ -181,7 +183,7 @@ package struct Subject: Sendable {
     let mode = log.all.last?.mode ?? .x86_64
     tables = [
       Table(
-        name: "kernel", space: AddressSpace(mode: mode, runs: [], hasPhysical: false),
+        id: .kernel, space: AddressSpace(mode: mode, runs: [], hasPhysical: false),
         layout: .x86_64Fixed(mode: mode), root: nil)
     ]
     panic = log.panic

@@ -274,7 +274,7 @@ import Testing
 
   @Test func theFirstRunThatBreaksOneIsNamed() throws {
     let patient = try Patient("healthy")
-    func found(_ entry: (Site) -> UInt64, at address: UInt64) throws -> [Finding] {
+    func found(_ entry: (Site) -> UInt64, at address: UInt64) throws -> [Judged] {
       let site = try #require(patient.sites.first { $0.isLeaf && $0.address == address })
       try patient.write(entry(site), site)
       defer { patient.memory.reset() }

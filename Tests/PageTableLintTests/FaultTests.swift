@@ -280,7 +280,7 @@ import Testing
       try DeclaredTables(Self.tables).image.write(to: path)
       return Subject(
         image: try KernelImage(ImageFile.open(path: path)),
-        roots: [(name: "0x2000", address: 0x2000)])
+        roots: [(id: .root(0x2000), address: 0x2000)])
     }
     let head = "BUG: unable to handle page fault for address: 0000000000001000\n"
     for (code, words) in [("0x0001", "SMAP"), ("0x0011", "SMEP")] {
@@ -371,7 +371,7 @@ import Testing
   @Test func userMemoryByTheProcessTable() throws {
     let image = try Samples.image("faults")
     let root = try #require(image.cpus.first).cr3 & ~0xfff
-    var subject = Subject(image: image, roots: [(name: "process", address: root)])
+    var subject = Subject(image: image, roots: [(id: .root(root), address: root)])
     #expect(subject.take(log: try #require(image.log?.value), userRelease: nil) == nil)
     let faults = subject.faults.filter { !$0.fault.kind.isOfMapping }
     #expect(faults.allSatisfy { $0.agreement == .agrees && $0.entries == .same })

@@ -17,7 +17,7 @@ import Testing
     var module: (at: UInt64, size: UInt64, flags: String) = (0x9000, 0x3000, "RW GLB x")
     var text: (at: UInt64, size: UInt64, flags: String) = (0x40_0000, 0x20_0000, "RW PSE GLB x")
 
-    func findings() throws -> [Finding] {
+    func findings() throws -> [Judged] {
       let leaves: [(start: UInt64, size: UInt64, flags: String, level: String)] = [
         (directMap, 0x20_0000, "RW PSE GLB NX", "pmd"),
         (directMap + executable.at, executable.size, executable.flags, "pte"),
@@ -58,7 +58,7 @@ import Testing
     }
   }
 
-  private func fingerprints(_ findings: [Finding]) -> Set<String> {
+  private func fingerprints(_ findings: [Judged]) -> Set<String> {
     Set(findings.map { "\($0.rule.id) \($0.fingerprint)" })
   }
 
@@ -106,7 +106,7 @@ import Testing
 
   @Test(arguments: ["PT102", "PT107"]) func aProcessGoesByItsName(_ rule: String) throws {
     let text = try Fixtures.text(rule, "fires.tables")
-    func found(_ text: String) throws -> [Finding] {
+    func found(_ text: String) throws -> [Judged] {
       Linter.run(try Fixtures.subject(tables: DeclaredTables(text))).findings.filter {
         $0.rule.id == rule
       }
@@ -114,15 +114,15 @@ import Testing
     let own = try found(text)
     let later = try found(text.replacing("process 1 init", with: "process 4711 init"))
     let other = try found(text.replacing("process 1 init", with: "process 1 other"))
-    #expect(own.contains { $0.table == "pid 1 (init)" })
-    #expect(later.contains { $0.table == "pid 4711 (init)" })
+    #expect(own.contains { $0.table == .process(pid: 1, name: "init") })
+    #expect(later.contains { $0.table == .process(pid: 4711, name: "init") })
     #expect(fingerprints(own) == fingerprints(later))
     #expect(fingerprints(own) != fingerprints(other))
   }
 
   @Test func severityAndUseDoNotCount() throws {
     let text = try Fixtures.text("PT005", "fires.tables")
-    func found(_ text: String) throws -> [Finding] {
+    func found(_ text: String) throws -> [Judged] {
       Linter.run(try Fixtures.subject(tables: DeclaredTables(text))).findings.filter {
         $0.rule.id == "PT005"
       }

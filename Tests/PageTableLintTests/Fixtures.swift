@@ -40,7 +40,7 @@ enum Fixtures {
       try tables.image.write(to: path)
       var subject = Subject(
         image: try KernelImage(ImageFile.open(path: path), symbols: tables.symbols),
-        roots: tables.roots)
+        roots: tables.twins.map { [(id: .kernel, address: $0), (id: .user, address: $1)] })
       tables.state(in: &subject.facts)
       if !tables.resources.isEmpty { subject.resources = Fact(tables.resources, "declared") }
       subject.add(tables.processes)

@@ -149,7 +149,7 @@ import Testing
         let processes = (0..<150).map {
           KernelProcess(pid: $0, name: "x", root: $0 % 2 == 0 ? own : image.root)
         }
-        var subject = Subject(image: image, roots: [(name: "kernel", address: image.root)])
+        var subject = Subject(image: image, roots: [(id: .kernel, address: image.root)])
         subject.add(processes)
         #expect(subject.tables.dropFirst().map(\.name) == processes.map(\.label))
         let expected = [own, image.root].map { image.space(root: $0, userHalfOnly: true).runs }

@@ -32,7 +32,7 @@ import Testing
     let image = try Samples.image(sample)
     for file in Self.files where Samples.has(sample, file) {
       let subject = Subject(
-        image: image, roots: [(name: file, address: try root(file, image))])
+        image: image, roots: [(id: .root(try root(file, image)), address: try root(file, image))])
       let (text, markers) = KernelReport.text(subject.kernel, of: subject)
       #expect(markers.hasPrefix("address_markers"))
       let mine = text.bytes
@@ -87,7 +87,7 @@ import Testing
     var subjects = [Subject(image: image)]
     if let process = Samples.process(image) { subjects[0].add([process]) }
     if let efi = image.efiRoot {
-      subjects.append(Subject(image: image, roots: [(name: "efi", address: efi)]))
+      subjects.append(Subject(image: image, roots: [(id: .efi, address: efi)]))
     }
     for file in ["kernel", "current_kernel", "current_user", "efi"].map({ "\($0).txt" })
     where Samples.has(sample, file) {

@@ -26,11 +26,11 @@ package struct DeclaredTables {
   package private(set) var resources: [Resource] = []
   private var noteLines: [String] = []
   /// PTI's two roots, where it is declared to be on and the page behind the root is declared.
-  package var roots: [(name: String, address: UInt64)]? {
+  package var twins: (kernel: UInt64, user: UInt64)? {
     guard let root, facts.contains(where: { $0 == ("pti", "on") }),
       tables.contains(where: { $0.address == root | 0x1000 })
     else { return nil }
-    return [(name: "kernel", address: root), (name: "user", address: root | 0x1000)]
+    return (kernel: root, user: root | 0x1000)
   }
 
   package init(_ text: String) throws(Failure) {

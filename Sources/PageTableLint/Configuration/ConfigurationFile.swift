@@ -152,7 +152,7 @@ private struct ConfigurationReader {
       throw wrong(node, "an exception must name its rule", "write rule: PT001")
     }
     let rule = try rule(name)
-    guard !rule.judgesExceptions else {
+    guard rule.checkExceptions == nil else {
       throw wrong(name, "\(rule.id) is about exceptions", "turn it off under rules")
     }
     var until: String?

@@ -3,12 +3,12 @@ internal import PageTables
 extension Configuration.Exception {
   /// Whether it accepts a finding: one of its rule that does not reach beyond its place.
   func covers(_ finding: Finding, in subject: Subject) -> Bool {
-    guard !isExpired, finding.rule.id == rule, place.table.map({ $0 == finding.tableWord }) ?? true
+    guard !isExpired, finding.rule.id == rule, place.table.map({ $0 == finding.table.word }) ?? true
     else { return false }
     if place.symbol == nil, place.range == nil {
       return place.area.map { $0.rawValue == finding.area } ?? true
     }
-    guard let table = subject.tables.first(where: { $0.name == finding.table }),
+    guard let table = subject.tables.first(where: { $0.id == finding.table }),
       case .ranges(let ranges) = place.extent(in: table, of: subject)
     else { return false }
     return finding.lies(within: ranges)
@@ -18,7 +18,7 @@ extension Configuration.Exception {
   func wasLookedFor(in subject: Subject, ran: Set<String>) -> Bool {
     guard ran.contains(rule), subject.isComplete, !subject.isPart else { return false }
     let tables = subject.tables.filter { table in
-      place.table.map { $0 == Finding.word(ofTable: table.name) } ?? true
+      place.table.map { $0 == table.id.word } ?? true
     }
     return tables.contains { table in
       if case .ranges = place.extent(in: table, of: subject) { true } else { false }
@@ -26,22 +26,12 @@ extension Configuration.Exception {
   }
 }
 
-extension Finding {
-  /// A table as a configuration names it: a process by its name alone.
-  static func word(ofTable name: String) -> String {
-    let stable = Table.stableName(name)
-    return stable.hasPrefix("(") ? String(stable.dropFirst().dropLast()) : stable
-  }
-
-  fileprivate var tableWord: String { Self.word(ofTable: table) }
-}
-
 extension Subject {
   /// The exceptions that no finding needs, by their index.
   ///
   /// - Parameter rules: the ids of those that ran.
-  func unusedExceptions(after findings: [Finding], of rules: Set<String>) -> [Int] {
-    let needed = Set(findings.compactMap(\.exception))
+  func unusedExceptions(after findings: [Judged], of rules: Set<String>) -> [Int] {
+    let needed = Set(findings.compactMap(\.coveredBy))
     let exceptions = configuration?.exceptions ?? []
     return exceptions.indices.filter { index in
       !needed.contains(index) && !exceptions[index].isExpired
@@ -50,25 +40,26 @@ extension Subject {
   }
 }
 
-extension [Finding] {
+extension [Judged] {
   /// With the configuration's severities, and what its exceptions accept.
   ///
   /// A finding to which its rule gave another severity than its own keeps that.
-  func configured(in subject: Subject) -> [Finding] {
+  func configured(in subject: Subject) -> [Judged] {
     guard let configuration = subject.configuration else { return self }
-    return map { finding in
-      var finding = finding
-      if finding.severity == finding.rule.severity,
-        let severity = configuration.severities[finding.rule.id] ?? nil
+    return map { judged in
+      var judged = judged
+      if judged.severity == judged.rule.severity,
+        let severity = configuration.severities[judged.rule.id] ?? nil
       {
-        finding.severity = severity
+        judged.severity = severity
       }
-      if let index = configuration.exceptions.firstIndex(where: { $0.covers(finding, in: subject) })
-      {
-        finding.exception = index
-        finding.suppression = configuration.exceptions[index].reason
+      if let index = configuration.exceptions.firstIndex(where: {
+        $0.covers(judged.finding, in: subject)
+      }) {
+        judged.coveredBy = index
+        judged.suppression = configuration.exceptions[index].reason
       }
-      return finding
+      return judged
     }
   }
 }
@@ -76,7 +67,7 @@ extension [Finding] {
 extension [Linter.Report] {
   /// Without what one input says of an exception that another one needs.
   package var withoutNeededExceptions: [Linter.Report] {
-    let needed = Set(flatMap(\.findings).filter { $0.suppression != nil }.compactMap(\.exception))
+    let needed = Set(flatMap(\.findings).compactMap(\.coveredBy))
     return map { report in
       var report = report
       report.findings.removeAll { finding in
@@ -85,5 +76,19 @@ extension [Linter.Report] {
       }
       return report
     }
+  }
+}
+
+extension Rule {
+  /// A rule that judges the configuration's exceptions, when the rules of tables are done.
+  ///
+  /// - Parameter judge: its last argument has the indices of those that no finding needs.
+  init(
+    id: String, name: String, severity: Severity, summary: String, needs: [Need],
+    documentation: String, judge: @escaping @Sendable (Rule, Subject, [Int]) -> [Finding]
+  ) {
+    self.init(
+      id: id, name: name, severity: severity, summary: summary, needs: needs,
+      documentation: documentation, checkExceptions: judge, check: { _, _ in [] })
   }
 }

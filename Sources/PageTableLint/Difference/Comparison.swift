@@ -382,7 +382,7 @@ struct Comparison {
     let was = content(kind, old)
     let now = content(kind, new)
     guard !was.isEmpty || !now.isEmpty else { return }
-    let what = old.name == "kernel" ? kind.rawValue : "\(kind.rawValue) of the \(old.name) table"
+    let what = old.id == .kernel ? kind.rawValue : "\(kind.rawValue) of the \(old.name) table"
     notCompared.append(
       Difference.NotCompared(
         what: "\(what): places, sizes and numbers",

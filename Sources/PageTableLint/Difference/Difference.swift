@@ -47,9 +47,9 @@ package struct Difference: Sendable {
   package let changes: [Change]
   package let notCompared: [NotCompared]
   /// Warnings and errors that the old input would show and does not.
-  package let newFindings: [Finding]
+  package let newFindings: [Judged]
   /// Those that the new input would show and does not.
-  package let goneFindings: [Finding]
+  package let goneFindings: [Judged]
 
   /// Why two inputs cannot be compared; nil where they can.
   package static func refuses(_ old: Subject, _ new: Subject) -> String? {
@@ -69,7 +69,7 @@ package struct Difference: Sendable {
     goneFindings = Self.findings(of: old, notIn: new)
   }
 
-  private static func findings(of report: Linter.Report, notIn other: Linter.Report) -> [Finding] {
+  private static func findings(of report: Linter.Report, notIn other: Linter.Report) -> [Judged] {
     let known = Set(other.findings.map(\.fingerprint))
     return report.findings.filter {
       $0.severity > .note && !known.contains($0.fingerprint)

@@ -79,7 +79,7 @@ extension Subject {
       return judgement
     }
     let isProcess =
-      mode.isCanonical(address) && address < mode.upperHalf && table.name == "kernel"
+      mode.isCanonical(address) && address < mode.upperHalf && table.id == .kernel
     if isProcess { judgement.process = fault.pid.flatMap { pid in tasks.first { $0.pid == pid } } }
     let isUnknown = isProcess && judgement.process == nil
     let walk = image.walk(address, root: judgement.process?.root ?? root)
@@ -156,7 +156,7 @@ extension Subject {
 extension Finding {
   /// Whether the range of a line of the log touches this one.
   func covers(_ judged: FaultJudgement) -> Bool {
-    guard table == "kernel", start != end, let address = judged.address else { return false }
+    guard table == .kernel, start != end, let address = judged.address else { return false }
     return address <= end &- 1 && judged.fault.last ?? address >= start
   }
 }
@@ -167,7 +167,7 @@ extension Linter.Report {
   package var faults: [FaultJudgement] {
     subject.faults.filter { judged in
       judged.fault.kind != .protected
-        && !(judged.fault.kind.isOfMapping && findings.contains { $0.covers(judged) })
+        && !(judged.fault.kind.isOfMapping && findings.contains { $0.finding.covers(judged) })
     }
   }
 }

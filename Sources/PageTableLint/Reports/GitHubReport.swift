@@ -9,7 +9,7 @@ enum GitHubReport {
       let path = report.subject.path
       for finding in report.findings where finding.isOpen {
         let text = [finding.message] + TextReport.details(finding, mode: report.subject.mode)
-        let line = report.subject.line(of: finding).map { [("line", "\($0)")] } ?? []
+        let line = report.subject.line(of: finding.finding).map { [("line", "\($0)")] } ?? []
         lines.append(
           command(
             finding.severity, [("title", finding.title), ("file", path)] + line,

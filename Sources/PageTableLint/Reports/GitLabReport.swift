@@ -47,7 +47,8 @@ enum GitLabReport {
           ? " (\(mode.text(finding.start))-\(mode.text(finding.end)), \(finding.area))" : ""
         add(
           "\(finding.title): \(finding.message)\(place)", finding.rule.name, finding.fingerprint,
-          severities[finding.severity] ?? "info", path, line: report.subject.line(of: finding))
+          severities[finding.severity] ?? "info", path,
+          line: report.subject.line(of: finding.finding))
       }
       for remark in report.subject.remarks {
         add("ptdump-lint: \(remark)", "remark", "remark", "info", path, line: nil)

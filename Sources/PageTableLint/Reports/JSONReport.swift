@@ -104,13 +104,13 @@ package enum JSONReport {
       cpaSelfTest: tests.isEmpty ? nil : object(tests), faults: faults(reports))
   }
 
-  static func record(_ finding: Finding, input: Int, of subject: Subject)
+  static func record(_ finding: Judged, input: Int, of subject: Subject)
     -> FindingRecord
   {
     let mode = subject.mode
     return FindingRecord(
       input: input, rule: finding.rule.id, name: finding.rule.name,
-      severity: finding.severity.rawValue, message: finding.message, table: finding.table,
+      severity: finding.severity.rawValue, message: finding.message, table: finding.table.name,
       area: finding.area,
       range: Range(start: mode.text(finding.start), end: mode.text(finding.end)),
       pages: finding.pages,

@@ -23,7 +23,7 @@ enum JUnitReport {
     let results = result.results(of: report)
     var cases = results.map { one in
       let title = "\(one.rule.id) \(one.rule.name)"
-      func text(_ findings: [Finding]) -> String {
+      func text(_ findings: [Judged]) -> String {
         findings.map { finding in
           ([
             [finding.remark, finding.severity.rawValue].compactMap { $0 }.joined(separator: ", ")

@@ -156,10 +156,10 @@ enum SARIFReport {
   }
 
   private static func result(
-    _ finding: Finding, of subject: Subject, in artifact: ArtifactLocation, ruleIndex: Int
+    _ finding: Judged, of subject: Subject, in artifact: ArtifactLocation, ruleIndex: Int
   ) -> Result {
     let mode = subject.mode
-    let region = subject.line(of: finding).map { Region(startLine: $0) }
+    let region = subject.line(of: finding.finding).map { Region(startLine: $0) }
     return Result(
       ruleId: finding.rule.id, ruleIndex: ruleIndex, level: finding.severity.rawValue,
       message: Message(
@@ -182,15 +182,15 @@ enum SARIFReport {
   }
 
   /// The area, the symbol and the table.
-  private static func places(_ finding: Finding, in subject: Subject) -> [Logical]? {
+  private static func places(_ finding: Judged, in subject: Subject) -> [Logical]? {
     guard finding.hasRange else { return nil }
-    let area = "\(finding.table)/\(finding.area)"
+    let area = "\(finding.table.name)/\(finding.area)"
     let places = [
       Logical(name: finding.area, kind: "area", fullyQualifiedName: area),
       subject.imageSymbol(at: finding.start).map {
         Logical(name: $0, kind: "symbol", fullyQualifiedName: "\(area)/\($0)")
       },
-      Logical(name: finding.table, kind: "table", fullyQualifiedName: finding.table),
+      Logical(name: finding.table.name, kind: "table", fullyQualifiedName: finding.table.name),
     ]
     return places.compactMap { $0 }
   }

@@ -123,7 +123,7 @@ package enum TextReport {
 
   private static let faultsSaid = 16
 
-  private static func lines(_ finding: Finding, path: String, mode: TableFormat, style: TextStyle)
+  private static func lines(_ finding: Judged, path: String, mode: TableFormat, style: TextStyle)
     -> [String]
   {
     var lines: [String] = []
@@ -134,12 +134,12 @@ package enum TextReport {
   }
 
   /// Where a finding lies, what speaks for it and what helps, a line each.
-  static func details(_ finding: Finding, mode: TableFormat) -> [String] {
+  static func details(_ finding: Judged, mode: TableFormat) -> [String] {
     var lines: [String] = []
     if finding.hasRange {
       lines.append(
         "range: \(mode.text(finding.start))-\(mode.text(finding.end)), \(finding.pages) pages, "
-          + "\(finding.table) table, \(finding.area)")
+          + "\(finding.table.name) table, \(finding.area)")
     }
     return lines + finding.evidence + ["help: \(finding.help)"]
   }
@@ -198,7 +198,7 @@ package enum TextReport {
   }
 
   /// Why a self-test failed, once for each cause, and which findings belong to it.
-  private static func story(_ test: SelfTestJudge.Judgement, _ findings: [Finding]) -> [String] {
+  private static func story(_ test: SelfTestJudge.Judgement, _ findings: [Judged]) -> [String] {
     var causes: [SelfTestJudge.Cause] = []
     var lines: [String] = []
     for failure in test.failures where !causes.contains(failure.cause) {
@@ -226,7 +226,7 @@ package enum TextReport {
   ///
   /// - Parameter refusal: why the tables that were given are not used.
   package static func cpa(
-    _ tests: [SelfTestJudge.Judgement], cause: [Finding], refusal: LogRefusal? = nil,
+    _ tests: [SelfTestJudge.Judgement], cause: [Judged], refusal: LogRefusal? = nil,
     style: TextStyle
   ) -> String {
     var lines: [String] = []

@@ -41,7 +41,7 @@ extension Rule {
       ]
     }
     let wanted = place.table ?? "kernel"
-    let tables = subject.tables.filter { Finding.word(ofTable: $0.name) == wanted }
+    let tables = subject.tables.filter { $0.id.word == wanted }
     guard !tables.isEmpty else { return unchecked("the \(wanted) table was not read") }
     return tables.flatMap { table -> [Finding] in
       let mode = table.space.mode

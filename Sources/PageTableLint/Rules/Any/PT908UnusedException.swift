@@ -13,15 +13,15 @@ extension Rule {
       False alarm: a configuration for several kernels of which only some need the exception. With
       several inputs in one run, one that needs it is enough.
       Fix: take the exception out.
-      """, judgesExceptions: true
-  ) { rule, subject in
-    subject.looking(at: subject.unusedExceptions).compactMap { index in
-      about(rule, subject, index) {
-        "the exception for \($0.rule)\($0.place.text.isEmpty ? "" : " in \($0.place.text)") "
-          + "accepts nothing"
+      """,
+    judge: { rule, subject, unused in
+      unused.compactMap { index in
+        about(rule, subject, index) {
+          "the exception for \($0.rule)\($0.place.text.isEmpty ? "" : " in \($0.place.text)") "
+            + "accepts nothing"
+        }
       }
-    }
-  }
+    })
 
   /// A finding about one exception.
   static func about(
@@ -32,13 +32,11 @@ extension Rule {
       return nil
     }
     let exception = configuration.exceptions[index]
-    var finding = Finding(
+    return Finding(
       rule, message(exception), in: subject.kernel, runs: [],
       evidence: [
         "the exception: \(configuration.path):\(exception.line)",
         "its reason: \(exception.reason)",
-      ], help: "take the exception out")
-    finding.exception = index
-    return finding
+      ], help: "take the exception out", about: index)
   }
 }

@@ -12,14 +12,14 @@ extension Rule {
       How Linux should look: does not apply: the configuration is judged, not the tables.
       False alarm: a machine whose clock is wrong. The day is that of UTC, and the last one counts.
       Fix: take the exception out, or give it another day and say why in its reason.
-      """, judgesExceptions: true
-  ) { rule, subject in
-    let exceptions = subject.looking(at: subject.configuration?.exceptions ?? [])
-    return exceptions.indices.filter { exceptions[$0].isExpired }.compactMap { index in
-      about(rule, subject, index) {
-        "the exception for \($0.rule)\($0.place.text.isEmpty ? "" : " in \($0.place.text)") "
-          + "ended on \($0.until ?? "")"
+      """,
+    judge: { rule, subject, _ in
+      let exceptions = subject.configuration?.exceptions ?? []
+      return exceptions.indices.filter { exceptions[$0].isExpired }.compactMap { index in
+        about(rule, subject, index) {
+          "the exception for \($0.rule)\($0.place.text.isEmpty ? "" : " in \($0.place.text)") "
+            + "ended on \($0.until ?? "")"
+        }
       }
-    }
-  }
+    })
 }
