@@ -12,13 +12,15 @@ extension KernelText.Dialect {
   private init(x86 version: KernelVersion) {
     self.init(
       columns: Self.x86Columns(
-        sharesPAT: version < KernelVersion(3, 19, 0), pat: version < KernelVersion(4, 4, 0) ? "pat" : "PAT"))
+        sharesPAT: version < KernelVersion(3, 19, 0),
+        pat: version < KernelVersion(4, 4, 0) ? "pat" : "PAT"))
     printsNull = version >= KernelVersion(2, 6, 29) && version < KernelVersion(2, 6, 31)
     // Before, only an entry that is all zero has blank columns.
     blanksNotPresent = version >= KernelVersion(4, 15, 0)
     breaksOnEffective = version >= KernelVersion(4, 17, 0)
     // The PAT bit of large pages prints and ends a line.
-    alsoCompared = version >= KernelVersion(4, 4, 0) && version < KernelVersion(5, 6, 0) ? 1 << 12 : 0
+    alsoCompared =
+      version >= KernelVersion(4, 4, 0) && version < KernelVersion(5, 6, 0) ? 1 << 12 : 0
     // The walk of mm/ptdump.c skips the guard hole, and upper entries neither present nor large.
     skippedRootEntries = 16
     passesOverSkipped = version >= KernelVersion(5, 6, 0)
@@ -27,7 +29,7 @@ extension KernelText.Dialect {
 
   /// What the look of a text tells.
   fileprivate init(_ evidence: KernelText.Evidence) {
-    self.init(x86: (999, 0, 0))
+    self.init(x86: KernelVersion(999, 0, 0))
     let isNarrow = evidence.widths & 1 << UInt64(Self.narrow) != 0
     columns = Self.x86Columns(
       sharesPAT: isNarrow, pat: isNarrow || evidence.hasOlderWord ? "pat" : "PAT")

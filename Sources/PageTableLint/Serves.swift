@@ -26,7 +26,7 @@ package struct Serves: Sendable, Equatable {
   func missing(in subject: Subject) -> String? {
     let architecture = subject.mode.architecture.name
     let isServed =
-      (includes32Bits || subject.mode.addressBits > 32)
+      (includes32Bits || subject.mode.architecture.wordSize > 4)
       && architectures?.contains(architecture) != false
     return isServed ? nil : "does not serve \(architecture): judges \(inWords)"
   }

@@ -16,7 +16,7 @@ struct CPA: ParsableCommand {
   @OptionGroup var report: ReportOptions<PlainFormat>
 
   func run() throws {
-    var causes: [Finding] = []
+    var causes: [Judged] = []
     var refusal: LogRefusal?
     // A memory image brings its own log.
     let own = try Self.isImage(log) ? options.subject(log) : nil

@@ -47,7 +47,7 @@ struct Decode: ParsableCommand {
   }
 
   private func entriesOfText() throws -> [DecodeReport.Entry] {
-    let text = EntryText(try readText("-"))
+    let text = EntryText(try InputReader.text(of: "-"))
     guard !text.items.isEmpty else {
       throw ValidationError("standard input has no line with entries in it")
     }

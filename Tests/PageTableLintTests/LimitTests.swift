@@ -206,10 +206,10 @@ import Testing
       // The root by its address: a process's own.
       return Subject(
         image: try KernelImage(ImageFile.open(path: path)),
-        roots: [(name: "0x2000", address: 0x2000)])
+        roots: [(id: .root(0x2000), address: 0x2000)])
     }
     let fault = try #require(
-      FaultLog(
+      LogReports(
         "BUG: unable to handle page fault for address: 0000000000001000\n"
           + "#PF: error_code(\(code)) - x"
       ).faults.first)

@@ -1,4 +1,4 @@
-internal import PageTables
+package import PageTables
 
 /// Where x86's areas lie.
 ///
@@ -107,7 +107,7 @@ extension Layout {
   }
 
   /// The layout where not even the direct map's place is known.
-  static func x86_64Fixed(mode: TableFormat) -> Layout {
+  package static func x86_64Fixed(mode: TableFormat) -> Layout {
     Layout(areas: fixed(mode: mode, imageSize: 1 << 30))
   }
 }

@@ -189,7 +189,7 @@ extension InputReader {
   /// The roots to read; nil for those that are judged by default.
   private func roots(
     of image: KernelImage
-  ) throws(ImageError) -> [(name: String, address: UInt64)]? {
+  ) throws(ImageError) -> [(id: TableID, address: UInt64)]? {
     switch table {
     case .kernel, .user, .all: return nil
     case .address(let address):
@@ -198,14 +198,14 @@ extension InputReader {
           image.memory.path, "no table at \(address.entry): \(problem)",
           advice: "give the physical address of a top table")
       }
-      return [(name: address.entry, address: address)]
+      return [(id: .root(address), address: address)]
     case .process(let pid):
       guard let process = try processes(of: image).first(where: { $0.pid == pid }) else {
         throw ImageError(
           image.memory.path, "no process \(pid) with an address space of its own",
           advice: "--table all reads them all")
       }
-      return [(name: process.label, address: process.root)]
+      return [(id: .process(process), address: process.root)]
     case .efi:
       guard let root = image.efiRoot else {
         throw ImageError(
@@ -213,7 +213,7 @@ extension InputReader {
           "no EFI tables: the kernel did not boot by EFI, or no symbols tell where efi_mm lies",
           advice: "give --symbols, or the physical address of the table")
       }
-      return [(name: "efi", address: root)]
+      return [(id: .efi, address: root)]
     }
   }
 
@@ -243,7 +243,7 @@ extension InputReader {
 
 extension Subject {
   fileprivate func user() throws(ImageError) -> Table {
-    guard let user = tables.first(where: { $0.name == "user" }) else {
+    guard let user = userTwin else {
       throw ImageError(
         path, "no user twin: page-table isolation is off or unknown",
         advice: "name another table, or none")

@@ -1,3 +1,4 @@
+internal import KernelImages
 internal import PageTables
 
 /// Where an address lies by the layout of the release that a log names, and what it is known as.
