@@ -117,7 +117,7 @@ extension KernelText {
           marks.append(Marker(name: first.name, run: 0, line: nil))
         }
         current = note
-        current?.start = 0
+        current?.start = mode.bottom
         return
       }
       let isMarked = nextMarker.map { note.start >= $0 } ?? false

@@ -168,8 +168,10 @@ extension KernelText {
           runs[index].level = UInt8(truncatingIfNeeded: mode.levels.count)
         }
       }
-      if let first = runs.first, first.start != 0 {
-        note(Anomaly(.truncated, address: 0, size: first.start, line: lines.first))
+      if let first = runs.first, first.start != mode.bottom {
+        note(
+          Anomaly(
+            .truncated, address: mode.bottom, size: first.start &- mode.bottom, line: lines.first))
       }
       if let last = runs.last, last.last != mode.top {
         note(Anomaly(.truncated, address: last.end, size: mode.top &- last.last, line: lineNumber))

@@ -136,6 +136,9 @@ package struct TableFormat: Sendable, Equatable {
     return address & sign == 0 ? low : low | ~indexedBits
   }
 
+  /// The first address that the kernel's root maps.
+  package var bottom: UInt64 { hasOneRoot ? 0 : halves.last?.first ?? 0 }
+
   /// The last address.
   package var top: UInt64 { halves.last?.last ?? 0 }
 

@@ -115,6 +115,6 @@ extension TableFormat {
       }
       return nil
     }
-    return search(root, self.root, hasOneRoot || halves.count == 1 ? 0 : from & ~indexedBits)
+    return search(root, self.root, hasOneRoot ? 0 : from & ~indexedBits)
   }
 }

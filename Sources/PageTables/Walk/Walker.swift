@@ -36,7 +36,7 @@ package enum Walker {
     let input = WalkInput(
       mode: mode, memory: memory, shadow: shadow, budget: budget,
       progress: progress.map(WalkProgress.init), end: userHalfOnly ? mode.upperHalf : 0)
-    let base = mode.hasOneRoot ? 0 : (half ?? mode.halves.last)?.first ?? 0
+    let base = mode.hasOneRoot ? 0 : half?.first ?? mode.bottom
     var walked: [TableKey: WalkedSubtree] = [:]
     if inParallel, mode.levels.count > Subtree.level + 1 {
       var lister = SubtreeLister(input)
