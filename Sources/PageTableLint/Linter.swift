@@ -45,10 +45,7 @@ package struct Linter {
     var found: [Finding] = []
     var skipped: [(rule: Rule, reason: String)] = []
     for rule in rules where rule.checkExceptions == nil {
-      let alone: String? =
-        watched.isLogAlone && !rule.readsLogsAlone
-        ? "needs page tables: the input is a log alone" : nil
-      if let reason = alone ?? watched.whyNotInPart(rule) ?? rule.missing(in: watched) {
+      if let reason = watched.whySkipped(rule) {
         skipped.append((rule: rule, reason: reason))
         continue
       }
@@ -64,7 +61,7 @@ package struct Linter {
     let unused = subject.unusedExceptions(after: judged, of: ran)
     for rule in rules {
       guard let check = rule.checkExceptions else { continue }
-      if let reason = rule.missing(in: subject) {
+      if let reason = subject.whySkipped(rule) {
         skipped.append((rule: rule, reason: reason))
       } else {
         judged += check(rule, subject, unused).map { Judged($0) }.configured(in: subject)
@@ -119,5 +116,13 @@ package struct Linter {
     return Report(
       subject: last.subject, findings: confirmed + notes, skipped: last.skipped,
       rules: last.rules)
+  }
+}
+
+extension Subject {
+  /// Why a rule does not run; nil where it does.
+  fileprivate func whySkipped(_ rule: Rule) -> String? {
+    if isLogAlone, !rule.readsLogsAlone { return "needs page tables: the input is a log alone" }
+    return whyNotInPart(rule) ?? rule.missing(in: self)
   }
 }
