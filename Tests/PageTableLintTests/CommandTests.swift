@@ -19,7 +19,6 @@ import Testing
     (["check", "--table", "user", "samples/healthy/memory.elf"], "no user twin"),
     (["check", "--table", "user", text], "no table user"),
     (["dump", "--table", "efi", text], "no table efi"),
-    (["stats", "--table", "all", "samples/faults/memory.elf"], "several tables"),
     (["check", "--table", "process", image], "--table takes"),
     (["check", "--only", "PT201", "--skip", "PT201", image], "leave no rule"),
     (["check", "--only", " , ", image], "leave no rule"),

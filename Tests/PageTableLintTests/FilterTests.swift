@@ -6,7 +6,7 @@ import Testing
 /// `--filter` over the mappings of a real kernel, against the same by hand.
 @Suite struct FilterTests {
   private static let subject = Result {
-    Subject(image: try Samples.image("writable-executable"))
+    Subject(image: try Samples.image("cpa-2008"))
   }
 
   private func matching(_ text: String) throws -> [Run] {
