@@ -98,6 +98,8 @@ struct InputOptions: ParsableArguments {
   func subject(
     _ input: InputReader.Input, judgingLog: Bool = false, filter: MappingFilter? = nil
   ) throws -> Subject {
+    if case .files(let files) = input { ProtectedFiles.add(files.map(\.path)) }
+    ProtectedFiles.add(symbols + [log].compactMap { $0 })
     let progress = Progress()
     defer { progress.end() }
     var reader = try reader()

@@ -2,6 +2,7 @@ import ArgumentParser
 import Glibc
 import MemoryImages
 import PageTableLint
+import Synchronization
 
 /// The formats of a report that has few.
 enum PlainFormat: String, CaseIterable { case text, json }
@@ -43,6 +44,9 @@ struct ReportOptions<Format: CaseIterable & RawRepresentable<String>>: ParsableA
         "two reports go to one place: give all --format but one a =PATH, and no PATH twice")
     }
   }
+
+  /// Where a report is written piece by piece: a path's file, or standard output.
+  func open(_ path: String?) throws -> ReportOutput { try ReportOutput(path) }
 
   /// Writes the report that `make` gives for each format to where it belongs.
   func write(_ make: (Format, _ style: TextStyle) throws -> String) throws {
@@ -86,30 +90,112 @@ private func spelling(_ path: String) -> String {
   return path
 }
 
+/// A report that is written piece by piece.
+struct ReportOutput {
+  private let file: OutputFile?
+
+  /// - Parameter path: nil for standard output.
+  init(_ path: String?) throws { file = try path.map { try OutputFile($0) } }
+
+  func write(_ bytes: [UInt8]) throws {
+    if let file { try file.write(bytes) } else { try writeOut(bytes) }
+  }
+
+  /// Puts the file where it belongs.
+  func finish() throws { try file?.finish() }
+}
+
 /// Writes a line to standard error.
 func complain(_ text: String) {
   let line = Array((text + "\n").utf8)
   _ = unsafe line.withUnsafeBytes { unsafe Glibc.write(2, $0.baseAddress, $0.count) }
 }
 
-/// Writes a whole file.
+/// Writes a whole file, or nothing where writing fails.
 ///
 /// - Throws: `ImageError` where it cannot be written.
 func writeFile(_ path: String, _ bytes: [UInt8]) throws {
-  let descriptor = unsafe open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
-  guard descriptor >= 0 else {
-    throw ImageError(path, "cannot be written", advice: "check the folder's permissions")
+  let file = try OutputFile(path)
+  try file.write(bytes)
+  try file.finish()
+}
+
+/// The inputs of this run, which no output may replace.
+enum ProtectedFiles {
+  private static let paths = Mutex<Set<String>>([])
+
+  static func add(_ more: [String]) { paths.withLock { $0.formUnion(more) } }
+
+  static func contain(_ file: stat) -> Bool {
+    paths.withLock { $0 }.contains { path in
+      var other = stat()
+      return unsafe stat(path, &other) == 0 && other.st_dev == file.st_dev
+        && other.st_ino == file.st_ino
+    }
   }
-  defer { close(descriptor) }
-  try write(bytes, to: descriptor, name: path)
+}
+
+/// A file that is written beside its place and renamed at the end: what was there stays whole.
+final class OutputFile {
+  private let path: String
+  private let descriptor: Int32
+  /// Beside the place; nil where that is a pipe or a device.
+  private let temporary: String?
+  private var isFinished = false
+
+  init(_ path: String) throws {
+    self.path = path
+    var status = stat()
+    let isThere = unsafe stat(path, &status) == 0
+    if isThere, ProtectedFiles.contain(status) {
+      throw ImageError(
+        path, "is an input, which no output may replace", advice: "name another file")
+    }
+    let isSpecial = isThere && status.st_mode & S_IFMT != S_IFREG
+    // A link stays one: what it leads to is replaced.
+    var place = path
+    if isThere, !isSpecial, let real = unsafe realpath(path, nil) {
+      place = unsafe String(cString: real)
+      unsafe free(real)
+    }
+    temporary = isSpecial ? nil : "\(place).\(getpid()).part"
+    target = place
+    let mode: mode_t = isThere ? status.st_mode & 0o777 : 0o644
+    descriptor =
+      unsafe open(
+        temporary ?? path, O_WRONLY | O_CLOEXEC | (isSpecial ? 0 : O_CREAT | O_TRUNC), mode)
+    guard descriptor >= 0 else {
+      throw ImageError(path, "cannot be written", advice: "check the folder's permissions")
+    }
+  }
+
+  private let target: String
+
+  deinit {
+    close(descriptor)
+    if !isFinished, let temporary { unlink(temporary) }
+  }
+
+  func write(_ bytes: [UInt8]) throws {
+    try writeAll(bytes, to: descriptor, name: path)
+  }
+
+  func finish() throws {
+    if let temporary {
+      guard unsafe rename(temporary, target) == 0 else {
+        throw ImageError(path, "cannot be written", advice: "check the folder's permissions")
+      }
+    }
+    isFinished = true
+  }
 }
 
 /// Writes bytes to standard output, which may be no text.
 ///
 /// - Throws: `ImageError` where writing fails.
-func writeOut(_ bytes: [UInt8]) throws { try write(bytes, to: 1, name: "standard output") }
+func writeOut(_ bytes: [UInt8]) throws { try writeAll(bytes, to: 1, name: "standard output") }
 
-private func write(_ bytes: [UInt8], to descriptor: Int32, name: String) throws {
+func writeAll(_ bytes: [UInt8], to descriptor: Int32, name: String) throws {
   var at = 0
   while at < bytes.count {
     let written = unsafe bytes.withUnsafeBytes {

@@ -1,39 +1,45 @@
 import ArgumentParser
 import PageTableLint
 
+enum RulesFormat: String, CaseIterable { case text, table, json }
+
 struct Rules: ParsableCommand {
   static let configuration = CommandConfiguration(abstract: "The rule list.")
 
-  enum Format: String, ExpressibleByArgument, CaseIterable { case table, json }
-  @Option(help: "table or json.") var format: Format = .table
+  @OptionGroup var report: ReportOptions<RulesFormat>
 
   func run() throws {
-    switch format {
-    case .json: print(try JSONReport.rules())
-    case .table:
-      for rule in Rule.all {
-        print(
+    try report.write { format, _ in
+      switch format {
+      case .json: try JSONReport.rules()
+      case .text, .table:
+        Rule.all.map { rule in
           "\(rule.id) \(rule.severity.rawValue) \(rule.name): \(rule.summary) "
-            + "(\(rule.serves.inWords))")
+            + "(\(rule.serves.inWords))\n"
+        }.joined()
       }
     }
   }
 }
 
+enum ExplainFormat: String, CaseIterable { case text, markdown, json }
+
 struct Explain: ParsableCommand {
   static let configuration = CommandConfiguration(abstract: "One rule, whole.")
 
-  enum Format: String, ExpressibleByArgument, CaseIterable { case text, markdown }
-  @Option(help: "text or markdown.") var format: Format = .text
+  @OptionGroup var report: ReportOptions<ExplainFormat>
   @Argument(help: "A rule's id or name.") var rule: String
 
   func run() throws {
     let found = try RuleChoice.rule(named: rule)
-    switch format {
-    case .markdown: print(RulePage.page(found), terminator: "")
-    case .text:
-      print("\(found.id) \(found.name) (\(found.severity.rawValue)): \(found.summary)\n")
-      print(found.documentation)
+    try report.write { format, _ in
+      switch format {
+      case .json: try JSONReport.explain(found)
+      case .markdown: RulePage.page(found)
+      case .text:
+        "\(found.id) \(found.name) (\(found.severity.rawValue)): \(found.summary)\n\n"
+          + found.documentation + "\n"
+      }
     }
   }
 }

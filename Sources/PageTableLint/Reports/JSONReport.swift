@@ -136,14 +136,29 @@ package enum JSONReport {
 
   /// All rules.
   package static func rules() throws -> String {
-    try encode(
-      Rule.all.map { rule in
-        RuleRecord(
-          id: rule.id, name: rule.name, severity: rule.severity.rawValue, summary: rule.summary,
-          serves: rule.serves.names, needs: rule.needs.map(\.inWords),
-          documentation: Dictionary(
-            RulePage.sections(rule).map { ($0.label, $0.text) }, uniquingKeysWith: { $1 }))
-      })
+    try encode(Rule.all.map(record))
+  }
+
+  /// One rule.
+  package static func explain(_ rule: Rule) throws -> String { try encode(record(rule)) }
+
+  private static func record(_ rule: Rule) -> RuleRecord {
+    RuleRecord(
+      id: rule.id, name: rule.name, severity: rule.severity.rawValue, summary: rule.summary,
+      serves: rule.serves.names, needs: rule.needs.map(\.inWords),
+      documentation: Dictionary(
+        RulePage.sections(rule).map { ($0.label, $0.text) }, uniquingKeysWith: { $1 }))
+  }
+
+  private struct Extracted: Encodable {
+    let schemaVersion = JSONReport.version
+    let image, path: String
+    let bytes: Int
+  }
+
+  /// What `extract` wrote.
+  package static func extract(_ path: String, bytes: Int, of image: String) throws -> String {
+    try encode(Extracted(image: image, path: path, bytes: bytes))
   }
 
   package static func info(_ subject: Subject) throws -> String { try encode(input(subject)) }

@@ -6,56 +6,116 @@ internal import PageTables
 package enum MappingReport {
   package enum Style: String { case table, json, jsonl, csv }
 
-  struct Record: Encodable {
+  private struct Record: Encodable {
+    /// In a line of its own; the header names it elsewhere.
+    var input: String?
     let start, end: String
     let size: UInt64
+    let pageSize: UInt64?
     let kind, level, area: String
     let flags: [String]
+    let rawFlags: String
     let write, user, execute: Bool
     let physical, symbol: String?
   }
 
-  /// - Parameter symbols: name what starts a run of the kernel image.
-  package static func text(_ table: Table, style: Style, symbols: Symbols? = nil) -> String {
-    let mode = table.space.mode
-    let records = table.space.runs.map { run in
-      let area = table.layout.area(of: run.start)
-      let symbol = run.isLeaf && area.kind == .image ? symbols?.label(around: run.start) : nil
-      return Record(
-        start: mode.text(run.start), end: mode.text(run.end), size: run.size, kind: "\(run.kind)",
-        level: mode.level(Int(max(1, run.level))).name, area: area.name,
-        flags: run.kind == .hole ? [] : mode.names(run.flags, level: Int(run.level)),
-        write: run.isLeaf && run.effective & mode.write != 0,
-        user: run.isLeaf && run.effective & mode.user != 0,
-        execute: run.isLeaf && run.effective & mode.noExecute == 0,
-        physical: run.physical?.entry,
-        symbol: symbol)
+  private struct Header: Encodable {
+    let schemaVersion = JSONReport.version
+    let input, format, architecture, mode, table: String
+    let release: String?
+    let complete: Bool
+    let facts: [String: JSONReport.FactRecord]
+    let areas: [Stretch]
+    let range: JSONReport.Range?
+    let filter: String?
+  }
+
+  private struct Stretch: Encodable { let area, start, end: String }
+
+  /// Writes a table's mappings, piece by piece: memory does not grow with them.
+  ///
+  /// - Parameter sink: takes the pieces in order.
+  package static func write(
+    _ table: Table, of subject: Subject, style: Style, to sink: (String) throws -> Void
+  ) throws {
+    var pending = ""
+    func put(_ text: String) throws {
+      pending += text
+      guard pending.utf8.count > 1 << 16 else { return }
+      try sink(pending)
+      pending = ""
     }
     switch style {
-    case .json: return (try? JSONReport.encode(records)) ?? ""
-    case .jsonl:
-      return records.map { record in
-        (try? JSONReport.encode(record, pretty: false)) ?? ""
-      }.joined()
+    case .json:
+      try put(
+        "{\"header\":\(try line(header(table, of: subject))),\n\"mappings\":[")
     case .csv:
-      return "start,end,size,kind,level,flags,write,user,execute,physical,area,symbol\n"
-        + records.map {
-          "\($0.start),\($0.end),\($0.size),\($0.kind),\($0.level),"
-            + "\($0.flags.joined(separator: " ")),\($0.write),\($0.user),\($0.execute),"
-            + "\($0.physical ?? ""),\($0.area),\($0.symbol ?? "")\n"
-        }.joined()
-    case .table:
-      return zip(records, table.space.runs).map { record, run in
-        let own = record.kind == "leaf" ? record.flags.joined(separator: " ") : record.kind
-        let effective =
-          record.kind == "leaf"
-          ? (record.user ? "u" : "-") + (record.write ? "w" : "-") + (record.execute ? "x" : "-")
-          : "   "
-        return "\(record.start)-\(record.end) \(left(run.size.size, 8)) \(record.level) "
-          + "\(effective) \(right(own, 44)) \(right(record.physical ?? "", 14)) \(record.area)"
-          + (record.symbol.map { " \($0)\n" } ?? "\n")
-      }.joined()
+      try put("start,end,size,kind,level,flags,write,user,execute,physical,area,symbol\n")
+    case .jsonl, .table: break
     }
+    var isFirst = true
+    for run in table.space.runs {
+      var record = self.record(run, in: table, of: subject)
+      switch style {
+      case .json: try put((isFirst ? "\n" : ",\n") + line(record))
+      case .jsonl:
+        record.input = subject.path
+        try put(line(record) + "\n")
+      case .csv: try put(row(record))
+      case .table: try put(row(record, run))
+      }
+      isFirst = false
+    }
+    if style == .json { try put("\n]}\n") }
+    try sink(pending)
+  }
+
+  private static func line(_ value: some Encodable) throws -> String {
+    String(try JSONReport.encode(value, pretty: false).dropLast())
+  }
+
+  private static func header(_ table: Table, of subject: Subject) -> Header {
+    let input = JSONReport.input(subject)
+    let mode = table.space.mode
+    return Header(
+      input: input.path, format: input.format, architecture: input.architecture,
+      mode: input.pagingMode, table: table.name, release: input.release, complete: input.complete,
+      facts: input.facts,
+      areas: table.layout.areas.map {
+        Stretch(area: $0.name, start: mode.text($0.start), end: mode.text($0.last &+ 1))
+      }, range: input.range, filter: input.filter)
+  }
+
+  private static func record(_ run: Run, in table: Table, of subject: Subject) -> Record {
+    let mode = table.space.mode
+    let area = table.layout.area(of: run.start)
+    let symbol =
+      run.isLeaf && area.kind == .image ? subject.symbols?.label(around: run.start) : nil
+    return Record(
+      start: mode.text(run.start), end: mode.text(run.end), size: run.size,
+      pageSize: run.isLeaf ? mode.span(of: run) : nil, kind: "\(run.kind)",
+      level: mode.level(Int(max(1, run.level))).name, area: area.name,
+      flags: run.kind == .hole ? [] : mode.names(run.flags, level: Int(run.level)),
+      rawFlags: run.flags.entry, write: run.isLeaf && run.access.isWritable,
+      user: run.isLeaf && run.access.isUser, execute: run.isLeaf && run.access.isExecutable,
+      physical: run.physical?.entry, symbol: symbol)
+  }
+
+  private static func row(_ record: Record) -> String {
+    "\(record.start),\(record.end),\(record.size),\(record.kind),\(record.level),"
+      + "\(record.flags.joined(separator: " ")),\(record.write),\(record.user),"
+      + "\(record.execute),\(record.physical ?? ""),\(record.area),\(record.symbol ?? "")\n"
+  }
+
+  private static func row(_ record: Record, _ run: Run) -> String {
+    let own = run.isLeaf ? record.flags.joined(separator: " ") : record.kind
+    let effective =
+      run.isLeaf
+      ? (record.user ? "u" : "-") + (record.write ? "w" : "-") + (record.execute ? "x" : "-")
+      : "   "
+    return "\(record.start)-\(record.end) \(left(run.size.size, 8)) \(record.level) "
+      + "\(effective) \(right(own, 44)) \(right(record.physical ?? "", 14)) \(record.area)"
+      + (record.symbol.map { " \($0)\n" } ?? "\n")
   }
 
   /// What an area maps, in bytes.

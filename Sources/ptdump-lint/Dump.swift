@@ -1,0 +1,51 @@
+import ArgumentParser
+import KernelText
+import PageTableLint
+
+struct Dump: ParsableCommand {
+  static let configuration = CommandConfiguration(abstract: "Print the mappings.")
+
+  enum Style: String, ExpressibleByArgument, CaseIterable { case table, kernel, json, jsonl, csv }
+
+  @Argument(help: "A dump or an image.") var input: String?
+  @OptionGroup var options: InputOptions
+  @OptionGroup var report: ReportOptions<PlainFormat>
+  @Option(help: "table, kernel (what debugfs prints, byte for byte), json, jsonl or csv.")
+  var style = Style.table
+
+  @Option(
+    help: ArgumentHelp(
+      "Only mappings that match, as \"w & x\" or \"size >= 2M\" (docs/formats.md).",
+      valueName: "expression"))
+  var filter: String?
+
+  func validate() throws {
+    guard report.format.isEmpty || report.format.count == 1 && (wanted == .json || style == .table)
+    else { throw ValidationError("--format text or json, or --style, once") }
+    do { _ = try filter.map { try MappingFilter($0) } } catch let error as UsageError {
+      throw ValidationError(error.description)
+    }
+    guard wanted != .kernel || (options.range == nil && filter == nil) else {
+      throw ValidationError(
+        "--style kernel prints what the kernel prints of a whole table: no --range, no --filter")
+    }
+  }
+
+  /// `--format json` is `--style json`.
+  private var wanted: Style { report.format.first?.format == .json ? .json : style }
+
+  func run() throws {
+    let subject = try options.subject(input, filter: filter.map { try MappingFilter($0) })
+    let table = try options.chosen(subject)
+    let output = try report.open(report.format.first?.path)
+    if let other = MappingReport.Style(rawValue: wanted.rawValue) {
+      try MappingReport.write(table, of: subject, style: other) { try output.write(Array($0.utf8)) }
+    } else {
+      let (text, markers) = KernelReport.text(table, of: subject)
+      if options.verbose { complain("ptdump-lint: markers: \(markers)") }
+      try output.write(text.bytes)
+    }
+    try output.finish()
+    try requireComplete(subject)
+  }
+}

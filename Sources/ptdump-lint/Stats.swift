@@ -1,0 +1,38 @@
+import ArgumentParser
+import KernelImages
+import PageTableLint
+
+enum StatisticsFormat: String, CaseIterable { case text, json, openmetrics }
+
+struct Stats: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Page sizes, protections and splitting in figures.")
+
+  enum Style: String, ExpressibleByArgument, CaseIterable { case table, cpa }
+
+  @Argument(help: "A dump or an image.") var input: String?
+  @OptionGroup var options: InputOptions
+  @OptionGroup var report: ReportOptions<StatisticsFormat>
+  @Option(help: "table, or cpa: the self-test's own line.") var style = Style.table
+
+  func validate() throws {
+    guard style == .table || report.format.allSatisfy({ $0.format == .text }) else {
+      throw ValidationError("--style cpa is text, and takes no other --format")
+    }
+  }
+
+  func run() throws {
+    let subject = try options.subject(input)
+    let table = try options.chosen(subject)
+    try report.write { format, _ in
+      switch format {
+      case .json: try StatisticsReport.json(table, of: subject)
+      case .openmetrics: StatisticsReport.openMetrics(table, of: subject)
+      case .text where style == .cpa:
+        DirectMapStatistics(table, pages: subject.facts.maxPfnMapped?.value).line + "\n"
+      case .text: MappingReport.statistics(table)
+      }
+    }
+    try requireComplete(subject)
+  }
+}
