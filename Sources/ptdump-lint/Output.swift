@@ -173,7 +173,7 @@ final class OutputFile {
 
   deinit {
     close(descriptor)
-    if !isFinished, let temporary { unlink(temporary) }
+    if !isFinished, let temporary { unsafe unlink(temporary) }
   }
 
   func write(_ bytes: [UInt8]) throws {

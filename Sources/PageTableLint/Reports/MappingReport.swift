@@ -1,4 +1,4 @@
-package import KernelImages
+internal import KernelImages
 internal import MemoryImages
 internal import PageTables
 

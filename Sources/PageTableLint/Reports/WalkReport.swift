@@ -1,5 +1,5 @@
 package import KernelImages
-package import PageTables
+internal import PageTables
 
 /// The way to an address, level by level.
 package struct WalkReport {

@@ -1,4 +1,4 @@
-package import PageTables
+internal import PageTables
 
 /// What tables map, in figures: by area, page size and protection, and what splits the direct map.
 package struct TableStatistics: Sendable {
