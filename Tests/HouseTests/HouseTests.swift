@@ -65,7 +65,16 @@ import Testing
   }
 
   /// Files that still name x86, and why; a file that does no more must go from the list.
-  private static let exceptions: [String: String] = [:]
+  private static let exceptions: [String: String] = [
+    "MemoryImages/Formats/KcoreImage.swift":
+      "kcore lists the kernel's text twice, and only its address tells which is which",
+    "PageTableLint/Difference/Comparison.swift": "not moved yet: which areas KASLR moves",
+    "PageTableLint/Difference/Difference.swift": "not moved yet: which formats can be compared",
+    "PageTableLint/Entries/SwapEntry.swift": "not moved yet: x86's swap entries by release",
+    "PageTableLint/Logs/AddressPlace.swift": "not moved yet: x86's places by release",
+    "PageTableLint/Reports/KernelReport.swift": "not moved yet: markers where no image tells them",
+    "PageTableLint/Subject+Image.swift": "not moved yet: the IDT's page, read-only before others",
+  ]
 
   @Test func x86IsNamedInItsRoomsAlone() {
     for source in Self.sources where !Self.x86.contains(where: source.path.hasPrefix) {
@@ -80,7 +89,9 @@ import Testing
   }
 
   /// Files that are longer, and why.
-  private static let longFiles: [String: String] = [:]
+  private static let longFiles: [String: String] = [
+    "PageTableLint/Difference/Comparison.swift": "not cut yet"
+  ]
 
   @Test func filesAreShort() {
     for source in Self.sources {
