@@ -177,7 +177,7 @@ import Testing
 
   @Test func controlCharactersAreNotPassedOn() throws {
     let fault = try only(
-      "BUG: unable to handle page fault for\u{1b}]0;x\u{7} address: ff00")
+      "\u{1b}]0;x\u{7}BUG: unable to handle page fault for address: ff00")
     #expect(fault.quote.unicodeScalars.allSatisfy { $0.value >= 32 })
   }
 

@@ -140,6 +140,32 @@ import Testing
     #expect(try first(name).area == area)
   }
 
+  /// With tables both are judged, and that they differ is said.
+  @Test(
+    arguments: [
+      ("F02-address-cut-at-80-columns.txt", "read-only", FaultJudgement.Entries.same),
+      ("F03-pte-on-the-next-line-differs.txt", "allowed", .different),
+      ("F04-entry-a-line-pte-differs.txt", "allowed", .different),
+      ("F23-dmesg-x-prefix.txt", "read-only", .same),
+    ])
+  func besideTables(_ name: String, _ cause: String, _ entries: FaultJudgement.Entries) throws {
+    let subject = Subject(image: try Samples.image("faults"))
+    let fault = try #require(LogReports(try Self.text(name)).faults.first)
+    let judged = subject.judge(fault)
+    #expect(judged.cause.rawValue == cause && judged.judgedBy == .report)
+    #expect(judged.tablesCause == .readOnly && judged.tablesLevel == "pte")
+    #expect(judged.entries == entries)
+    #expect(judged.explanation.contains("by the tables") == (entries == .different))
+  }
+
+  /// The processor line names the release of a log that begins after the boot's first line.
+  @Test func aLogOfAnotherReleaseIsRefused() throws {
+    var subject = Subject(image: try Samples.image("faults"))
+    let reason = subject.take(
+      log: try Self.text("F05-log-of-another-release.txt"), userRelease: nil)
+    #expect(reason?.contains("5.2.0-rc5+") == true)
+  }
+
   // MARK: - What is no report
 
   @Test(arguments: Samples.healthy)

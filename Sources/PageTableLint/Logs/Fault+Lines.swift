@@ -106,11 +106,12 @@ extension Fault {
 
   /// `pte:9402e1e2b18c8ae9 pmd:10fe4f067`, `pgd:… p4d:… pud:… pmd:…` (6.18), `addr:00007f0000001000`.
   mutating func takePageMap(_ words: LogWords) {
-    for name in ["pgd", "p4d", "pud", "pmd", "pte"] {
-      guard !entries.contains(where: { $0.name == name }),
-        let end = words.places(after: name + ":").first
-      else { continue }
-      let number = words.number(at: end)
+    let found = ["pgd", "p4d", "pud", "pmd", "pte"].flatMap { name in
+      words.places(after: name + ":").prefix(1).map { (name: name, place: $0) }
+    }
+    for (name, place) in found.sorted(by: { $0.place < $1.place })
+    where !entries.contains(where: { $0.name == name }) {
+      let number = words.number(at: place)
       guard let value = number.value else { continue }
       entries.append(Entry(name, value))
       if number.digits.utf8.count > 8 { hasWideEntries = true }

@@ -35,6 +35,8 @@ package struct FaultJudgement: Sendable, Equatable {
   package var cause = Cause.unknown
   /// The level that is to blame, the highest of several.
   package var level: String?
+  /// Whether the report's own entries decide, rather than its error code alone.
+  var isDecidedByEntries = false
   /// Nil where nothing tells the cause.
   package var judgedBy: Source?
   /// The same by the tables; nil where none were given.
@@ -68,6 +70,4 @@ package struct FaultJudgement: Sendable, Equatable {
     }
   }
 
-  /// Whether the report prints entries that decide.
-  var isDecidedByEntries: Bool { judgedBy == .report && !fault.entries.isEmpty && level != nil }
 }

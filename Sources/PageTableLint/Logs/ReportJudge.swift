@@ -73,6 +73,7 @@ struct ReportJudge {
       return
     }
     judgement.judgedBy = .report
+    judgement.isDecidedByEntries = true
     judgement.agreement = FaultJudge.agreement(judgement)
     if case .notPresent = walk.end, let step = walk.steps.last {
       judgement.explanation +=
@@ -170,6 +171,7 @@ struct ReportJudge {
     }
     let words = EntryWords(entry.value, level: level, mode, address: nil)
     judgement.judgedBy = .report
+    judgement.isDecidedByEntries = true
     judgement.level = mode.level(level).name
     if entry.value & mode.present == 0 {
       judgement.cause = .notPresent
