@@ -121,20 +121,21 @@ import Testing
         return (image, Linter.run(Subject(image: image)))
       }
     }
-    for (level, shares) in [(UInt64(0), false), (30, false), (31, true)] {
+    for (level, shares) in [(UInt64(0), false), (30, false), (31, true), (31, false)] {
       let (image, report) = try memory(level, shares: shares)
       #expect(report.isIncomplete)
       #expect(image.memory.tablesTakenForZero == 0)
       #expect(throws: UnreadableMemory.notInImage) { try image.memory.read(at: table, count: 8) }
     }
-    let (zero, report) = try memory(31, shares: false)
+    // At other levels a page may be absent for another reason.
+    let (zero, report) = try memory(1, shares: false)
     #expect(zero.problems == [])
     #expect(!report.isIncomplete)
     #expect(zero.memory.tablesTakenForZero == 1)
     let text = TextReport.info(report.subject)
-    #expect(text.contains("tables taken for zero: 1") && text.contains("dump level: 31"))
+    #expect(text.contains("tables taken for zero: 1") && text.contains("dump level: 1\n"))
     let json = try JSONReport.info(report.subject)
-    #expect(json.contains("\"tablesTakenForZero\" : 1") && json.contains("\"dumpLevel\" : 31"))
+    #expect(json.contains("\"tablesTakenForZero\" : 1") && json.contains("\"dumpLevel\" : 1"))
     #expect(throws: UnreadableMemory.outsideMemory) { try zero.memory.read(at: 1 << 50, count: 8) }
   }
 

@@ -94,8 +94,11 @@ extension Subject {
     guard mode.top == ~0, kernel.name == "kernel", let area = kernel.layout.first(.directMap),
       !kernel.space.anomalies.contains(where: \.isUnseen)
     else { return nil }
-    let last = kernel.space.runs(from: area.start, through: area.last).last(where: \.isLeaf)
-    return last.flatMap { $0.last == ~0 ? nil : $0.last &+ 1 }
+    let leaves = kernel.space.runs(from: area.start, through: area.last).filter(\.isLeaf)
+    guard let last = leaves.last?.last, last != ~0 else { return nil }
+    // The dump of a user's twin holds a few of its pages alone.
+    let mapped = leaves.reduce(UInt64(0)) { $0 &+ $1.size }
+    return mapped > (last &- area.start) / 2 ? last &+ 1 : nil
   }
 
   private func ownLogContradiction(_ boot: LogBoot) -> String? {
