@@ -37,11 +37,10 @@ enum Kallsyms {
       let offsets = reader.bytes(at: tables[4].0, count: tables[4].1),
       let base = reader.word(at: tables[5].0)
     else { return nil }
-    let expansions: [[UInt8]] = (0..<256).map { token in
-      guard let start = index.number(at: token * 2, size: 2), start < tokens.count else {
-        return []
-      }
-      return Array(tokens[Int(start)...].prefix { $0 != 0 })
+    let expansions: [Range<Int>] = (0..<256).map { token in
+      guard let start = index.number(at: token * 2, size: 2).map(Int.init), start < tokens.count
+      else { return 0..<0 }
+      return start..<(tokens[start...].firstIndex(of: 0) ?? tokens.count)
     }
     let count = offsets.count / 4
     let values = (0..<count).map { Int32(bitPattern: offsets.u32(at: $0 * 4) ?? 0) }
@@ -49,6 +48,8 @@ enum Kallsyms {
     let absolutePercpu = values.contains { $0 < 0 }
     var list: [(name: String, address: UInt64)] = []
     list.reserveCapacity(count)
+    var text: [UInt8] = []
+    text.reserveCapacity(mostLetters)
     var at = 0
     for value in values {
       guard at < names.count else { return nil }
@@ -60,9 +61,11 @@ enum Kallsyms {
         at += 1
       }
       guard at + length <= names.count else { return nil }
-      var text: [UInt8] = []
-      for token in names[at..<(at + length)] where text.count < mostLetters {
-        text += expansions[Int(token)].prefix(mostLetters - text.count)
+      text.removeAll(keepingCapacity: true)
+      for token in names[at..<(at + length)] {
+        for place in expansions[Int(token)] where text.count < mostLetters {
+          text.append(tokens[place])
+        }
       }
       at += length
       let address: UInt64

@@ -45,6 +45,7 @@ enum ReportHeader {
   /// `mm/memory.c:116: bad pmd ffff888012345678(00000000deadbeef)`; some versions end it with a dot,
   /// and some print no address.
   private static func badEntry(_ message: LogMessage) -> Fault? {
+    guard message.text.mentions(" bad ") else { return nil }
     let words = message.text.split(separator: " ").map(String.init)
     guard let bad = words.firstIndex(of: "bad"), bad > 0, bad + 2 < words.count,
       words[bad - 1].mentions(".c:") || words[bad - 1].mentions(".h:"),
@@ -69,6 +70,7 @@ enum ReportHeader {
 
   /// `CPA detected W^X violation: …`, `CPA  protect  Rodata RO: …`, `CPA conflict    Text RO: …`.
   private static func change(_ message: LogMessage) -> Fault? {
+    guard message.text.mentions("CPA ") else { return nil }
     let words = message.text.split(separator: " ").map(String.init)
     guard words.count > 1, words[0] == "CPA" else { return nil }
     let kinds: [String: Fault.Kind] = ["protect": .protected, "conflict": .conflict]
