@@ -5,20 +5,24 @@ import PageTables
 struct Decode: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Spell out table entries: bits, frame, what Linux means by it.",
-    discussion: """
+    discussion: Help.discussion(
+      """
       VALUE is an entry in hexadecimal. With - it reads text that has entries in it: a report of a \
       kernel log, crash's vtop, QEMU's info tlb and info mem, a walk of this program. Without \
       --mode and --level it prints every reading that makes sense, the likeliest first.
-
-      ptdump-lint decode 0x800fffffe5feb062
-      journalctl -k | ptdump-lint decode -
-
-      Exit status: 0 if the entries were read, 2 if a value is no entry or the text has none.
-      """)
+      """,
+      examples: [
+        "ptdump-lint decode 0x800fffffe5feb062",
+        "journalctl -k | ptdump-lint decode -",
+      ],
+      statuses: [
+        0: "The entries were read.",
+        2: "A value is no entry, or the text has none.",
+      ]))
 
   @Argument(help: "Entries in hexadecimal, or - for text on standard input.")
   var values: [String]
-  @Option(help: "The paging mode: x86-64-4level, i386-pae, ...") var mode: String?
+  @Option(help: "The paging mode: \(InputReader.modes).") var mode: String?
   @Option(help: "The level: pte, pmd, pud, p4d or pgd.") var level: String?
   @Option(help: "The kernel release, which decides how swap entries are read.")
   var release: String?

@@ -5,10 +5,20 @@ import PageTableLint
 struct Diff: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "What changed between two dumps, images, or one of each.",
-    discussion: """
-      Areas are aligned whatever KASLR did. The exit status is 0 for no difference, 1 for some, 2 for \
-      trouble, and 3 where none was seen in inputs that were read in part.
-      """)
+    discussion: Help.discussion(
+      """
+      Areas are aligned whatever KASLR did.
+      """,
+      examples: [
+        "ptdump-lint diff before.txt after.txt",
+        "ptdump-lint diff --format json good.vmcore bad.vmcore",
+      ],
+      statuses: [
+        0: "No difference.",
+        1: "Differences.",
+        2: "Not compared: wrong usage, unreadable input, no such table.",
+        3: "Compared in part, and no difference was seen.",
+      ]))
 
   @Argument(help: "A text dump or a memory image.") var old: String
   @Argument(help: "Another one.") var new: String

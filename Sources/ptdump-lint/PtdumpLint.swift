@@ -38,7 +38,7 @@ struct PtdumpLint: ParsableCommand {
     } catch {
       let text = fullMessage(for: error)
       if exitCode(for: error) == .success {
-        print(text)
+        print(Help.closed(text))
         Glibc.exit(0)
       }
       complain(text)

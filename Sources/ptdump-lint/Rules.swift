@@ -4,7 +4,17 @@ import PageTableLint
 enum RulesFormat: String, CaseIterable { case text, table, json }
 
 struct Rules: ParsableCommand {
-  static let configuration = CommandConfiguration(abstract: "The rule list.")
+  static let configuration = CommandConfiguration(
+    abstract: "The rule list.",
+    discussion: Help.discussion(
+      examples: [
+        "ptdump-lint rules",
+        "ptdump-lint rules --format json",
+      ],
+      statuses: [
+        0: "Done.",
+        2: "Wrong usage.",
+      ]))
 
   @OptionGroup var report: ReportOptions<RulesFormat>
 
@@ -25,7 +35,17 @@ struct Rules: ParsableCommand {
 enum ExplainFormat: String, CaseIterable { case text, markdown, json }
 
 struct Explain: ParsableCommand {
-  static let configuration = CommandConfiguration(abstract: "One rule, whole.")
+  static let configuration = CommandConfiguration(
+    abstract: "One rule, whole.",
+    discussion: Help.discussion(
+      examples: [
+        "ptdump-lint explain PT201",
+        "ptdump-lint explain global-mixed --format json",
+      ],
+      statuses: [
+        0: "Done.",
+        2: "Wrong usage, or no rule has that name.",
+      ]))
 
   @OptionGroup var report: ReportOptions<ExplainFormat>
   @Argument(help: "A rule's id or name.") var rule: String

@@ -103,4 +103,18 @@ import Testing
       #expect(throws: UsageError.self) { try AddressExpression(wrong) }
     }
   }
+
+  @Test(arguments: [
+    "check", "fault", "cpa", "decode", "walk", "dump", "stats", "info", "diff", "extract", "rules",
+    "explain",
+  ])
+  func helpEndsWithExamplesAndStatuses(_ command: String) throws {
+    let help = try ProgramRun([command, "--help"]).output
+    let closing = try #require(help.components(separatedBy: "\n\nEXAMPLES:\n").last)
+    let parts = closing.components(separatedBy: "\n\nEXIT STATUS:\n")
+    #expect(parts.count == 2 && help.contains("OPTIONS:") && !closing.contains("OPTIONS:"))
+    #expect(parts[0].split(separator: "\n").count == 2 && parts[0].contains("ptdump-lint "))
+    #expect(parts[1].contains("  0  ") && parts[1].contains("  2  "))
+    #expect(help.split(separator: "\n").allSatisfy { !$0.hasPrefix(" ") || $0.count <= 80 })
+  }
 }
