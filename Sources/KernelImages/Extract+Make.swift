@@ -38,7 +38,7 @@ extension Extract {
     }
     var pages = recorder.pages
     let reader = VirtualReader(mode: image.mode, root: image.root, memory: image.memory)
-    for (start, count) in image.info.flatMap({ Kallsyms.tables($0, reader) }) ?? [] {
+    for (start, count) in Kallsyms.find(image.info, reader)?.places(reader) ?? [] {
       var at = start & ~4095
       while at < start &+ UInt64(count) {
         if let physical = image.walk(at).physical { pages.insert(physical & ~4095) }

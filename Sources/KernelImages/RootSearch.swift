@@ -82,7 +82,7 @@ struct RootSearch {
     let reserved = kernels.compactMap { root, info -> ClosedRange<UInt64>? in
       let reader = VirtualReader(root, memory)
       let size = root.mode.entrySize
-      guard let place = Kallsyms.read(info, reader)?["crashk_res"],
+      guard let place = Kallsyms.find(info, reader)?.symbols(reader)?["crashk_res"],
         let start = reader.word(at: place, size: size),
         let last = reader.word(at: place &+ UInt64(size), size: size), start < last
       else { return nil }

@@ -19,7 +19,8 @@ struct SymbolSearch {
   ) throws(ImageError) {
     let info = found.info
     var problems: [String] = []
-    let kallsyms = info.flatMap { Kallsyms.read($0, VirtualReader(found.root, memory)) }
+    let reader = VirtualReader(found.root, memory)
+    let kallsyms = Kallsyms.find(info, reader)?.symbols(reader)
     if kallsyms == nil, info?.mentions("kallsyms_") == true {
       problems.append("the kernel's own symbol table (kallsyms) could not be read")
     } else if let stext = info?.symbol("_stext"), let own = kallsyms?["_stext"], own != stext {

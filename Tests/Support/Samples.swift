@@ -56,7 +56,8 @@ package enum Samples {
       let size = attributes[.size] as? Int ?? 0
       let target = folder.appending(path: "\(sample)-\(size).elf").path
       if !FileManager.default.fileExists(atPath: target) {
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        try FileManager.default.createDirectory(
+          at: URL(filePath: target).deletingLastPathComponent(), withIntermediateDirectories: true)
         let unpacked = try run(["xz", "-dc", packed])
         try unpacked.output.write(to: URL(filePath: target), options: .atomic)
       }

@@ -1,0 +1,250 @@
+internal import MemoryImages
+internal import PageTables
+
+/// Finds the kernel's symbol table by its shape, where no note tells it: VMCOREINFO does since 6.0.
+///
+/// The token table gives it away. Each of its 256 tokens is text that ends with a zero, and a token
+/// whose code is a digit's stands for that digit alone, since names hold digits. The token index
+/// confirms it, the names lie in front of it, and what is found has to give the addresses that are
+/// known from elsewhere.
+///
+/// Source: scripts/kallsyms.c, `write_src`, 5.10, 6.4, 6.12 and 7.3.
+enum KallsymsSearch {
+  /// No image of a kernel is larger.
+  private static let mostImageBytes: UInt64 = 128 << 20
+  private static let digits: [UInt8] = (UInt8(ascii: "0")...UInt8(ascii: "9")).flatMap { [$0, 0] }
+
+  static func tables(_ info: VMCoreInfo?, _ reader: VirtualReader) -> Kallsyms? {
+    let text = Root.text(mode: reader.mode, root: reader.root, memory: reader.memory)?.address
+    guard let start = info?.symbol("_stext") ?? text else { return nil }
+    var search = Scan(reader, from: start & ~4095, count: mostImageBytes)
+    while let place = search.next(digits) {
+      guard let tokens = Tokens(digitsAt: place, reader),
+        let names = Names(before: tokens.start, from: start, reader)
+      else { continue }
+      let found = candidates(names, tokens, reader).first { candidate in
+        guard let symbols = candidate.symbols(reader) else { return false }
+        if let stext = info?.symbol("_stext") { return symbols["_stext"] == stext }
+        return symbols["_text"] == text
+      }
+      if let found { return found }
+    }
+    return nil
+  }
+
+  /// The places that the offsets may have: in front of the names, or after the token index.
+  private static func candidates(_ names: Names, _ tokens: Tokens, _ reader: VirtualReader)
+    -> [Kallsyms]
+  {
+    func tables(_ offsets: UInt64, _ base: Kallsyms.Base) -> Kallsyms {
+      Kallsyms(
+        count: names.count, countPlace: names.countPlace, names: names.start,
+        tokens: tokens.start, tokenIndex: tokens.index, offsets: offsets, base: base)
+    }
+    let word = UInt64(reader.wordSize)
+    let size = UInt64(names.count * 4)
+    let after = tokens.index &+ 512
+    let oldBase = names.countPlace &- word
+    let old = oldBase &- size.rounded(up: word)
+    return [
+      tables(old, .variable(at: oldBase)),
+      tables(
+        after.rounded(up: word), .variable(at: (after.rounded(up: word) &+ size).rounded(up: word))),
+      tables(after, .ownPlace), tables(after.rounded(up: word), .ownPlace),
+    ]
+  }
+}
+
+extension UInt64 {
+  fileprivate func rounded(up alignment: UInt64) -> UInt64 {
+    (self &+ (alignment &- 1)) & ~(alignment &- 1)
+  }
+}
+
+/// `kallsyms_token_table` and `kallsyms_token_index`.
+private struct Tokens {
+  let start: UInt64
+  let index: UInt64
+
+  /// - Parameter digitsAt: where the tokens of the digits lie.
+  init?(digitsAt place: UInt64, _ reader: VirtualReader) {
+    let first = 0x30
+    // All tokens from the first digit's on, each of some letters.
+    guard let bytes = reader.longest(at: place, count: 16 << 10) else { return nil }
+    var starts: [Int] = []
+    var at = 0
+    while starts.count < 256 - first {
+      guard let end = bytes[min(at, bytes.count)...].firstIndex(of: 0) else { return nil }
+      starts.append(at)
+      at = end + 1
+    }
+    for padding in [0, 1, 2, 3, 4, 5, 6, 7] where at + padding + 512 <= bytes.count {
+      let base = at + padding
+      guard (place &+ UInt64(base)) & 1 == 0, bytes[at..<base].allSatisfy({ $0 == 0 }),
+        bytes.number(at: base, size: 2) == 0,
+        let offset = bytes.number(at: base + 2 * first, size: 2),
+        starts.indices.allSatisfy({ index in
+          bytes.number(at: base + 2 * (first + index), size: 2) == offset &+ UInt64(starts[index])
+        })
+      else { continue }
+      start = place &- offset
+      index = place &+ UInt64(base)
+      return
+    }
+    return nil
+  }
+}
+
+/// `kallsyms_num_syms` and `kallsyms_names`.
+private struct Names {
+  let countPlace: UInt64
+  let count: Int
+  let start: UInt64
+
+  /// The names end where a table of markers begins: the place of each 256th name.
+  init?(before tokens: UInt64, from first: UInt64, _ reader: VirtualReader) {
+    guard tokens > first else { return nil }
+    let span = min(Int(tokens - first), 16 << 20)
+    let start = tokens &- UInt64(span)
+    guard let (begin, bytes) = reader.latest(before: tokens, from: start) else { return nil }
+    var place = (bytes.count & ~3) - 8
+    // Tables lie at multiples of four.
+    place -= Int(begin & 3)
+    while place >= 0 {
+      defer { place -= 4 }
+      guard let count = bytes.u32(at: place).map(Int.init), count >= 256 else { continue }
+      let size = bytes.count - place
+      // A name takes some 4 to 60 bytes.
+      guard count > size / 60, count < size / 4 else { continue }
+      for names in [place + 4, place + 8] where Self.holds(bytes, names, count) {
+        countPlace = begin &+ UInt64(place)
+        self.count = count
+        self.start = begin &+ UInt64(names)
+        return
+      }
+    }
+    return nil
+  }
+
+  private static func holds(_ bytes: [UInt8], _ start: Int, _ count: Int) -> Bool {
+    var at = start
+    var second = 0
+    for number in 0..<count {
+      if number == 256 { second = at - start }
+      guard let name = Kallsyms.name(in: bytes, at: at) else { return false }
+      at = name.upperBound
+    }
+    guard count > 256 else { return false }
+    // 32 bits since 4.20, before that a long.
+    return (0..<8).contains { padding in
+      bytes.u32(at: at + padding) == 0
+        && [4, 8].contains { bytes.u32(at: at + padding + $0).map(Int.init) == second }
+    }
+  }
+}
+
+/// A search through the kernel image, chunk by chunk: what is not mapped or not there is skipped.
+private struct Scan {
+  private let reader: VirtualReader
+  private let end: UInt64
+  private var at: UInt64
+  private var chunk: [UInt8] = []
+  /// The address of the chunk, and how much of it was searched.
+  private var start: UInt64 = 0
+  private var searched = 0
+
+  init(_ reader: VirtualReader, from start: UInt64, count: UInt64) {
+    self.reader = reader
+    at = start
+    end = start.addingReportingOverflow(count).overflow ? .max : start + count
+  }
+
+  /// The address of the next place that holds `pattern`.
+  mutating func next(_ pattern: [UInt8]) -> UInt64? {
+    repeat {
+      while searched + pattern.count <= chunk.count {
+        let place = searched
+        searched += 1
+        if chunk[place] == pattern[0],
+          chunk[place..<(place + pattern.count)].elementsEqual(pattern)
+        {
+          return start &+ UInt64(place)
+        }
+      }
+    } while read(keeping: pattern.count - 1)
+    return nil
+  }
+
+  /// Reads the next chunk, after what is left of the last one where it follows it.
+  private mutating func read(keeping count: Int) -> Bool {
+    while at < end {
+      let mode = reader.mode
+      guard case .leaf(_, let size) = mode.walk(at, root: reader.root, memory: reader.memory).end
+      else {
+        skip(4096)
+        continue
+      }
+      let part = Int(min(size - (at & (size - 1)), 2 << 20, end - at))
+      if let bytes = reader.bytes(at: at, count: part) {
+        take(bytes, keeping: count)
+        return true
+      }
+      // An extract holds some pages of a large leaf.
+      guard let bytes = reader.bytes(at: at, count: 4096) else {
+        skip(4096)
+        continue
+      }
+      take(bytes, keeping: count)
+      return true
+    }
+    return false
+  }
+
+  private mutating func skip(_ count: UInt64) {
+    at =
+      (at & ~(count - 1)).addingReportingOverflow(count).overflow
+      ? end : (at & ~(count - 1)) + count
+  }
+
+  private mutating func take(_ bytes: [UInt8], keeping count: Int) {
+    if start &+ UInt64(chunk.count) == at {
+      let kept = min(count, chunk.count)
+      chunk = Array(chunk.suffix(kept)) + bytes
+      start = at &- UInt64(kept)
+    } else {
+      chunk = bytes
+      start = at
+    }
+    searched = 0
+    at = at.addingReportingOverflow(UInt64(bytes.count)).overflow ? end : at + UInt64(bytes.count)
+  }
+}
+
+extension VirtualReader {
+  /// As many bytes as can be read from a place on, page by page.
+  fileprivate func longest(at address: UInt64, count: Int) -> [UInt8]? {
+    var found: [UInt8] = []
+    while found.count < count {
+      let at = address &+ UInt64(found.count)
+      guard let part = bytes(at: at, count: min(count - found.count, Int(4096 - (at & 4095))))
+      else { break }
+      found += part
+    }
+    return found.isEmpty ? nil : found
+  }
+
+  /// What can be read without a gap up to `end`, at most from `start` on.
+  fileprivate func latest(before end: UInt64, from start: UInt64)
+    -> (start: UInt64, bytes: [UInt8])?
+  {
+    var parts: [[UInt8]] = []
+    var at = end
+    while at > start {
+      let begin = max(start, (at &- 1) & ~4095)
+      guard let part = bytes(at: begin, count: Int(at - begin)) else { break }
+      parts.append(part)
+      at = begin
+    }
+    return parts.isEmpty ? nil : (at, Array(parts.reversed().joined()))
+  }
+}
