@@ -141,6 +141,25 @@ package struct KernelImage: Sendable {
     values[Variable.efiRoot].flatMap { $0 == 0 ? nil : walk($0).physical }
   }
 
+  /// The physical pages that kexec made executable for its control code; nil where it is not known
+  /// whether and where there are such.
+  ///
+  /// Source: `machine_kexec_prepare`, arch/x86/kernel/machine_kexec_64.c, 6.16, and
+  /// `KEXEC_CONTROL_PAGE_SIZE`, arch/x86/include/asm/kexec.h: two pages at most.
+  package var kexecPages: [ClosedRange<UInt64>]? {
+    var pages: [ClosedRange<UInt64>] = []
+    for image in Variable.kexecImages {
+      guard let page = values[Variable.controlPage(of: image)] else { return nil }
+      guard page != 0 else { continue }
+      guard let vmemmap = facts.vmemmap?.value, let size = info?.size("page"), size > 0,
+        page >= vmemmap, (page - vmemmap) / UInt64(size) < 1 << 52 / mode.granule
+      else { return nil }
+      let physical = (page - vmemmap) / UInt64(size) * mode.granule
+      pages.append(physical...(physical + 2 * mode.granule - 1))
+    }
+    return pages
+  }
+
   /// Source: `kfence_init_enable`, mm/kfence/core.c, 6.12: the log tells the size, 2 MiB by default.
   private static func kfencePool(_ start: UInt64?, _ log: String?) -> ClosedRange<UInt64>? {
     guard let start, start != 0 else { return nil }

@@ -13,6 +13,11 @@ package enum Variable {
   static let directPages = (1...3).map { "direct_pages_count[\($0)]" }
   /// A pointer to the first of KFENCE's pages.
   static let kfencePool = "__kfence_pool"
+  /// Pointers to what kexec has loaded: a kernel to boot, and one for a crash.
+  static let kexecImages = ["kexec_image", "kexec_crash_image"]
+  /// The name that an extract keeps the page of an image's control code by: a pointer to a
+  /// `struct page`.
+  static func controlPage(of image: String) -> String { "\(image)->control_code_page" }
   /// An `enum system_states`.
   static let systemState = "system_state"
 
@@ -44,6 +49,9 @@ package enum Variable {
             values[name] = nil
           }
         }
+        for image in Variable.kexecImages {
+          values[Variable.controlPage(of: image)] = Variable.readControlPage(image, symbols, reader)
+        }
         values[Variable.efiRoot] = swapper.flatMap {
           Variable.readEFIRoot(symbols, swapper: $0, reader)
         }
@@ -65,6 +73,16 @@ package enum Variable {
     let parts = name.split(separator: "[")
     let index = parts.count == 2 ? UInt64(parts[1].dropLast()) ?? 0 : 0
     return symbols[String(parts[0])].map { ($0 &+ index &* UInt64(size), size) }
+  }
+
+  /// The fifth word of a `struct kimage`; 0 where none is loaded.
+  ///
+  /// Source: include/linux/kexec.h, 2.6.32 to 7.3.
+  fileprivate static func readControlPage(
+    _ image: String, _ symbols: Symbols, _ reader: VirtualReader
+  ) -> UInt64? {
+    guard let place = symbols[image], let loaded = reader.word(at: place) else { return nil }
+    return loaded == 0 ? 0 : reader.word(at: loaded &+ 4 * UInt64(reader.wordSize))
   }
 
   /// `pgd` lies in `efi_mm` where `init_mm` holds the address of the kernel's top table.

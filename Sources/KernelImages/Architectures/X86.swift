@@ -53,6 +53,7 @@ package struct X86: Architecture {
       "page_offset_base", "vmalloc_base", "vmemmap_base", Self.supportedMask, Self.kernelMask,
       "max_pfn_mapped", Variable.systemState, Variable.kfencePool,
     ] + Variable.directPages + [Variable.efiRoot]
+      + Variable.kexecImages.map(Variable.controlPage)
   }
 
   static let supportedMask = "__supported_pte_mask"

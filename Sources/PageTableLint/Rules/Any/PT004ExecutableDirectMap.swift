@@ -1,3 +1,4 @@
+internal import KernelImages
 internal import PageTables
 
 extension Rule {
@@ -13,15 +14,18 @@ extension Rule {
       below 1 MiB.
       False alarm: kernels from 2.6.27 to some 3.x left the first GiB executable. With
       CONFIG_PCI_BIOS on 32 bits the BIOS area, 640 KiB to 1 MiB, is writable and executable by
-      design ("PCI BIOS area is rw and x"): a note; the kernel's own check passes over it. There
-      the image lies inside the direct map, too: in a text dump, which does not tell where, only
-      writable leaves count. Without NX in use the rule stands back.
+      design ("PCI BIOS area is rw and x"): a note; the kernel's own check passes over it. Where
+      kexec or kdump is loaded, a page of its control code is executable, read-only on 64 bits
+      (seen since 6.16): skipped where kexec_image and kexec_crash_image name it, else up to two
+      such pages are a note. On 32 bits the image lies inside the direct map, too: in a text
+      dump, which does not tell where, only writable leaves count. The rule needs NX in use.
       Fix: find which table the leaves come from: a static table that was made before NX was
       known, or a set_memory_x() without its way back.
       References:
       - arch/x86/mm/init_64.c, Linux 6.12: kernel_physical_mapping_init
       - arch/x86/realmode/init.c, Linux 6.12: set_real_mode_permissions
       - arch/x86/pci/pcbios.c, Linux 6.12: set_bios_x
+      - arch/x86/kernel/machine_kexec_64.c, Linux 6.16: machine_kexec_prepare
       - b27a43c1e90 (2.6.28): existing entries of the direct map keep their permissions
       """
   ) { rule, subject in
@@ -40,12 +44,20 @@ extension Rule {
         firmware?.contains($0.start &- area.start) == true
           && firmware?.contains($0.last &- area.start) == true
       }
-      // On 32 bits kexec makes the page of a loaded image's control code executable, where it lies.
-      let single = executable.filter {
-        holdsImage && $0.size == mode.granule && !inBIOS.contains($0)
+      // kexec makes the page of a loaded image's control code executable, where it lies.
+      let named = subject.image?.kexecPages
+      let single = executable.filter { run in
+        let isOne = run.last - run.start == mode.granule - 1
+        return isOne && (holdsImage || !run.access.isWritable) && !inBIOS.contains(run)
       }
-      let kexec = single.count <= 2 ? single : []
-      let bad = executable.filter { !inBIOS.contains($0) && !kexec.contains($0) }
+      let kexec = named == nil && single.count <= 2 ? single : []
+      let bad = executable.filter { run in
+        let isNamed = named?.contains { pages in
+          run.physical.map { pages.contains($0) && pages.contains($0 + (run.last - run.start)) }
+            ?? false
+        }
+        return !inBIOS.contains(run) && !kexec.contains(run) && isNamed != true
+      }
       func finding(_ runs: [Run], _ severity: Severity?, _ message: String, help: String)
         -> [Finding]
       {
@@ -65,7 +77,7 @@ extension Rule {
           "the PCI BIOS area is writable and executable, as CONFIG_PCI_BIOS wants it",
           help: "boot with pci=nobios where nothing needs the BIOS")
         + finding(
-          kexec, .note, "single pages are writable and executable, as a loaded kexec image's is",
+          kexec, .note, "single pages are executable, as a loaded kexec image's is",
           help: "nothing, where a kexec or crash kernel is loaded")
     }
   }
