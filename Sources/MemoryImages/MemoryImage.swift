@@ -18,8 +18,9 @@ package protocol MemoryImage: PhysicalMemory {
   var tellsAllMemory: Bool { get }
   /// What makedumpfile was told to leave out (its -d), where the format tells.
   var dumpLevel: UInt32? { get }
-  /// How many tables the image leaves out that were read as zeros, for it leaves out zero pages.
-  var tablesTakenForZero: Int { get }
+  /// Whether the page at an address is none of the file's and is read as zeros, because the file
+  /// leaves zero pages out.
+  func isTakenForZero(_ address: UInt64) -> Bool
 
   /// Copies physical memory.
   func read(at address: UInt64, count: Int) throws(UnreadableMemory) -> [UInt8]
@@ -47,7 +48,7 @@ extension MemoryImage {
   package var placements: [Placement] { [] }
   package var tellsAllMemory: Bool { true }
   package var dumpLevel: UInt32? { nil }
-  package var tablesTakenForZero: Int { 0 }
+  package func isTakenForZero(_ address: UInt64) -> Bool { false }
   package func checksum(zeroing offset: Int) -> UInt64? { nil }
 
   package func forEachPage(_ body: (_ address: UInt64, _ startsWith: ([UInt8]) -> Bool) -> Void) {

@@ -27,11 +27,10 @@ extension Finding {
   private func extent(in subject: Subject) -> String {
     let area = subject.kernel.layout.area(of: start)
     func from(_ base: UInt64) -> String { "\((start &- base).hex())+\((end &- start).hex())" }
-    switch area.kind {
-    case .directMap, .vmemmap, .guardHole, .ldtRemap, .efi, .fixmap: return from(area.start)
-    case .image: return from(subject.imageStart ?? area.start)
-    case .user, .vmalloc, .cpuEntryArea, .espfix, .modules, .persistentKmap, .other:
-      return "\(pages) pages"
+    switch area.kind.placement {
+    case .fixed, .moved:
+      return from(area.kind.role == .image ? subject.imageStart ?? area.start : area.start)
+    case .handedOut, .random: return "\(pages) pages"
     }
   }
 }

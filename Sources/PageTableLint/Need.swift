@@ -117,8 +117,8 @@ extension Rule.Need {
 
   static func area(_ kind: Area.Kind) -> Rule.Need {
     Rule.Need(
-      "the place of the area \"\(kind.rawValue)\" known",
-      "not known where the area \"\(kind.rawValue)\" lies"
+      "the place of the area \"\(kind.name)\" known",
+      "not known where the area \"\(kind.name)\" lies"
     ) { $0.kernel.layout.first(kind) != nil }
   }
 

@@ -57,6 +57,26 @@ extension Subject {
   }
 }
 
+extension Subject {
+  /// How many tables were read as zeros, because the image leaves out zero pages.
+  package var tablesTakenForZero: Int {
+    guard let memory = image?.memory else { return 0 }
+    var found: Set<UInt64> = []
+    for table in tables {
+      let places =
+        table.space.pointers.targets(table.space.mode)
+        + (table.root.map { [$0...$0] } ?? [])
+      for place in places {
+        for page in stride(from: place.lowerBound & ~4095, through: place.upperBound, by: 4096)
+        where memory.isTakenForZero(page) {
+          found.insert(page)
+        }
+      }
+    }
+    return found.count
+  }
+}
+
 extension Table {
   /// The leaves of the direct map that map a run's frames.
   ///

@@ -124,14 +124,14 @@ import Testing
     for (level, shares) in [(UInt64(0), false), (30, false), (31, true), (31, false)] {
       let (image, report) = try memory(level, shares: shares)
       #expect(report.isIncomplete)
-      #expect(image.memory.tablesTakenForZero == 0)
+      #expect(report.subject.tablesTakenForZero == 0)
       #expect(throws: UnreadableMemory.notInImage) { try image.memory.read(at: table, count: 8) }
     }
     // At other levels a page may be absent for another reason.
     let (zero, report) = try memory(1, shares: false)
     #expect(zero.problems == [])
     #expect(!report.isIncomplete)
-    #expect(zero.memory.tablesTakenForZero == 1)
+    #expect(report.subject.tablesTakenForZero == 1)
     let text = TextReport.info(report.subject)
     #expect(text.contains("tables taken for zero: 1") && text.contains("dump level: 1\n"))
     let json = try JSONReport.info(report.subject)

@@ -144,9 +144,9 @@ extension X86 {
     if entry.contains(where: { $0.flags & mode.global != 0 }), !others.isEmpty {
       facts.pge = Fact(true, "the cpu entry area is global")
       if others.allSatisfy({ $0.flags & mode.global != 0 }) {
-        facts.pti = Fact(false, "cpu entry area and \(kind.rawValue) are global")
+        facts.pti = Fact(false, "cpu entry area and \(kind.name) are global")
       } else if others.allSatisfy({ $0.flags & mode.global == 0 }) {
-        facts.pti = Fact(true, "the cpu entry area is global, \(kind.rawValue) is not")
+        facts.pti = Fact(true, "the cpu entry area is global, \(kind.name) is not")
       }
     }
     facts.nx = Self.missingNoExecute(mode) ?? noExecute(in: text)

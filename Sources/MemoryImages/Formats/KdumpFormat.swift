@@ -52,10 +52,8 @@ enum KdumpFormat {
   private let absentIsZero: Bool
   // A context serves one reader at a time; there are as many as there were readers at once.
   private let idle: Mutex<[Context]>
-  private let zeroTables = Mutex(Set<UInt64>())
 
   var dumpLevel: UInt32? { header.dumpLevel }
-  var tablesTakenForZero: Int { zeroTables.withLock { $0.count } }
 
   init(_ parts: [Part]) throws(ImageError) {
     let first = parts[0]
@@ -177,9 +175,12 @@ enum KdumpFormat {
     return false
   }
 
+  func isTakenForZero(_ address: UInt64) -> Bool {
+    if let isHeld = try? isHeld(address) { !isHeld } else { false }
+  }
+
   func readTable(at address: UInt64, into table: inout [UInt64]) throws(UnreadableMemory) {
     let bytes = try read(at: address, count: table.count * 8)
-    if try !isHeld(address) { _ = zeroTables.withLock { $0.insert(address & ~4095) } }
     table.copy(bytes)
   }
 

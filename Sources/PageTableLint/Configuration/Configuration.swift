@@ -36,7 +36,7 @@ package struct Configuration: Sendable {
     /// As the file names it.
     var text: String {
       [
-        area?.rawValue, symbol.map { $0.start + ($0.end.map { "-" + $0 } ?? "") },
+        area?.name, symbol.map { $0.start + ($0.end.map { "-" + $0 } ?? "") },
         range.map { "\($0.lowerBound.entry)-\(($0.upperBound &+ 1).entry)" },
         table.map { "\($0) table" },
       ].compactMap { $0 }.joined(separator: ", ")
@@ -138,7 +138,7 @@ extension Configuration.Place {
     } else if let area {
       let areas = table.layout.areas.filter { $0.kind == area }
       guard let first = areas.first else {
-        return .unknown(reason: "not known where the area lies: \(area.rawValue)")
+        return .unknown(reason: "not known where the area lies: \(area.name)")
       }
       if range == nil {
         // On 32 bits the image lies inside the direct map, and is no part of it.

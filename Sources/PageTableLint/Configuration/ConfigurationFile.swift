@@ -194,8 +194,8 @@ private struct ConfigurationReader {
   private func place(_ keys: [String: YAMLNode]) throws(ImageError) -> Configuration.Place {
     var place = Configuration.Place()
     if let node = keys["area"] {
-      place.area = Area.Kind(
-        rawValue: try oneOf(node, "an area", Area.Kind.allCases.map(\.rawValue)))
+      place.area = Area.Kind.named(
+        try oneOf(node, "an area", Area.Kind.known.map(\.name)))
     }
     if let node = keys["symbol"] {
       guard place.area == nil else {

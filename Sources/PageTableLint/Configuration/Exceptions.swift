@@ -6,7 +6,7 @@ extension Configuration.Exception {
     guard !isExpired, finding.rule.id == rule, place.table.map({ $0 == finding.table.word }) ?? true
     else { return false }
     if place.symbol == nil, place.range == nil {
-      return place.area.map { $0.rawValue == finding.area } ?? true
+      return place.area.map { $0.name == finding.area } ?? true
     }
     guard let table = subject.tables.first(where: { $0.id == finding.table }),
       case .ranges(let ranges) = place.extent(in: table, of: subject)

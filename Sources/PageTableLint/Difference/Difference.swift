@@ -79,7 +79,7 @@ package struct Difference: Sendable {
 
   /// Whether page sizes differ as a CPA self-test leaves them, of which no log tells.
   var mayBeSelfTests: Bool {
-    let areas = [Area.Kind.directMap, .image].map(\.rawValue)
+    let areas = [Area.Kind.directMap, .image].map(\.name)
     return !isOneBoot && (old.subject.log == nil || new.subject.log == nil)
       && changes.contains { $0.aspects == [.pageSize] && areas.contains($0.area) }
   }

@@ -15,10 +15,10 @@ struct AddressPlace {
     words = Self.known(address, mode)
     guard fault.isCanonical(address, mode) else { return }
     if address < mode.upperHalf {
-      area = Area.Kind.user.rawValue
+      area = Area.Kind.user.name
     } else if mode.addressBits > 32 {
       let numbers = Self.numbers(facts.release ?? release)
-      area = Self.area(address, mode, numbers, isFixed: facts.hasFixedLayout)?.rawValue
+      area = Self.area(address, mode, numbers, isFixed: facts.hasFixedLayout)?.name
     }
   }
 

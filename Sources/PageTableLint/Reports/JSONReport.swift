@@ -177,9 +177,7 @@ package enum JSONReport {
       logRefused: subject.logRefusal.map { Refusal(path: $0.path, reason: $0.reason) },
       complete: subject.isComplete, log: subject.isLogAlone ? LogRecord(subject) : nil,
       dumpLevel: subject.image?.memory.dumpLevel,
-      tablesTakenForZero: subject.image.flatMap {
-        $0.memory.tablesTakenForZero == 0 ? nil : $0.memory.tablesTakenForZero
-      },
+      tablesTakenForZero: subject.tablesTakenForZero == 0 ? nil : subject.tablesTakenForZero,
       facts: Dictionary(
         subject.facts.listed.map { ($0.name, FactRecord(value: $0.value, source: $0.source)) },
         uniquingKeysWith: { first, _ in first }))

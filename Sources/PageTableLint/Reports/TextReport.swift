@@ -188,7 +188,8 @@ package enum TextReport {
       "  not read: another kernel's tables at \($0.entry), a crash kernel's or an earlier one's"
     }
     if let level = subject.image?.memory.dumpLevel { lines.append("  dump level: \(level)") }
-    if let count = subject.image?.memory.tablesTakenForZero, count > 0 {
+    let count = subject.tablesTakenForZero
+    if count > 0 {
       lines.append("  tables taken for zero: \(count) (the dump leaves zero pages out)")
     }
     if subject.isLogAlone { lines += logFacts(subject) }

@@ -1,37 +1,3 @@
-/// One stretch of the kernel's virtual address space with a purpose.
-package struct Area: Sendable, Equatable {
-  package enum Kind: String, Sendable, Equatable, CaseIterable {
-    case user = "user space"
-    case guardHole = "guard hole"
-    case ldtRemap = "LDT remap"
-    case directMap = "direct map"
-    case vmalloc = "vmalloc"
-    case vmemmap = "vmemmap"
-    case cpuEntryArea = "cpu entry area"
-    case espfix = "ESPfix"
-    case efi = "EFI runtime services"
-    case image = "kernel image"
-    case modules = "modules"
-    case persistentKmap = "persistent kmap"
-    case fixmap = "fixmap"
-    case other = "between areas"
-  }
-
-  package let kind: Kind
-  package let start: UInt64
-  /// Inclusive.
-  package let last: UInt64
-
-  package init(kind: Kind, start: UInt64, last: UInt64) {
-    self.kind = kind
-    self.start = start
-    self.last = last
-  }
-
-  package var name: String { kind.rawValue }
-  package func contains(_ address: UInt64) -> Bool { start <= address && address <= last }
-}
-
 /// The areas of an address space; where two overlap, the first goes before.
 ///
 /// They are found by address: the dumps' own markers lag and lie.

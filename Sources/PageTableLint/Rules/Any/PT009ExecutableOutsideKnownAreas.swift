@@ -42,7 +42,7 @@ extension Rule {
         case .other:
           return table.layout.first(.vmalloc) != nil
             || !(mayBeHyperV && run.size == mode.granule)
-        case .guardHole, .ldtRemap, .vmemmap, .espfix, .persistentKmap: return true
+        default: return true
         }
       }
       return grouped(bad, table).map { area, runs in
