@@ -80,7 +80,7 @@ package struct Finding: Sendable {
     physical = first?.physical
     let leaves = runs.filter(\.isLeaf)
     let common = leaves.reduce(leaves.isEmpty ? 0 : ~0) { $0 & $1.flags }
-    attributes = table.space.mode.flags.filter { flag in
+    attributes = table.space.mode.attributes.filter { flag in
       flag.printed && flag.set != "PSE" && common & flag.mask != 0
         && leaves.allSatisfy { flag.levels.contains(Int($0.level)) }
     }.map(\.set)

@@ -6,14 +6,15 @@ import Testing
 /// What the kernel's dumper shows of declared runs, and that its text reads back as what it shows.
 @Suite struct KernelTextTests {
   private static let directMap: UInt64 = 0xffff_8880_0000_0000
-  private static let noExecute: UInt64 = 1 << 63
+  /// What is left where upper levels take away writing and running.
+  private static let readOnly: Access = []
 
   private func leaf(
-    _ start: UInt64, _ size: UInt64, _ flags: UInt64, level: Int = 1, effective: UInt64? = nil
+    _ start: UInt64, _ size: UInt64, _ flags: UInt64, level: Int = 1, access: Access? = nil
   ) -> Run {
     Run(
       start: start, last: start &+ (size &- 1), kind: .leaf, level: level, flags: flags,
-      effective: effective ?? flags & TableFormat.x86_64.inherited, physical: 0)
+      access: access ?? TableFormat.x86_64.level(1).leafRights.access(flags), physical: 0)
   }
 
   private func hole(_ start: UInt64, to end: UInt64, level: Int) -> Run {
@@ -83,13 +84,13 @@ import Testing
     other.physical = 0x9_0000
     let shown = show([
       leaf(map, 0x1000, rw), leaf(map + 0x1000, 0x1000, rw & ~0x20),
-      leaf(map + 0x2000, 0x1000, rw & ~0x20, effective: Self.noExecute),
+      leaf(map + 0x2000, 0x1000, rw & ~0x20, access: Self.readOnly),
       leaf(map + 0x3000, 0x1000, rw), other,
     ])
     #expect(shown.space.runs.map(\.start) == [0, map + 0x1000, map + 0x2000, map + 0x3000])
     let old = show(
       [
-        leaf(map, 0x1000, rw), leaf(map + 0x1000, 0x1000, rw, effective: Self.noExecute),
+        leaf(map, 0x1000, rw), leaf(map + 0x1000, 0x1000, rw, access: Self.readOnly),
       ], release: "4.16.0")
     #expect(old.space.runs.count == 1)
   }
@@ -100,7 +101,7 @@ import Testing
     func absent(_ start: UInt64, _ size: UInt64, _ flags: UInt64, level: Int) -> Run {
       Run(
         start: start, last: start + size - 1, kind: .notPresent, level: level, flags: flags,
-        effective: flags & TableFormat.x86_64.inherited)
+        access: TableFormat.x86_64.level(level).leafRights.access(flags))
     }
     let runs = [
       hole(0, to: 0x8000_0000_0000, level: 4),
@@ -164,7 +165,7 @@ import Testing
     let rw: UInt64 = 0x8000_0000_0000_0163
     let shown = show(
       [
-        leaf(0xc000_0000, 0x1000, rw), leaf(0xc000_1000, 0x1000, rw, effective: Self.noExecute),
+        leaf(0xc000_0000, 0x1000, rw), leaf(0xc000_1000, 0x1000, rw, access: Self.readOnly),
       ], mode: .i386PAE)
     #expect(shown.space.runs.count == 1)
     #expect(lines(shown)[0].hasPrefix("0x00000000-0x00000000           4G     RW"))
@@ -216,8 +217,9 @@ import Testing
         Run(
           start: at, last: at &+ count &* level.span &- 1, kind: kind, level: level.number,
           flags: flags,
-          effective: kind == .hole
-            ? 0 : flags & mode.inherited & UInt64.random(in: 0 ... .max, using: &random)),
+          access: kind == .hole
+            ? []
+            : level.leafRights.access(flags & UInt64.random(in: 0 ... .max, using: &random))),
         to: &runs, mode: mode)
       at = at &+ count &* level.span
       if !isUpper, mode.addressBits > 32, runs.count > 150 {
@@ -243,7 +245,7 @@ import Testing
   /// A line as a reader can know it: what prints in a dialect, and no more.
   private func known(_ run: Run, _ mode: TableFormat, _ dialect: KernelText.Dialect) -> [UInt64] {
     // PAT is bit 7 of a pte; that of large pages prints in one range of releases only.
-    var shown = mode.flags.filter { $0.printed && $0.levels.contains(Int(run.level)) }
+    var shown = mode.attributes.filter { $0.printed && $0.levels.contains(Int(run.level)) }
       .reduce(UInt64(0)) { $0 | $1.mask }
     if dialect.alsoCompared == 0 { shown &= ~(1 << 12) }
     let isBlank = run.kind != .leaf && (run.flags == 0 || dialect.blanksNotPresent)

@@ -49,9 +49,9 @@ private struct DeclaredMemory: PhysicalMemory {
     let run = leaves(space)[0]
     let mode = TableFormat.x86_64
     #expect(run.flags & mode.write != 0)
-    #expect(run.effective & mode.write == 0)
-    #expect(run.effective & mode.noExecute != 0)
-    #expect(run.effective & mode.user != 0)
+    #expect(!run.access.isWritable)
+    #expect(!run.access.isExecutable)
+    #expect(run.access.isUser)
   }
 
   @Test func sharedTablesAreSpliced() {

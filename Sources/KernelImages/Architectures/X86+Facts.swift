@@ -66,7 +66,7 @@ extension X86 {
   }
 
   private static func missingNoExecute(_ mode: TableFormat) -> Fact<Bool>? {
-    mode.noExecute == 0 ? Fact(false, "the paging mode has no such bit") : nil
+    !mode.forbidsExecution ? Fact(false, "the paging mode has no such bit") : nil
   }
 
   /// Whether the kernel lets a bit stand in its entries.
@@ -83,7 +83,7 @@ extension X86 {
     guard let base = facts.directMap?.value,
       let step = mode.walk(
         base, root: evidence.root.address, memory: evidence.reader.memory
-      ).steps.last, step.effective & mode.noExecute != 0
+      ).steps.last, !step.access.contains(.executeInKernel)
     else { return nil }
     return Fact(true, "the direct map has it")
   }
@@ -156,7 +156,7 @@ extension X86 {
   private func noExecute(in text: KernelText) -> Fact<Bool>? {
     let mode = text.space.mode
     let kernelLeaves = text.space.runs.filter { $0.isLeaf && $0.start >= mode.upperHalf }
-    if kernelLeaves.contains(where: { $0.flags & mode.noExecute != 0 }) {
+    if kernelLeaves.contains(where: { !$0.access.contains(.executeInKernel) }) {
       return Fact(true, "the dump shows NX")
     }
     return kernelLeaves.isEmpty || text.space.anomalies.contains(where: \.isUnseen)

@@ -97,7 +97,7 @@ package struct Configuration: Sendable {
       case .ro: !run.access.isWritable
       case .nx: !run.access.isExecutable
       case .x: run.access.isExecutable
-      case .global: run.flags & mode.global != 0
+      case .global: mode.isGlobal(run.flags)
       case .user: run.access.isUser
       case .kernel: !run.access.isUser
       case .writeBack, .writeCombining, .uncachedMinus, .uncached, .writeProtected, .writeThrough:

@@ -12,14 +12,10 @@ extension Comparison {
       // A text dump prints them as it prints holes, or not at all.
       return hasFrames ? State(kind: .notPresent) : State()
     case .leaf:
-      var flags = run.flags
-      if run.level > 1 {
-        let pat: UInt64 = 1 << 12
-        flags = flags & ~(mode.large | pat) | (flags & pat == 0 ? 0 : mode.large)
-      }
+      let flags = run.level > 1 ? mode.asPage(run.flags, level: Int(run.level)) : run.flags
       return State(
         kind: .leaf, level: run.level, flags: flags & mask,
-        effective: hasFrames ? run.effective & mode.inherited : nil, frame: frame)
+        access: hasFrames ? run.access : nil, frame: frame)
     }
   }
 
@@ -128,7 +124,7 @@ extension Comparison {
   func aspects(_ was: State, _ now: State) -> [Difference.Aspect] {
     guard was.kind == .leaf, now.kind == .leaf else { return [] }
     return [
-      was.flags != now.flags || was.effective != now.effective ? .attributes : nil,
+      was.flags != now.flags || was.access != now.access ? .attributes : nil,
       was.level != now.level ? .pageSize : nil, was.frame != now.frame ? .frame : nil,
     ].compactMap { $0 }
   }
@@ -136,16 +132,16 @@ extension Comparison {
   func side(
     _ state: State, _ mode: TableFormat, range: ClosedRange<UInt64>?, physical: UInt64? = nil
   ) -> Difference.Side {
-    let present = mode.present
+    let valid = mode.level(1).valid.mask
     return Difference.Side(
       range: range,
       level: state.kind == .leaf && state.level > 0 ? mode.level(Int(state.level)).span.size : "",
       flags: state.kind == .notPresent
-        ? ["not present"] : mode.names(state.flags & ~present, level: 1),
+        ? ["not present"] : mode.names(state.flags & ~valid, level: 1),
       effective: state.kind == .leaf
-        ? state.effective.map { effective in
-          (effective & mode.user != 0 ? "u" : "-") + (effective & mode.write != 0 ? "w" : "-")
-            + (effective & mode.noExecute == 0 ? "x" : "-")
+        ? state.access.map { access in
+          (access.isUser ? "u" : "-") + (access.isWritable ? "w" : "-")
+            + (access.isExecutable ? "x" : "-")
         } : nil, physical: physical)
   }
 }

@@ -9,10 +9,10 @@ struct Comparison {
     enum Kind { case unmapped, notPresent, leaf }
     var kind = Kind.unmapped
     var level: UInt8 = 0
-    /// The leaf's own flags that both inputs tell, PAT where a 4K leaf has it.
+    /// The leaf's own flags that both inputs tell, where a leaf of the lowest level has them.
     var flags: UInt64 = 0
     /// Nil where an input does not tell it.
-    var effective: UInt64?
+    var access: Access?
     /// The frame, less what the area's place and the image's in memory make of it; nil where frames
     /// are handed out anew.
     var frame: UInt64?
@@ -54,8 +54,8 @@ struct Comparison {
     self.new = new
     isOneBoot = Self.areOneBoot(old, new)
     hasFrames = old.kernel.space.hasPhysical && new.kernel.space.hasPhysical
-    let used = old.mode.flags.filter { ["A", "D"].contains($0.set) }.reduce(0) { $0 | $1.mask }
-    let printed = old.mode.flags.filter(\.printed).reduce(0) { $0 | $1.mask }
+    let used = old.mode.architecture.usageBits
+    let printed = old.mode.attributes.filter(\.printed).reduce(0) { $0 | $1.mask }
     mask =
       old.kernel.space.knownFlags & new.kernel.space.knownFlags & ~used
       & (hasFrames ? ~0 : printed)

@@ -15,7 +15,7 @@ extension Subject {
     func stretches(_ kind: Area.Kind) -> RangeSet {
       RangeSet(
         kernel.layout.runs(kind, in: kernel.space)
-          .filter { $0.isLeaf && $0.flags & mode.write == 0 }.map { $0.start...$0.last })
+          .filter { $0.isLeaf && !$0.access.isWritable }.map { $0.start...$0.last })
     }
     guard let own = stretches(.image).first(where: { $0.lowerBound == start }),
       let base = kernel.layout.first(.directMap)?.start

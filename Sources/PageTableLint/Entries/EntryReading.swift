@@ -134,8 +134,7 @@ package struct EntryReading: Sendable, Equatable {
     kind = .unknown
     flags = []
     sentence = ""
-    // Another architecture's formats have no such page sizes bit.
-    if mode.large != 0 { read(context) } else { readPlain() }
+    if mode.isX86 { read(context) } else { readPlain() }
   }
 
   /// What every format tells.

@@ -106,7 +106,7 @@ extension MappingFilter.Attribute {
     case .writable: run.isLeaf && run.access.isWritable
     case .executable: run.isLeaf && run.access.isExecutable
     case .user: run.isLeaf && run.access.isUser
-    case .global: run.isLeaf && run.flags & mode.global != 0
+    case .global: run.isLeaf && mode.isGlobal(run.flags)
     case .present, .leaf: run.isLeaf
     case .hole: run.kind == .hole
     }

@@ -125,9 +125,9 @@ extension Subject {
     let own = mode.names(run.flags, level: Int(run.level)).joined(separator: " ")
     guard table.space.hasPhysical else { return "now \(own)" }
     return "now \(own), effective"
-      + (run.effective & mode.user != 0 ? " user" : " kernel")
-      + (run.effective & mode.write != 0 ? " writable" : " read-only")
-      + (run.effective & mode.noExecute != 0 ? " no-execute" : " executable")
+      + (run.access.isUser ? " user" : " kernel")
+      + (run.access.isWritable ? " writable" : " read-only")
+      + (run.access.isExecutable ? " executable" : " no-execute")
   }
 
   /// The address of `name+0x10/0x20`.

@@ -142,7 +142,7 @@ package enum MappingReport {
       }
       areas[place].bytes.byLevel[Int(run.level)] &+= run.size
       let protection =
-        (run.effective & mode.write != 0 ? 0 : 2) + (run.effective & mode.noExecute != 0 ? 0 : 1)
+        (run.access.isWritable ? 0 : 2) + (run.access.isExecutable ? 1 : 0)
       areas[place].bytes.byProtection[protection] &+= run.size
     }
     let lines = areas.map { name, bytes in
@@ -159,7 +159,7 @@ package enum MappingReport {
   }
 
   private static func writableExecutable(_ table: Table) -> String {
-    guard table.space.mode.noExecute != 0 else { return "" }
+    guard table.space.mode.forbidsExecution else { return "" }
     let found = WritableExecutable(table)
     let remark =
       !table.space.hasPhysical

@@ -25,7 +25,8 @@ package struct DirectMapStatistics: Sendable, Equatable {
       ? fallback : min(area.start &+ (bytes.partialValue &- 1), area.last)
     var found = false
     for run in inside where run.start <= through {
-      let span = mode.level(Int(max(1, run.level))).span
+      let level = mode.level(Int(max(1, run.level)))
+      let span = level.span
       let size = min(run.size, through - run.start + 1)
       // The test steps over whole entries, so the last one may reach past the end.
       let entries = (size + span - 1) / span
@@ -39,7 +40,7 @@ package struct DirectMapStatistics: Sendable, Equatable {
       case (_, 3): gigabyte += entries
       default: fourK += size >> 12
       }
-      if run.flags & mode.noExecute == 0 {
+      if level.leafRights.access(run.flags).contains(.executeInKernel) {
         executable += entries
         if !found { first = run.start }
         found = true

@@ -104,7 +104,7 @@ package struct TableStatistics: Sendable {
 
   private static func names(_ flags: UInt64, _ mode: TableFormat) -> [String] {
     var names: [String] = []
-    for flag in mode.flags where flag.mask & flags != 0 && !names.contains(flag.set) {
+    for flag in mode.attributes where flag.mask & flags != 0 && !names.contains(flag.set) {
       names.append(flag.set)
     }
     return names

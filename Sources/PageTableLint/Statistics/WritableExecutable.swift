@@ -12,10 +12,10 @@ package struct WritableExecutable: Sendable {
   package init(_ table: Table) {
     let mode = table.space.mode
     var pages: UInt64 = 0
-    if mode.noExecute != 0 {
+    if mode.forbidsExecution {
       for run in table.space.runs
-      where (run.isLeaf || run.kind == .notPresent) && run.effective & mode.write != 0
-        && run.effective & mode.noExecute == 0
+      where (run.isLeaf || run.kind == .notPresent) && run.access.isWritable
+        && run.access.isExecutable
       { pages &+= run.pages }
     }
     self.pages = pages

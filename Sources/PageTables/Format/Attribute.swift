@@ -18,11 +18,13 @@ package struct Attribute: Sendable, Equatable {
   /// Whether it tells how the memory was used, or what Linux keeps in mind of it, and nothing of
   /// what may be done there: accessed, dirty, software bits.
   package let isIncidental: Bool
+  /// Whether a leaf with it stays in the TLB when the processor takes another root.
+  package let isGlobal: Bool
 
   package init(
     _ test: BitTest, inTable: BitTest = .never, gives: Access = [], takes: Access = [],
     set: String, clear: String = "", levels: ClosedRange<Int> = 1...7, printed: Bool = true,
-    isIncidental: Bool = false
+    isIncidental: Bool = false, isGlobal: Bool = false
   ) {
     self.test = test
     self.inTable = inTable
@@ -33,6 +35,7 @@ package struct Attribute: Sendable, Equatable {
     self.levels = levels
     self.printed = printed
     self.isIncidental = isIncidental
+    self.isGlobal = isGlobal
   }
 
   /// The bits of a leaf that it takes.

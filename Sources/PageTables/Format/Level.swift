@@ -71,6 +71,22 @@ extension TableFormat {
       return table.matches(entry) ? .table : .leaf
     }
 
+    /// The level with what follows from the rest of its format.
+    func prepared(
+      _ attributes: [Attribute], _ tableField: AddressField, _ entrySize: Int, below: Level?
+    ) -> Level {
+      var level = self
+      let here = attributes.filter { $0.levels.contains(number) }
+      level.leafRights = Rights(here.map { ($0, $0.test) }, granted: grants)
+      level.tableRights = Rights(here.map { ($0, $0.inTable) }, granted: grants)
+      level.tableShift = (entries * entrySize).trailingZeroBitCount
+      if let below {
+        level.tableStep =
+          tableField.step(UInt64(below.entries * entrySize)).trailingZeroBitCount
+      }
+      return level
+    }
+
     /// The same level where `bits` of a leaf are no address.
     func withoutAddress(_ bits: UInt64) -> Level {
       Level(

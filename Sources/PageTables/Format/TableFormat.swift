@@ -39,18 +39,12 @@ package struct TableFormat: Sendable, Equatable {
   package let addressBits: Int
   /// The incidental attributes' bits, which no rule judges in a leaf.
   package let incidental: UInt64
-  /// The attributes' bits that bear on access, of leaves and of table pointers.
-  package let inherited: UInt64
   /// The index of the root's first entry of the upper half; zero where it has one half only.
   package let boundary: Int
-
-  // The bits of x86's attributes, zero in a format that has none of that name.
-  package let present: UInt64
-  package let large: UInt64
-  package let write: UInt64
-  package let user: UInt64
-  package let global: UInt64
-  package let noExecute: UInt64
+  /// Whether entries can forbid the kernel to run code.
+  package let forbidsExecution: Bool
+  /// Whether a leaf stays in the TLB when the processor takes another root.
+  private let globalTest: BitTest
 
   /// The address bits that index tables, and the one that fills those above; zero for none.
   package let indexedBits: UInt64
@@ -76,36 +70,19 @@ package struct TableFormat: Sendable, Equatable {
     self.encryption = encryption
     self.memoryTypes = memoryTypes
     incidental = attributes.filter(\.isIncidental).reduce(0) { $0 | $1.mask }
-    var prepared = levels
-    for index in prepared.indices {
-      let level = levels[index]
-      let here = attributes.filter { $0.levels.contains(level.number) }
-      prepared[index].leafRights = Rights(here.map { ($0, $0.test) }, granted: level.grants)
-      prepared[index].tableRights = Rights(here.map { ($0, $0.inTable) }, granted: level.grants)
-      prepared[index].tableShift = (level.entries * entrySize).trailingZeroBitCount
-      if index > 0 {
-        prepared[index].tableStep =
-          tableField.step(UInt64(levels[index - 1].entries * entrySize)).trailingZeroBitCount
-      }
+    let prepared = levels.indices.map { index in
+      levels[index].prepared(
+        attributes, tableField, entrySize, below: index > 0 ? levels[index - 1] : nil)
     }
     self.levels = prepared
-    inherited = prepared.reduce(0) { $0 | $1.leafRights.mask | $1.tableRights.mask }
     addressBits = levels.last.map { $0.shift + $0.entries.trailingZeroBitCount } ?? 0
     indexedBits = ~0 >> UInt64(64 - addressBits)
     let isSigned = halves.count > 1
     sign = !isSigned ? 0 : hasOneRoot ? 1 << UInt64(addressBits - 1) : 1 << 63
     boundary = isSigned && hasOneRoot ? (levels.last?.entries ?? 0) / 2 : 0
-
     let entryBits: UInt64 = ~0 >> UInt64(64 - 8 * entrySize)
-    func bits(_ isWanted: (Attribute) -> Bool) -> UInt64 {
-      attributes.filter(isWanted).reduce(0) { $0 | $1.mask } & entryBits
-    }
-    present = levels.first?.valid.mask ?? 0
-    large = bits { $0.set == "PSE" }
-    write = bits { $0.gives.contains(.write) }
-    user = bits { $0.gives.contains(.user) }
-    global = bits { $0.set == "GLB" }
-    noExecute = bits { $0.takes.contains(.executeInKernel) }
+    forbidsExecution = prepared.contains { $0.leafRights.executeInKernel.mask & entryBits != 0 }
+    globalTest = attributes.first(where: \.isGlobal)?.test ?? .never
   }
 
   /// The top level, the one that the root holds.
@@ -159,9 +136,21 @@ package struct TableFormat: Sendable, Equatable {
         ? level.tableRights.access(entry) : level.leafRights.access(entry))
   }
 
-  /// The bits of a table pointer that hold the physical address of the next table.
-  package var tableAddress: UInt64 { tableField.mask }
-  package var flags: [Attribute] { attributes }
+  /// Whether a leaf with these bits stays in the TLB when the processor takes another root.
+  package func isGlobal(_ flags: UInt64) -> Bool { globalTest.matches(flags) }
+
+  /// A leaf's bits as one of the lowest level would have them: attributes that stand elsewhere in
+  /// larger leaves in their place there, and none of those that only larger leaves have.
+  package func asPage(_ flags: UInt64, level: Int) -> UInt64 {
+    let others = attributes.filter { $0.levels.contains(level) && !$0.levels.contains(1) }
+    var page = others.reduce(flags) { $0 & ~$1.mask }
+    for other in others where other.test.matches(flags) {
+      if let own = attributes.first(where: { $0.set == other.set && $0.levels.contains(1) }) {
+        page |= own.test.value
+      }
+    }
+    return page
+  }
 
   /// The names of the attributes that are in `flags`, at a level, in the kernel's spelling.
   package func names(

@@ -8,7 +8,7 @@ extension TableFormat {
     x86(7, "PSE", "   ", levels: 2...5),
     x86(7, "PAT", "   ", levels: 1...1),
     x86(12, "PAT", "   ", levels: 2...3),
-    x86(8, "GLB", "   "),
+    x86(8, "GLB", "   ", isGlobal: true),
     x86(63, "NX", "x ", takes: [.executeInKernel, .executeInUser]),
     x86(0, "P", "", printed: false),
     x86(5, "A", "", printed: false, isIncidental: true),
@@ -23,11 +23,12 @@ extension TableFormat {
   /// An attribute of one bit, which leaves and table pointers have alike.
   private static func x86(
     _ bit: UInt64, _ set: String, _ clear: String, gives: Access = [], takes: Access = [],
-    levels: ClosedRange<Int> = 1...5, printed: Bool = true, isIncidental: Bool = false
+    levels: ClosedRange<Int> = 1...5, printed: Bool = true, isIncidental: Bool = false,
+    isGlobal: Bool = false
   ) -> Attribute {
     Attribute(
       .set(1 << bit), inTable: .set(1 << bit), gives: gives, takes: takes, set: set, clear: clear,
-      levels: levels, printed: printed, isIncidental: isIncidental)
+      levels: levels, printed: printed, isIncidental: isIncidental, isGlobal: isGlobal)
   }
 
   /// The index is PAT, PCD, PWT.

@@ -14,7 +14,7 @@ public struct Mapping: Sendable, Equatable {
   public let isExecutable: Bool
   /// Whether user mode may use it, by the upper levels too as far as the source tells them.
   public let isUser: Bool
-  /// Whether the leaf has the global bit.
+  /// Whether it stays in the TLB when the processor takes another root.
   public let isGlobal: Bool
   /// The leaf's own flags, in the spelling of the kernel's dump: `RW`, `USR`, `GLB`, `NX`, ...
   public let flags: [String]
@@ -34,7 +34,7 @@ extension AddressSpace {
     return Mapping(
       start: run.start, last: run.last, pageSize: mode.level(level).span, physical: run.physical,
       isWritable: run.access.isWritable, isExecutable: run.access.isExecutable,
-      isUser: run.access.isUser, isGlobal: run.flags & mode.global != 0,
+      isUser: run.access.isUser, isGlobal: mode.isGlobal(run.flags),
       flags: mode.names(run.flags, level: level))
   }
 }

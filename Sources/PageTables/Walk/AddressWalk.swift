@@ -7,8 +7,6 @@ package struct WalkStep: Sendable, Equatable {
   package let entry: UInt64
   /// What this entry and those above allow.
   package let access: Access
-  /// The same in x86's bits.
-  package var effective: UInt64 { access.x86 }
 
   package init(level: Int, table: UInt64, index: Int, entry: UInt64, access: Access) {
     self.level = level

@@ -36,7 +36,7 @@ extension Rule {
       else { return nil }
       let page = Run(
         start: address, last: address &+ (size - 1), kind: .leaf, level: Int(run.level),
-        flags: run.flags, effective: run.effective, physical: physical)
+        flags: run.flags, access: run.access, physical: physical)
       return Finding(
         rule, severity: line.isMachineCheck && line.isTakenOut ? nil : .note,
         "the poisoned page \(physical.entry) is mapped in the direct map", in: table,

@@ -101,7 +101,7 @@ extension Rule {
     let words = [
       run.access.isWritable ? "rw" : "ro",
       !run.access.isExecutable ? "nx" : "x",
-      run.flags & mode.global != 0 ? "global" : "not global",
+      mode.isGlobal(run.flags) ? "global" : "not global",
       run.access.isUser ? "user" : "kernel",
       mode.memoryType(of: run)?.rawValue.lowercased() ?? "of unknown type", mode.span(of: run).size,
     ]

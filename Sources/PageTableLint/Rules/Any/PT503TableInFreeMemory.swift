@@ -25,7 +25,7 @@ extension Rule {
       let mode = table.space.mode
       var bad: [(pointer: TablePointer, use: FrameUse)] = []
       for pointer in table.pointers {
-        if let use = use(pointer.entry & mode.tableAddress), use != .other {
+        if let use = use(mode.tableField.address(in: pointer.entry)), use != .other {
           bad.append((pointer, use))
         }
       }

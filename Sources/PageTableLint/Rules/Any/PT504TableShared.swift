@@ -31,7 +31,7 @@ extension Rule {
       var first: [UInt64: TablePointer] = [:]
       var places: [UInt64: [TablePointer]] = [:]
       for pointer in table.pointers where pointer.address >= mode.upperHalf {
-        let target = pointer.entry & mode.tableAddress
+        let target = mode.tableField.address(in: pointer.entry)
         guard again.contains(target) else { continue }
         guard let before = first[target] else {
           first[target] = pointer
@@ -88,7 +88,7 @@ extension Rule {
     else { return false }
     // An overwritten pointer may lead to a page of zeros.
     return entries.allSatisfy {
-      mode.classify($0, level: level.number) != .invalid && ($0 ^ first) & mode.tableAddress == 0
+      mode.classify($0, level: level.number) != .invalid && ($0 ^ first) & mode.tableField.mask == 0
     }
   }
 }

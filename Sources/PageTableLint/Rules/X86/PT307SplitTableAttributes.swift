@@ -30,7 +30,7 @@ extension Rule {
     ) { pointer, table in
       let mode = table.space.mode
       // In PAE's top table the bits are reserved.
-      if mode.root.entries == 4, pointer.level == mode.levels.count { return false }
+      if mode.isPAE, pointer.level == mode.levels.count { return false }
       let cacheBits: UInt64 = 1 << 3 | 1 << 4
       return
         (pointer.entry & mode.write == 0

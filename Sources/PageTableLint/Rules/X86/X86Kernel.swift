@@ -21,7 +21,7 @@ extension Subject {
   /// With PAE and isolation: SHARED_KERNEL_PMD. Source:
   /// arch/x86/include/asm/pgtable-3level_types.h, 6.12.
   var processesOwnKernelHalf: Bool? {
-    guard mode.root.entries == 4 else { return false }
+    guard mode.isPAE else { return false }
     return facts.pti?.value
   }
 
