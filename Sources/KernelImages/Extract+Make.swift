@@ -12,7 +12,7 @@ extension Extract {
     core.notes += keptNotes(of: image) + ownNotes(of: image, keepLog: keepLog)
     for page in pages(of: image).sorted() {
       // A page that the image lacks is left out here too: unknown, not zero.
-      if let bytes = try? image.memory.read(at: page, count: 4096) {
+      if let bytes = try? image.memory.read(at: page, count: Int(image.mode.granule)) {
         core.add(page: bytes, at: page)
       }
     }
@@ -32,17 +32,18 @@ extension Extract {
 
   /// The pages of all tables, and of the kernel's own symbol table.
   private static func pages(of image: KernelImage) -> Set<UInt64> {
-    let recorder = TableRecorder(image.memory)
+    let granule = image.mode.granule
+    let recorder = TableRecorder(image.memory, granule: granule)
     for root in image.tableRoots {
       _ = Walker.walk(root: root, mode: image.mode, memory: recorder, inParallel: false)
     }
     var pages = recorder.pages
     let reader = VirtualReader(mode: image.mode, root: image.root, memory: image.memory)
     for (start, count) in Kallsyms.find(image.info, reader)?.places(reader) ?? [] {
-      var at = start & ~4095
+      var at = start & ~(granule - 1)
       while at < start &+ UInt64(count) {
-        if let physical = image.walk(at).physical { pages.insert(physical & ~4095) }
-        at &+= 4096
+        if let physical = image.walk(at).physical { pages.insert(physical & ~(granule - 1)) }
+        at &+= granule
       }
     }
     return pages
@@ -123,11 +124,19 @@ private final class TableRecorder: PhysicalMemory, @unchecked Sendable {
   // Only one walk at a time goes through a recorder.
   private(set) var pages: Set<UInt64> = []
 
-  init(_ memory: any MemoryImage) { self.memory = memory }
+  private let granule: UInt64
+
+  init(_ memory: any MemoryImage, granule: UInt64) {
+    self.memory = memory
+    self.granule = granule
+  }
 
   func readTable(at address: UInt64, into table: inout [UInt64]) throws(UnreadableMemory) {
     try memory.readTable(at: address, into: &table)
-    // The four top entries of PAE may lie anywhere in a page.
-    pages.insert(address & ~4095)
+    // A short table may lie anywhere in a page, and a long one has several.
+    let last = address &+ UInt64(max(1, table.count) * 8 - 1)
+    for page in stride(from: address & ~(granule - 1), through: last, by: Int(granule)) {
+      pages.insert(page)
+    }
   }
 }

@@ -28,8 +28,9 @@ extension KernelImage {
       isByte ? (type ^ value) & 0xff00_0000 == 0 : UInt32(truncatingIfNeeded: value) == type
     }
     let reader = VirtualReader(mode: mode, root: root, memory: memory)
+    let granule = mode.granule
     return { physical in
-      let page = vmemmap &+ (physical >> 12) &* UInt64(size)
+      let page = vmemmap &+ (physical / granule) &* UInt64(size)
       guard let type = reader.word(at: page &+ mapcount, size: 4),
         let count = reader.word(at: page &+ refcount, size: 4),
         let flags = reader.word(at: page &+ flags)

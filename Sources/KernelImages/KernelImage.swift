@@ -132,7 +132,8 @@ package struct KernelImage: Sendable {
     architecture.readOnlySections.compactMap { start, end in
       guard let start = symbols?[start], let end = symbols?[end], start < end else { return nil }
       // The last page is given back from its end on.
-      return (start & ~4095)...((end &+ 4095) & ~4095 &- 1)
+      let inPage = mode.granule - 1
+      return (start & ~inPage)...((end &+ inPage) & ~inPage &- 1)
     }
   }
 

@@ -32,7 +32,7 @@ struct VirtualReader {
       let part = Int(min(UInt64(count - found.count), inLeaf))
       guard let bytes = try? memory.read(at: physical, count: part) else {
         // A large leaf of which an extract holds some pages: page by page.
-        let inPage = min(part, Int(4096 - (at & 4095)))
+        let inPage = min(part, Int(mode.granule - (at & (mode.granule - 1))))
         guard let page = try? memory.read(at: physical, count: inPage) else { return nil }
         found += page
         at &+= UInt64(inPage)
@@ -70,7 +70,7 @@ struct VirtualReader {
   /// A string of at most 63 bytes that ends with a zero.
   func string(at address: UInt64) -> String? {
     // The string may end just before a page that is not there.
-    let inPage = Int(4096 - address & 4095)
+    let inPage = Int(mode.granule - address & (mode.granule - 1))
     guard let bytes = bytes(at: address, count: 64) ?? bytes(at: address, count: min(64, inPage))
     else { return nil }
     let text = bytes.prefix { $0 != 0 }

@@ -57,7 +57,7 @@ extension Rule.Need {
   static let kernelsOwnTable = Rule.Need(
     "the kernel's own table", "the user's table maps little of the kernel's half"
   ) { subject in
-    subject.facts.pti?.value != true || subject.kernel.root.map { $0 & 0x1000 == 0 } != false
+    subject.facts.pti?.value != true || subject.kernel.root.map(subject.isKernelsOwn) != false
   }
 
   static let efiTables = Rule.Need(

@@ -17,6 +17,10 @@ package struct Rule: Sendable {
   package let documentation: String
   /// Whether the defect is a table's or a pointer's, so that anything may be wrong below it.
   package var explainsWhatLiesBelow = false
+  /// Whether it holds mappings against others, counts them, or misses some: no part can show that.
+  package var comparesParts = false
+  /// Whether it looks at tables and their pointers, not at mappings.
+  package var judgesTables = false
   /// Whether it judges the reports of a kernel log and needs no tables: family 8.
   var readsLogsAlone: Bool { id.hasPrefix("PT8") }
   /// The rules whose findings in the same place explain this one's.

@@ -38,22 +38,22 @@ extension Subject {
 
   /// Whether mark_rodata_ro() has run, as far as the tables can tell: text or rodata is read-only.
   ///
-  /// The IDT's page is read-only earlier. Where no writable text is seen, nothing speaks against.
+  /// A page may be read-only earlier. Where no writable text is seen, nothing speaks against.
   /// An image's log is of the moment of its tables; a text's may go on for long after it.
-  /// Source: `kernel_init`, init/main.c, and `idt_setup_apic_and_irq_gates`,
-  /// arch/x86/kernel/idt.c, 6.12.
+  /// Source: `kernel_init`, init/main.c, 6.12.
   var imageIsSettled: Bool {
     if let settledAsAWhole { return settledAsAWhole }
     let leaves = kernel.runs(.image).filter(\.isLeaf)
-    let idt = symbols?["idt_table"]
-    func isIDT(_ run: Run) -> Bool {
-      run.size == mode.granule && !run.access.isExecutable
-        && (symbols == nil || idt.map(run.contains) == true)
+    let early = architecture.earlyReadOnlySymbols
+    func isEarly(_ run: Run) -> Bool {
+      run.size == mode.granule && !run.access.isExecutable && !early.isEmpty
+        && (symbols == nil || early.contains { symbols?[$0].map(run.contains) == true })
     }
-    let isProtected = leaves.contains { !$0.access.isWritable && !isIDT($0) }
+    let isProtected = leaves.contains { !$0.access.isWritable && !isEarly($0) }
     let hasWritableText = leaves.contains { $0.isWritableExecutable }
     return isProtected || !hasWritableText
-      || (image != nil && log?.value.mentions("Write protecting ") == true)
+      || image != nil
+        && architecture.protectionMessage.map { log?.value.mentions($0) == true } == true
   }
 }
 
@@ -63,15 +63,10 @@ extension Subject {
     guard let memory = image?.memory else { return 0 }
     var found: Set<UInt64> = []
     for table in tables {
-      let places =
-        table.space.pointers.targets(table.space.mode)
-        + (table.root.map { [$0...$0] } ?? [])
-      for place in places {
-        for page in stride(from: place.lowerBound & ~4095, through: place.upperBound, by: 4096)
-        where memory.isTakenForZero(page) {
-          found.insert(page)
-        }
-      }
+      let field = table.space.mode.tableField
+      let reached = table.space.pointers.lazy.map { field.address(in: $0.entry) }
+      found.formUnion(reached.filter(memory.isTakenForZero))
+      if let root = table.root, memory.isTakenForZero(root) { found.insert(root) }
     }
     return found.count
   }

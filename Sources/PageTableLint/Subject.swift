@@ -149,10 +149,10 @@ package struct Subject: Sendable {
   /// - Throws: `ImageError` where `files` cannot be those of this kernel.
   package init(text: KernelText, path: String, symbols files: [Symbols] = []) throws(ImageError) {
     self.path = path
-    format = "x86-text"
     image = nil
     self.text = text
     let architecture = text.space.mode.architecture
+    format = architecture.textFormat
     let layout = architecture.layout(of: text)
     let first = layout.runs(.image, in: text.space).first(where: \.isLeaf)?.start
     var moved: [Symbols] = []
@@ -184,7 +184,7 @@ package struct Subject: Sendable {
     tables = [
       Table(
         id: .kernel, space: AddressSpace(mode: mode, runs: [], hasPhysical: false),
-        layout: .x86_64Fixed(mode: mode), root: nil)
+        layout: mode.architecture.unknownLayout(mode), root: nil)
     ]
     panic = log.panic
     faultsLeftOut = log.leftOut

@@ -24,6 +24,40 @@ import Testing
     #expect(moved.architecture.name == name)
   }
 
+  /// What rules and diff ask of a kernel, by word size and release.
+  @Test func whatKernelsDo() {
+    let (wide, narrow) = (TableFormat.x86_64.architecture, TableFormat.i386PAE.architecture)
+    var facts = KernelFacts()
+    #expect(wide.fillsKernelHalfLazily(facts) && narrow.fillsKernelHalfLazily(facts))
+    facts.release = Fact("6.12.0", "")
+    #expect(!wide.fillsKernelHalfLazily(facts) && narrow.fillsKernelHalfLazily(facts))
+    #expect(wide.processesOwnKernelHalf(.x86_64, facts) == false)
+    #expect(narrow.processesOwnKernelHalf(.i386PAE, facts) == nil)
+    facts.pti = Fact(true, "")
+    #expect(narrow.processesOwnKernelHalf(.i386PAE, facts) == true)
+    #expect(narrow.processesOwnKernelHalf(.i386, facts) == false)
+    #expect(narrow.imageSpace(facts, end: nil) == nil && narrow.orderedAreas(facts).isEmpty)
+    let start: UInt64 = 0xffff_ffff_8000_0000
+    #expect(wide.imageSpace(facts, end: start + 512 << 20) == start...(start + 512 << 20 - 1))
+    #expect(wide.imageSpace(facts, end: start + 513 << 20) == start...(start + 1024 << 20 - 1))
+    #expect(
+      wide.unmovedDirectMaps(.x86_64) == [0xffff_8880_0000_0000, 0xffff_8800_0000_0000])
+    #expect(narrow.unmovedDirectMaps(.i386PAE).isEmpty)
+    let vsyscall = Run(
+      start: 0xffff_ffff_ff60_0000, last: 0xffff_ffff_ff60_0fff, kind: .leaf, level: 1,
+      access: [.user, .executeInUser])
+    #expect(wide.isOpenByDesign(vsyscall, in: .fixmap, facts))
+    var other = vsyscall
+    other.start -= 0x1000
+    other.last -= 0x1000
+    #expect(!wide.isOpenByDesign(other, in: .fixmap, facts))
+    facts.release = Fact("4.4.0", "")
+    #expect(wide.isOpenByDesign(other, in: .fixmap, facts))
+    #expect(!narrow.isOpenByDesign(vsyscall, in: .fixmap, facts))
+    other.access.insert(.write)
+    #expect(!wide.isOpenByDesign(other, in: .fixmap, facts))
+  }
+
   @Test func theTwinOfATwinIsItself() {
     let architecture = TableFormat.x86_64.architecture
     #expect(architecture.userTwin(of: 0x1_0000) == 0x1_1000)

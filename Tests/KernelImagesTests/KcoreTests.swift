@@ -66,6 +66,42 @@ import Testing
     }
   }
 
+  /// The direct map tells what is memory, wherever an architecture has it and its text.
+  @Test(arguments: [0x8000_0010_0000, 0xffff_0000_0010_0000] as [UInt64])
+  func theTextLiesAtAnotherDistance(_ start: UInt64) throws {
+    var core = ELFCore()
+    core.segments = [
+      ELFCore.Segment(
+        physical: 0x10_2000, virtual: 0xffff_8000_0801_0000, bytes: bytes(0xbb, pages: 1)),
+      ELFCore.Segment(physical: 0x10_0000, virtual: start, bytes: bytes(0xaa, pages: 3)),
+      ELFCore.Segment(
+        physical: 0x80_0000, virtual: start + 0x70_0000, bytes: bytes(0xcc, pages: 1)),
+    ]
+    try open(core.encoded()) { image, _ in
+      #expect(image.ranges == [0x10_0000...0x10_2fff, 0x80_0000...0x80_0fff])
+      let first = try image.read(at: 0x10_2000, count: 1)
+      #expect(first == [0xaa])
+    }
+  }
+
+  @Test func anotherMachinesIsRefusedByName() throws {
+    var core = core
+    core.machine = .arm64
+    let error = #expect(throws: ImageError.self) { try open(core.encoded()) { _, _ in } }
+    #expect("\(error.map { "\($0)" } ?? "")".contains("an arm64 memory image: not read yet"))
+  }
+
+  /// Kernels before 4.11 list all stretches at zero.
+  @Test func withoutPhysicalAddressesNothingIsMemory() throws {
+    var core = core
+    for index in core.segments.indices {
+      let old = core.segments[index]
+      core.segments[index] = ELFCore.Segment(
+        physical: 0, virtual: old.virtual, bytes: bytes(1, pages: index + 1))
+    }
+    #expect(throws: ImageError.self) { try open(core.encoded()) { _, _ in } }
+  }
+
   @Test func memoryIsReadWhenItIsAskedFor() throws {
     let content = core.encoded()
     try open(content) { image, path in

@@ -171,6 +171,29 @@ import Testing
     #expect(Rule.named("PT201")?.serves.names == ["x86-64", "i386"])
   }
 
+  /// Formats of one machine are of one architecture.
+  @Test func anArchitectureIsItsMachine() {
+    let (x86, old) = (TableFormat.x86_64.architecture, TableFormat.i386.architecture)
+    #expect(x86.isSame(as: TableFormat.x86_64FiveLevel.architecture))
+    #expect(old.isSame(as: TableFormat.i386PAE.architecture))
+    #expect(!x86.isSame(as: old))
+  }
+
+  /// Rules that a part of the input, or mappings without their tables, cannot be judged by.
+  @Test func whatPartsCannotShow() {
+    let comparing = Rule.all.filter(\.comparesParts).map(\.id)
+    #expect(
+      comparing == [
+        "PT003", "PT105", "PT107", "PT201", "PT202", "PT203", "PT207", "PT303", "PT304", "PT305",
+        "PT306", "PT307", "PT401", "PT504", "PT604", "PT606", "PT608", "PT905", "PT906", "PT907",
+        "PT908",
+      ])
+    #expect(
+      Rule.all.filter(\.judgesTables).map(\.id) == [
+        "PT107", "PT205", "PT501", "PT502", "PT503", "PT504", "PT505", "PT509", "PT702",
+      ])
+  }
+
   @Test(arguments: ["PT901", "PT902", "PT903", "PT904"])
   func limitsOfTheInputAreIncomplete(_ rule: String) throws {
     let report = Linter.run(try Fixtures.subject(rule, "fires"))

@@ -26,6 +26,18 @@ import Testing
     #expect(pae.access(0x1001, at: pae.root) == .all)
   }
 
+  /// What is asked of a leaf without a bit of its own.
+  @Test func attributesOfX86() {
+    let mode = TableFormat.x86_64
+    #expect(mode.isGlobal(0x163) && !mode.isGlobal(0x63))
+    #expect(mode.forbidsExecution && TableFormat.i386PAE.forbidsExecution)
+    #expect(!TableFormat.i386.forbidsExecution)
+    // PAT is bit 12 of a large page, bit 7 of a small one; PSE is a large page's alone.
+    #expect(mode.asPage(0x10e3, level: 2) == 0xe3)
+    #expect(mode.asPage(0xe3, level: 2) == 0x63)
+    #expect(mode.asPage(0xe3, level: 1) == 0xe3)
+  }
+
   @Test func addressesInSeveralParts() {
     // LPA2: bits 49 to 12 in place, 51 and 50 in bits 9 and 8.
     let split = AddressField(

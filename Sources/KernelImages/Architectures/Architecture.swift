@@ -37,6 +37,11 @@ package protocol Architecture: Sendable {
   /// Those of them that have the size of an entry.
   var entryMasks: Set<String> { get }
 
+  /// The symbols of the pages that are read-only before the rest of the image is.
+  var earlyReadOnlySymbols: [String] { get }
+  /// What the kernel logs when it write-protects its image; nil where it says nothing.
+  var protectionMessage: String? { get }
+
   // MARK: Roots
 
   /// The processors' registers in an image's notes.
@@ -70,13 +75,42 @@ package protocol Architecture: Sendable {
   var factSources: [FactSource] { get }
   /// What an image's sources say against each other, beyond what is wrong on every machine.
   func contradictions(in evidence: FactEvidence) -> [String]
+  /// The areas of a kernel of which nothing is known.
+  func unknownLayout(_ format: TableFormat) -> Layout
+  /// The format of a text dump, as reports name it: `x86-text`.
+  var textFormat: String { get }
   /// How a release writes its dump.
   func dialect(release: String?) -> KernelText.Dialect
+  /// The markers that a kernel of the usual configuration prints.
+  func usualMarkers(_ layout: Layout) -> [AddressMarker]
+
+  // MARK: What kernels do
+
+  /// Where the direct map starts as long as KASLR leaves it; none where KASLR moves no area.
+  func unmovedDirectMaps(_ format: TableFormat) -> [UInt64]
+  /// The areas that lie in this order, and their starts as far as they are known.
+  func orderedAreas(_ facts: KernelFacts) -> [(name: String, start: Fact<UInt64>)]
+  /// The addresses that the image may have in one kernel; nil where it lies in the direct map.
+  ///
+  /// - Parameter end: where the image ends, as far as symbols tell.
+  func imageSpace(_ facts: KernelFacts, end: UInt64?) -> ClosedRange<UInt64>?
+  /// Whether a process's kernel half is filled when it is touched, not when the kernel's changes.
+  func fillsKernelHalfLazily(_ facts: KernelFacts) -> Bool
+  /// Whether each process has tables of its own for the kernel's half; nil where it is not known.
+  func processesOwnKernelHalf(_ format: TableFormat, _ facts: KernelFacts) -> Bool?
+  /// The bytes before vmalloc that are neither memory nor vmalloc's.
+  var vmallocGuard: UInt64 { get }
+  /// The physical addresses of firmware that the direct map has writable and executable.
+  var executableFirmware: ClosedRange<UInt64>? { get }
+  /// Whether the kernel opens a run of its half to user mode on purpose.
+  func isOpenByDesign(_ run: Run, in area: Area.Kind, _ facts: KernelFacts) -> Bool
 }
 
 extension Architecture {
   /// Whether the kernel image is mapped nowhere but in the direct map.
   package var imageIsInDirectMap: Bool { imageSpace == nil }
+
+  package func isSame(as other: any Architecture) -> Bool { machine == other.machine }
 }
 
 /// Those that the program knows; the first is taken where nothing tells.

@@ -21,6 +21,8 @@ extension X86 {
       imageSize: image.facts.imageSize?.value ?? gigabyte)
   }
 
+  package func unknownLayout(_ format: TableFormat) -> Layout { .x86_64Fixed(mode: format) }
+
   /// The direct map starts with the kernel half's first leaf (its page 0 is always mapped), the
   /// other areas with their markers.
   package func layout(of text: KernelText) -> Layout {

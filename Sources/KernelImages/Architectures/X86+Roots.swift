@@ -1,15 +1,13 @@
 package import MemoryImages
 package import PageTables
 
-extension KernelImage {
-  /// A processor's control registers from QEMU's note.
-  package struct CPUState: Sendable, Equatable {
-    package let cr3: UInt64
-    package let cr4: UInt64
-    package var fiveLevel: Bool { cr4 & (1 << 12) != 0 }
-    var hasPAE: Bool { cr4 & (1 << 5) != 0 }
-    var hasPGE: Bool { cr4 & (1 << 7) != 0 }
-  }
+/// x86's control registers, of which every state that `X86` read has both.
+extension KernelImage.CPUState {
+  package var cr3: UInt64 { tableRegisters["CR3"] ?? 0 }
+  package var cr4: UInt64 { tableRegisters["CR4"] ?? 0 }
+  var fiveLevel: Bool { cr4 & (1 << 12) != 0 }
+  var hasPAE: Bool { cr4 & (1 << 5) != 0 }
+  var hasPGE: Bool { cr4 & (1 << 7) != 0 }
 }
 
 extension X86 {
@@ -17,7 +15,7 @@ extension X86 {
   package func processors(in notes: [ImageNote]) -> [KernelImage.CPUState] {
     notes.filter { $0.name == "QEMU" }.compactMap { note in
       guard let cr3 = note.bytes.u64(at: 416), let cr4 = note.bytes.u64(at: 424) else { return nil }
-      return KernelImage.CPUState(cr3: cr3, cr4: cr4)
+      return KernelImage.CPUState(["CR3": cr3, "CR4": cr4])
     }
   }
 

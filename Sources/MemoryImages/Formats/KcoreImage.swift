@@ -18,8 +18,7 @@ package final class KcoreImage: MemoryImage, Sendable {
   package let damage: [String]
   package let placements: [Placement]
   package var format: String { "kcore" }
-  // A 64-bit program runs on no 32-bit kernel.
-  package var machine: Machine? { .x86_64 }
+  package let machine: Machine?
   package var ranges: [ClosedRange<UInt64>] {
     segments.map { $0.physical...($0.physical + $0.size - 1) }
   }
@@ -39,8 +38,13 @@ package final class KcoreImage: MemoryImage, Sendable {
         path, offset: 0, "expected a 64-bit ELF core that holds memory",
         advice: "is /proc the kernel's own?")
     }
+    guard found.machine.isRead else {
+      close(descriptor)
+      throw found.machine.refusal(of: path, offset: 18)
+    }
     self.path = path
     self.descriptor = descriptor
+    machine = found.machine
     segments = found.segments
     notes = found.notes
     damage = found.damage
@@ -49,10 +53,13 @@ package final class KcoreImage: MemoryImage, Sendable {
 
   deinit { close(descriptor) }
 
-  private typealias Contents = (
-    segments: [SegmentImage.Segment], notes: [ImageNote], damage: [String],
-    placements: [Placement]
-  )
+  private struct Contents {
+    let machine: Machine
+    var segments: [SegmentImage.Segment] = []
+    var notes: [ImageNote] = []
+    var damage: [String] = []
+    var placements: [Placement] = []
+  }
 
   /// The program headers, by hand: libelf trusts the file's size.
   private static func contents(_ file: Int32) -> Contents? {
@@ -60,9 +67,12 @@ package final class KcoreImage: MemoryImage, Sendable {
       header.starts(with: [0x7f, 0x45, 0x4c, 0x46, 2, 1]),
       let table = header.u64(at: 32), header.number(at: 54, size: 2) == 56,
       let count = header.number(at: 56, size: 2),
+      let number = header.number(at: 18, size: 2).flatMap(UInt16.init(exactly:)),
+      let machine = Machine(rawValue: number),
       let programs = bytes(of: file, at: table, count: Int(count) * 56)
     else { return nil }
-    var found: Contents = ([], [], [], [])
+    var found = Contents(machine: machine)
+    var stretches: [(placement: Placement, segment: SegmentImage.Segment)] = []
     for at in stride(from: 0, to: programs.count, by: 56) {
       guard let type = programs.u32(at: at), let offset = programs.u64(at: at + 8),
         let virtual = programs.u64(at: at + 16), let physical = programs.u64(at: at + 24),
@@ -79,18 +89,38 @@ package final class KcoreImage: MemoryImage, Sendable {
       }
       // vmalloc and vmemmap have no physical address.
       guard type == 1, size > 0, physical <= 1 << 52, size <= 1 << 52 else { continue }
-      found.placements.append(Placement(virtual: virtual, physical: physical))
-      // What lies in the last 2 GiB is the kernel's text, and in RAM as well.
-      if virtual < 0xffff_ffff_8000_0000 {
-        found.segments.append(
-          SegmentImage.Segment(physical: physical, size: size, offset: offset, available: size))
-      }
+      let placement = Placement(virtual: virtual, physical: physical)
+      found.placements.append(placement)
+      stretches.append(
+        (
+          placement,
+          SegmentImage.Segment(physical: physical, size: size, offset: offset, available: size)
+        ))
     }
-    found.segments.sort { $0.physical < $1.physical }
+    guard let memory = memory(of: stretches) else { return nil }
+    found.segments = memory.sorted { $0.physical < $1.physical }
     let overlap = zip(found.segments, found.segments.dropFirst()).contains {
       $0.physical + $0.size > $1.physical
     }
     return found.segments.isEmpty || overlap ? nil : found
+  }
+
+  /// The stretches that are memory: all of it lies at one distance from its addresses, that of the
+  /// direct map. The kernel's text, at another, is a part of memory that is listed too.
+  ///
+  /// - Returns: nil where the kernel gives no physical addresses: all of them are zero then.
+  ///   They are given since 464920104bf7 (4.11).
+  private static func memory(
+    of stretches: [(placement: Placement, segment: SegmentImage.Segment)]
+  ) -> [SegmentImage.Segment]? {
+    guard stretches.count(where: { $0.segment.physical == 0 }) < 2 else { return nil }
+    func distance(_ placement: Placement) -> UInt64 { placement.virtual &- placement.physical }
+    var bytes: [UInt64: UInt64] = [:]
+    for (placement, segment) in stretches {
+      bytes[distance(placement), default: 0] &+= segment.size
+    }
+    let directMap = bytes.max { ($0.value, $1.key) < ($1.value, $0.key) }?.key
+    return stretches.filter { distance($0.placement) == directMap }.map(\.segment)
   }
 
   /// Reads all of `count` bytes; nil where the file does not give them.

@@ -194,7 +194,7 @@ enum KdumpFormat {
     while done < count {
       let (at, isPast) = address.addingReportingOverflow(UInt64(done))
       guard !isPast else { throw .outsideMemory }
-      let inPage = min(count - done, Int(4096 - at & 4095))
+      let inPage = min(count - done, Int(KdumpHeader.pageSize - at % KdumpHeader.pageSize))
       if try isHeld(at) {
         var length = inPage
         let status = unsafe bytes.withUnsafeMutableBytes {

@@ -133,7 +133,8 @@ extension Configuration.Place {
           return .unknown(reason: "\(symbol.end ?? "") does not lie behind \(symbol.start)")
         }
         // Tables protect whole pages.
-        return .ranges([(start & ~4095)...((end - 1) | 4095)])
+        let inPage = table.space.mode.granule - 1
+        return .ranges([(start & ~inPage)...((end - 1) | inPage)])
       }
     } else if let area {
       let areas = table.layout.areas.filter { $0.kind == area }

@@ -85,10 +85,12 @@ extension Rule {
   /// - Parameter judge: its last argument has the indices of those that no finding needs.
   init(
     id: String, name: String, severity: Severity, summary: String, needs: [Need],
-    documentation: String, judge: @escaping @Sendable (Rule, Subject, [Int]) -> [Finding]
+    documentation: String, comparesParts: Bool = false,
+    judge: @escaping @Sendable (Rule, Subject, [Int]) -> [Finding]
   ) {
     self.init(
       id: id, name: name, severity: severity, summary: summary, needs: needs,
-      documentation: documentation, checkExceptions: judge, check: { _, _ in [] })
+      documentation: documentation, comparesParts: comparesParts, checkExceptions: judge,
+      check: { _, _ in [] })
   }
 }

@@ -87,15 +87,14 @@ struct Comparison {
 
   /// Whether KASLR moved all areas alike, which no two boots have in common; unknown is false.
   ///
-  /// Source: arch/x86/mm/kaslr.c, 6.12: each of the three areas gets its share of the entropy.
   private static func areOneBoot(_ old: Subject, _ new: Subject) -> Bool {
     func bases(_ subject: Subject) -> [UInt64?] {
       [.directMap, .vmalloc, .vmemmap].map { subject.kernel.layout.first($0)?.start }
         + [subject.imageStart]
     }
-    let fixed = old.mode.upperHalf &+ 17 * old.mode.root.span
-    return old.mode.addressBits > 32 && bases(old) == bases(new) && !bases(old).contains(nil)
-      && bases(old)[0] != fixed && bases(old)[0] != old.mode.upperHalf &+ 16 * old.mode.root.span
+    let unmoved = old.architecture.unmovedDirectMaps(old.mode)
+    guard !unmoved.isEmpty, let start = bases(old)[0] else { return false }
+    return bases(old) == bases(new) && !bases(old).contains(nil) && !unmoved.contains(start)
   }
 
   private mutating func compare(_ old: Table, _ new: Table) {

@@ -1,3 +1,4 @@
+internal import KernelImages
 internal import PageTables
 
 /// What differs between the tables of two inputs, whatever KASLR did.
@@ -53,8 +54,7 @@ package struct Difference: Sendable {
 
   /// Why two inputs cannot be compared; nil where they can.
   package static func refuses(_ old: Subject, _ new: Subject) -> String? {
-    old.mode.addressBits == new.mode.addressBits && old.mode.entrySize == new.mode.entrySize
-      || old.mode.addressBits > 32 && new.mode.addressBits > 32
+    old.architecture.isSame(as: new.architecture) && old.mode.entrySize == new.mode.entrySize
       ? nil : "\(old.mode.name) and \(new.mode.name) have nothing in common"
   }
 

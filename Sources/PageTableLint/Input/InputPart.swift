@@ -58,19 +58,3 @@ package struct LogRefusal: Sendable, Equatable {
     self.reason = reason
   }
 }
-
-extension Rule {
-  /// Whether it holds mappings against others, counts them, or misses some: no part can show that.
-  var comparesParts: Bool {
-    [
-      "PT003", "PT105", "PT107", "PT201", "PT202", "PT203", "PT207", "PT303", "PT304", "PT305",
-      "PT306", "PT307", "PT401", "PT504", "PT604", "PT606", "PT608", "PT905", "PT906", "PT907",
-      "PT908",
-    ].contains(id)
-  }
-
-  /// Whether it looks at tables and their pointers, not at mappings.
-  var judgesTables: Bool {
-    ["PT107", "PT205", "PT501", "PT502", "PT503", "PT504", "PT505", "PT509", "PT702"].contains(id)
-  }
-}

@@ -80,7 +80,7 @@ extension Subject {
       let end = directMapEnd
     else { return nil }
     let mapped = end &- base
-    let told = frames << 12
+    let told = frames &* mode.granule
     if mapped < told {
       return "by the log the memory ends at \(told.entry), by the direct map at \(mapped.entry)"
     }

@@ -34,7 +34,7 @@ extension Rule {
       guard let area = table.layout.first(.directMap) else { return [] }
       let holdsImage = subject.imageLiesInDirectMap
       let mayBeImage = holdsImage && table.layout.first(.image) == nil
-      let firmware = subject.executableFirmware
+      let firmware = subject.architecture.executableFirmware
       let executable = table.runs(area.kind).filter { run in
         let isWritable = run.access.isWritable
         return run.isLeaf && run.access.isExecutable

@@ -22,12 +22,13 @@ extension Rule {
       - arch/x86/include/asm/pgtable_types.h, Linux 6.12: __PAGE_KERNEL_VVAR, _PAGE_TABLE
       """
   ) { rule, subject in
-    let isOpenByDesign = subject.isOpenByDesign
+    let architecture = subject.architecture
     return subject.tables.flatMap { table in
       let mode = table.space.mode
       let bad = table.runs.filter {
         $0.isLeaf && $0.start >= mode.upperHalf && $0.access.isUser
-          && !isOpenByDesign($0, table)
+          && !architecture.isOpenByDesign(
+            $0, in: table.layout.area(of: $0.start).kind, subject.facts)
       }
       return grouped(bad, table).map { area, runs in
         Finding(

@@ -21,7 +21,7 @@ extension Rule {
       References:
       - arch/x86/mm/init_64.c, Linux 6.12: sync_global_pgds
       - f2d2f9598ebb, 6659d0279980 (6.17): hot-added memory
-      """,
+      """, comparesParts: true,
     givesWayTo: ["PT205", "PT307", "PT501", "PT502", "PT503", "PT504", "PT505", "PT508", "PT605"]
   ) { rule, subject in
     guard let image = subject.image else { return [] }

@@ -18,7 +18,7 @@ extension Rule {
       Fix: see who freed the table page while it was in use, or which driver mapped it.
       References:
       - Documentation/mm/page_tables.rst, Linux 6.12
-      """
+      """, comparesParts: true, judgesTables: true
   ) { rule, subject in
     let tablePages = tablePages(of: subject)
     return subject.tables.flatMap { table -> [Finding] in

@@ -25,7 +25,7 @@ extension Rule {
       - arch/x86/mm/pat/set_memory.c, Linux 6.12: __split_large_page, __should_split_large_page
       - arch/x86/mm/init.c, Linux 6.12: probe_page_size_mask, split_mem_range
       - 41d88484c71c (6.15): joins the pages of code again
-      """
+      """, comparesParts: true
   ) { rule, subject in
     let table = subject.kernel
     let mode = table.space.mode

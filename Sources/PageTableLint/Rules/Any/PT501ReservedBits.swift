@@ -18,7 +18,7 @@ extension Rule {
       neighbour's data.
       References:
       - arch/x86/include/asm/pgtable_types.h, Linux 6.12
-      """
+      """, judgesTables: true
   ) { rule, subject in
     anomaliesByTable(subject) { kind in
       if case .reservedBits = kind { !isLeafAtWrongLevel(kind) } else { false }

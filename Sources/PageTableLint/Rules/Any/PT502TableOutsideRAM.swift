@@ -16,7 +16,7 @@ extension Rule {
       References:
       - arch/x86/mm/pgtable.c, Linux 6.12: pud_free_pmd_page, pmd_free_pte_page
       - 28ee90fe6048: frees the tables that a large mapping in vmalloc space replaces
-      """
+      """, judgesTables: true
   ) { rule, subject in
     anomaliesByTable(subject) { $0 == .tableOutsideMemory }.map { table, found in
       let mode = table.space.mode

@@ -18,7 +18,7 @@ extension Rule {
       References:
       - mm/page_alloc.c and include/linux/page-flags.h, Linux 6.12: PGTY_buddy, PGTY_slab
       - kernel/vmcore_info.c, Linux 6.12
-      """, explainsWhatLiesBelow: true
+      """, explainsWhatLiesBelow: true, judgesTables: true
   ) { rule, subject in
     guard let use = subject.image?.frameUse else { return [] }
     return subject.tables.flatMap { table -> [Finding] in

@@ -22,7 +22,7 @@ extension Rule {
       References:
       - mm/kasan/init.c, Linux 6.12: kasan_populate_early_shadow
       - arch/x86/kernel/espfix_64.c, Linux 6.12
-      """, explainsWhatLiesBelow: true
+      """, explainsWhatLiesBelow: true, comparesParts: true, judgesTables: true
   ) { rule, subject in
     subject.tables.flatMap { table -> [Finding] in
       let mode = table.space.mode

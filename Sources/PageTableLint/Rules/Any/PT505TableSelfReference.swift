@@ -15,7 +15,7 @@ extension Rule {
       Fix: see what overwrote the entry.
       References:
       - Documentation/arch/x86/x86_64/mm.rst, Linux 6.12: no such area
-      """, explainsWhatLiesBelow: true
+      """, explainsWhatLiesBelow: true, judgesTables: true
   ) { rule, subject in
     anomaliesByTable(subject) { $0 == .tableCycle }.map { table, found in
       let mode = table.space.mode

@@ -15,7 +15,7 @@ extension Rule {
       Fix: none is needed; see what mapped so much if the figure grows.
       References:
       - arch/x86/mm/init_64.c, Linux 6.12: preallocate_vmalloc_pages
-      """
+      """, judgesTables: true
   ) { rule, subject in
     subject.tables.flatMap { table -> [Finding] in
       let mode = table.space.mode

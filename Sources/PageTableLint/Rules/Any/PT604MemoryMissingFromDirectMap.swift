@@ -20,12 +20,12 @@ extension Rule {
       References:
       - arch/x86/mm/init.c, Linux 6.12: init_mem_mapping
       - arch/x86/mm/pat/set_memory.c, Linux 6.12: set_direct_map_invalid_noflush
-      """
+      """, comparesParts: true
   ) { rule, subject in
     guard let base = subject.facts.directMap?.value else { return [] }
     let table = subject.kernel
     guard let area = table.layout.first(.directMap), area.start == base else { return [] }
-    let highest = area.last - base - min(subject.vmallocGuard, area.last - base)
+    let highest = area.last - base - min(subject.architecture.vmallocGuard, area.last - base)
     let page = table.space.mode.granule
     var missing: [Run] = []
     for range in subject.ram where range.lowerBound <= highest {

@@ -22,7 +22,7 @@ extension Rule {
       Fix: nothing, or take a memory image and look at the two entries (`ptdump-lint walk`).
       References:
       - arch/x86/mm/dump_pagetables.c, Linux 6.12: note_page
-      """
+      """, comparesParts: true
   ) { rule, subject in
     guard let text = subject.looking(at: subject.text) else { return [] }
     let table = subject.kernel

@@ -21,7 +21,7 @@ extension Rule {
       - init/main.c, Linux 6.12: kernel_init, mark_readonly
       - arch/x86/mm/init_64.c, Linux 6.12: mark_rodata_ro
       - arch/x86/kernel/idt.c, Linux 6.12: idt_setup_apic_and_irq_gates
-      """
+      """, comparesParts: true
   ) { rule, subject in
     guard !subject.imageIsSettled else { return [] }
     let table = subject.kernel

@@ -13,7 +13,7 @@ extension Rule {
       False alarm: a configuration for several kernels of which only some need the exception. With
       several inputs in one run, one that needs it is enough.
       Fix: take the exception out.
-      """,
+      """, comparesParts: true,
     judge: { rule, subject, unused in
       unused.compactMap { index in
         about(rule, subject, index) {

@@ -25,7 +25,7 @@ extension Rule {
     subject.tables.flatMap { table -> [Finding] in
       let mode = table.space.mode
       // The second of a pair is the user's, where programs run; PAE's top entries have no NX.
-      guard let root = table.root, root & 0x1000 == 0 else { return [] }
+      guard let root = table.root, subject.isKernelsOwn(root) else { return [] }
       let noShadow: UInt64 = 1 << 58
       let bad = table.pointers.filter {
         $0.level == mode.levels.count && $0.address < mode.upperHalf

@@ -28,19 +28,20 @@ extension Rule {
   ) { rule, subject in
     guard let table = subject.userTwin else { return [] }
     let mode = table.space.mode
-    let allowed = mode.addressBits > 32 ? clonedImage(subject, table) : nil
+    let isWide = !subject.imageLiesInDirectMap
+    let allowed = isWide ? clonedImage(subject, table) : nil
     var bad = table.runs.filter { run in
       guard run.isLeaf, run.start >= mode.upperHalf else { return false }
       switch table.layout.area(of: run.start).kind {
       case .vmemmap, .persistentKmap, .efi, .guardHole: return true
-      case .vmalloc: return mode.addressBits == 32
-      case .modules: return mode.addressBits > 32
+      case .vmalloc: return !isWide
+      case .modules: return isWide
       case .image:
         return allowed.map { run.start < $0.lowerBound || run.last > $0.upperBound } ?? false
       default: return false
       }
     }
-    if mode.addressBits > 32 { bad += notTSS(subject, table) }
+    if isWide { bad += notTSS(subject, table) }
     return grouped(bad.sorted { $0.start < $1.start }, table).map { area, runs in
       Finding(
         rule, "\(total(runs)) of \(area.name) in the user's table", in: table, runs: runs,

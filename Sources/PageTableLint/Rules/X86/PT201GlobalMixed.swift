@@ -28,7 +28,7 @@ extension Rule {
       - mm/vmalloc.c, Linux 6.12: vm_reset_perms
       - arch/x86/kernel/head_64.S, Linux 2.6.26: level2_ident_pgt
       - cd5dce2fb023 (2.6.27): gives level2_ident_pgt the bit
-      """
+      """, comparesParts: true
   ) { rule, subject in
     subject.tables.flatMap { table -> [Finding] in
       globalAreas.compactMap { kind -> Finding? in

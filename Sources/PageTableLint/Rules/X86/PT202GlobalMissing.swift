@@ -18,7 +18,7 @@ extension Rule {
       References:
       - arch/x86/mm/init.c, Linux 6.12: probe_page_size_mask
       - arch/x86/xen/enlighten_pv.c, Linux 6.12: __supported_pte_mask without _PAGE_GLOBAL
-      """
+      """, comparesParts: true
   ) { rule, subject in
     subject.tables.flatMap { table -> [Finding] in
       let global = table.space.mode.global

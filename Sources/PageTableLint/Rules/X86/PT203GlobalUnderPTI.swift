@@ -27,7 +27,7 @@ extension Rule {
       - arch/x86/mm/pti.c, Linux 6.12: pti_init
       - arch/x86/mm/init.c, Linux 6.12: probe_page_size_mask
       - "x86/mm: Use proper mask when setting PUD mapping", 2022
-      """
+      """, comparesParts: true
   ) { rule, subject in
     let kinds: [Area.Kind] = [.directMap, .vmalloc, .vmemmap, .modules]
     return kinds.compactMap { kind -> Finding? in

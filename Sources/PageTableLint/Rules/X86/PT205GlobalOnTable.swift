@@ -20,7 +20,7 @@ extension Rule {
       References:
       - arch/x86/mm/pti.c, Linux 6.12: pti_clone_pgtable
       - arch/x86/mm/pat/set_memory.c, Linux 6.12: __split_large_page
-      """
+      """, judgesTables: true
   ) { rule, subject in
     pointers(rule, subject, "with the global bit", help: "see who wrote the pointer") {
       pointer, table in

@@ -17,7 +17,7 @@ extension Rule {
       Fix: see what changed one of the tables alone.
       References:
       - arch/x86/mm/pti.c, Linux 6.12: pti_clone_pgtable
-      """
+      """, comparesParts: true
   ) { rule, subject in
     guard let twin = subject.userTwin else { return [] }
     let mode = twin.space.mode

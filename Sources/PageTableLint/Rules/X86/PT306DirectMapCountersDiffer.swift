@@ -22,7 +22,7 @@ extension Rule {
       Fix: none; trust the tables.
       References:
       - arch/x86/mm/pat/set_memory.c, Linux 6.12: update_page_count, split_page_count
-      """,
+      """, comparesParts: true,
     givesWayTo: [
       "PT106", "PT206", "PT501", "PT502", "PT503", "PT504", "PT505", "PT506", "PT507", "PT508",
       "PT601", "PT603", "PT604",

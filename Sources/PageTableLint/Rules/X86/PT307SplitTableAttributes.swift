@@ -22,7 +22,7 @@ extension Rule {
       - arch/x86/mm/pat/set_memory.c, Linux 6.12: __split_large_page
       - arch/x86/kernel/espfix_64.c, Linux 6.12: ESPFIX_PGTABLE_PROT
       - 07a66d7c53a5: the pointer cloned the page's protection
-      """
+      """, comparesParts: true
   ) { rule, subject in
     pointers(
       rule, subject, "restricts all below it",

@@ -20,7 +20,7 @@ extension Rule {
       References:
       - arch/x86/mm/cpu_entry_area.c, Linux 6.12: init_cea_offsets, get_cpu_entry_area
       - 97e3d26b5e5f (6.2): randomises the per-cpu entry areas
-      """
+      """, comparesParts: true
   ) { rule, subject in
     let table = subject.kernel
     guard let area = table.layout.first(.cpuEntryArea),

@@ -18,7 +18,7 @@ extension Rule {
       References:
       - arch/x86/include/asm/pgtable_types.h, Linux 6.12: _KERNPG_TABLE_NOENC
       - arch/x86/kernel/head64.c, Linux 6.12: __startup_64
-      """
+      """, judgesTables: true
   ) { rule, subject in
     pointers(
       rule, subject, "without the encryption bit", help: "see who made the pointer without the bit"

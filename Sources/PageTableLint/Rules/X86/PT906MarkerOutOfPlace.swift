@@ -19,7 +19,7 @@ extension Rule {
       Fix: nothing; read the addresses. A dump of the running kernel has its markers in place.
       References:
       - arch/x86/mm/dump_pagetables.c, Linux 6.12: address_markers, note_page, pt_dump_init
-      """
+      """, comparesParts: true
   ) { rule, subject in
     guard let text = subject.looking(at: subject.text) else { return [] }
     let table = subject.kernel
