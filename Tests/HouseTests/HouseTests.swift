@@ -99,4 +99,47 @@ import Testing
         "\(source.path): \(source.lines.count) lines")
     }
   }
+
+  /// The lines of each function, accessor or rule's check: from its first line to its brace.
+  private static func functions(_ lines: [Substring]) -> [(line: Int, count: Int)] {
+    lines.indices.compactMap { start in
+      let line = lines[start]
+      let isFunction =
+        line.contains(/^ *(?:@\S+ |[a-z]+(?:\(set\))? )*(?:func|init|subscript)\b/)
+        || line.contains(/^ *(?:[a-z]+ )*var [^=]*\{$/) || line.contains(/^ *\) \{ .* in$/)
+      guard isFunction else { return nil }
+      let indent = line.prefix { $0 == " " }
+      let end = lines[(start + 1)...].firstIndex { other in
+        other.hasPrefix(indent + "}")
+          || other.hasPrefix(indent) && !other.dropFirst(indent.count).hasPrefix(" ")
+            && !other.dropFirst(indent.count).hasPrefix(")")
+      }
+      guard let end, lines[end].hasPrefix(indent + "}") else { return nil }
+      return (start + 1, end - start + 1)
+    }
+  }
+
+  /// None may be longer; what must be is data.
+  @Test func functionsAreShort() {
+    var count = 0
+    for source in Self.sources {
+      let functions = Self.functions(source.lines)
+      count += functions.count
+      for function in functions {
+        #expect(
+          function.count <= 50, "\(source.path):\(function.line): \(function.count) lines")
+      }
+    }
+    #expect(count > 1000)
+  }
+
+  @Test func aLongFunctionIsSeen() {
+    let body = Array(repeating: "    let a = 1" as Substring, count: 50)
+    #expect(
+      Self.functions(["  private static func a(", "    b: Int", "  ) {"] + body + ["  }"])
+        .map(\.count) == [54])
+    #expect(Self.functions(["  ) { rule, subject in"] + body + ["  }"]).map(\.count) == [52])
+    #expect(Self.functions(["  var a: Int {"] + body + ["  }"]).map(\.count) == [52])
+    #expect(Self.functions(["  func a() -> Int", "  var b = 1"] + body + ["  }"]).isEmpty)
+  }
 }

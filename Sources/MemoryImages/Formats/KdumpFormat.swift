@@ -62,23 +62,7 @@ enum KdumpFormat {
     path = first.file.path
     var damage = files.flatMap(\.damage)
 
-    var notes: [ImageNote] = []
-    if header.notes.size > 0 {
-      notes = ImageNote.read(
-        first.file, at: header.notes.offset, size: header.notes.size, damage: &damage)
-    }
-    if header.vmcoreinfo.size > 0, !notes.contains(where: { $0.name == "VMCOREINFO" }) {
-      if header.vmcoreinfo.size <= 1 << 20,
-        let bytes = first.file.bytes(
-          at: header.vmcoreinfo.offset, count: Int(header.vmcoreinfo.size))
-      {
-        notes.append(
-          ImageNote(name: "VMCOREINFO", type: 0, bytes: bytes, offset: header.vmcoreinfo.offset))
-      } else {
-        damage.append("VMCOREINFO at \(header.vmcoreinfo.offset.entry) cannot be read")
-      }
-    }
-    self.notes = notes
+    notes = Self.notes(first, damage: &damage)
 
     var sharesData = false
     for part in parts {
@@ -92,17 +76,7 @@ enum KdumpFormat {
     // makedumpfile keeps zero pages, in one place for all of them; who does so dropped none. At other
     // levels a page may be absent for another reason.
     absentIsZero = header.dumpLevel == 1 && !sharesData
-
-    var next: UInt64 = 0
-    for part in parts where part.header.isPart {
-      if part.header.pages.lowerBound > next {
-        damage.append(Self.missing(next..<part.header.pages.lowerBound))
-      }
-      next = max(next, part.header.pages.upperBound)
-    }
-    if header.isPart, next < header.pageCount {
-      damage.append(Self.missing(next..<header.pageCount))
-    }
+    damage += Self.missingParts(parts)
 
     var ranges: [ClosedRange<UInt64>] = []
     first.file.forEachRun(of: header.memoryBitmap, in: 0..<header.pageCount) { run in
@@ -116,6 +90,41 @@ enum KdumpFormat {
     self.damage = damage
 
     idle = Mutex([try Context(files)])
+  }
+
+  /// The notes of the first file, and VMCOREINFO where it stands beside them.
+  private static func notes(_ first: Part, damage: inout [String]) -> [ImageNote] {
+    let header = first.header
+    var notes: [ImageNote] = []
+    if header.notes.size > 0 {
+      notes = ImageNote.read(
+        first.file, at: header.notes.offset, size: header.notes.size, damage: &damage)
+    }
+    let info = header.vmcoreinfo
+    guard info.size > 0, !notes.contains(where: { $0.name == "VMCOREINFO" }) else { return notes }
+    if info.size <= 1 << 20,
+      let bytes = first.file.bytes(at: info.offset, count: Int(info.size))
+    {
+      notes.append(ImageNote(name: "VMCOREINFO", type: 0, bytes: bytes, offset: info.offset))
+    } else {
+      damage.append("VMCOREINFO at \(info.offset.entry) cannot be read")
+    }
+    return notes
+  }
+
+  /// A line for each part of a split dump that was not given.
+  private static func missingParts(_ parts: [Part]) -> [String] {
+    var found: [String] = []
+    var next: UInt64 = 0
+    for part in parts where part.header.isPart {
+      if part.header.pages.lowerBound > next {
+        found.append(missing(next..<part.header.pages.lowerBound))
+      }
+      next = max(next, part.header.pages.upperBound)
+    }
+    let header = parts[0].header
+    if header.isPart, next < header.pageCount { found.append(missing(next..<header.pageCount)) }
+    return found
   }
 
   private static func missing(_ pages: Range<UInt64>) -> String {

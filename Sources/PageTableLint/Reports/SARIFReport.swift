@@ -105,25 +105,7 @@ enum SARIFReport {
         description: Message(text: "\(report.subject.format), \(report.subject.mode.name)"))
     }
     let notifications = zip(result.reports, artifacts).flatMap { report, artifact in
-      let here = [Location(physicalLocation: Physical(artifactLocation: artifact.location))]
-      let incomplete = report.incompleteness.map {
-        Notification(
-          level: "warning", message: Message(text: $0), descriptor: Reference(id: "incomplete"),
-          associatedRule: nil, locations: here)
-      }
-      let remarks = report.subject.remarks.map {
-        Notification(
-          level: "note", message: Message(text: $0.printable), descriptor: Reference(id: "remark"),
-          associatedRule: nil, locations: here)
-      }
-      return [incomplete].compactMap { $0 } + remarks
-        + report.skipped.map {
-          Notification(
-            level: "note", message: Message(text: $0.reason),
-            descriptor: Reference(id: "rule-skipped"),
-            associatedRule: Reference(id: $0.rule.id, index: indices[$0.rule.id]),
-            locations: here)
-        }
+      self.notifications(report, in: artifact.location, indices)
     }
     let results = zip(result.reports, artifacts).flatMap { report, artifact in
       report.findings.map { finding in
@@ -145,6 +127,28 @@ enum SARIFReport {
                 toolExecutionNotifications: notifications)
             ], artifacts: artifacts, results: results)
         ]))
+  }
+
+  /// What a reader must know of how an input was read, and the rules that did not run.
+  private static func notifications(
+    _ report: Linter.Report, in artifact: ArtifactLocation, _ indices: [String: Int]
+  ) -> [Notification] {
+    let here = [Location(physicalLocation: Physical(artifactLocation: artifact))]
+    func notification(
+      _ level: String, _ text: String, _ id: String, rule: Reference? = nil
+    ) -> Notification {
+      Notification(
+        level: level, message: Message(text: text), descriptor: Reference(id: id),
+        associatedRule: rule, locations: here)
+    }
+    return [report.incompleteness.map { notification("warning", $0, "incomplete") }]
+      .compactMap { $0 }
+      + report.subject.remarks.map { notification("note", $0.printable, "remark") }
+      + report.skipped.map {
+        notification(
+          "note", $0.reason, "rule-skipped",
+          rule: Reference(id: $0.rule.id, index: indices[$0.rule.id]))
+      }
   }
 
   private static func descriptor(_ rule: Rule) -> Descriptor {

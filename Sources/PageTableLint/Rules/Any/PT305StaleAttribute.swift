@@ -37,8 +37,31 @@ extension Rule {
       """, comparesParts: true
   ) { rule, subject in
     let table = subject.kernel
-    let mode = table.space.mode
     guard let area = table.layout.first(.directMap) else { return [] }
+    let stale = staleParts(of: table, subject)
+    func finding(_ runs: [Run], _ severity: Severity?, _ message: String, help: String) -> [Finding]
+    {
+      runs.isEmpty
+        ? []
+        : [
+          Finding(
+            rule, severity: severity, "\(total(runs)) of the direct map \(message)", in: table,
+            runs: runs, area: area, evidence: evidence(runs, subject, table), help: help)
+        ]
+    }
+    return finding(
+      stale.readOnly, nil, "read-only amid writable memory, and no other mapping wants it",
+      help: "find who freed code without VM_FLUSH_RESET_PERMS")
+      + finding(
+        stale.uncached, .note, "uncached amid plain memory, and mapped nowhere else",
+        help: "a graphics driver's pool looks so; else find who did not call set_memory_wb()")
+  }
+
+  /// What the direct map has read-only or uncached and no other mapping explains.
+  private static func staleParts(
+    of table: Table, _ subject: Subject
+  ) -> (readOnly: [Run], uncached: [Run]) {
+    let mode = table.space.mode
     let mebibyte: UInt64 = 1 << 20
     let others = table.runs.filter {
       $0.isLeaf && $0.start >= mode.upperHalf
@@ -80,22 +103,7 @@ extension Rule {
         }
       }
     }
-    func finding(_ runs: [Run], _ severity: Severity?, _ message: String, help: String) -> [Finding]
-    {
-      runs.isEmpty
-        ? []
-        : [
-          Finding(
-            rule, severity: severity, "\(total(runs)) of the direct map \(message)", in: table,
-            runs: runs, area: area, evidence: evidence(runs, subject, table), help: help)
-        ]
-    }
-    return finding(
-      stale.readOnly, nil, "read-only amid writable memory, and no other mapping wants it",
-      help: "find who freed code without VM_FLUSH_RESET_PERMS")
-      + finding(
-        stale.uncached, .note, "uncached amid plain memory, and mapped nowhere else",
-        help: "a graphics driver's pool looks so; else find who did not call set_memory_wb()")
+    return stale
   }
 
   /// Whether most of the large page's worth from `block` on is plain writable memory.

@@ -44,7 +44,6 @@ extension Rule {
     let tables = subject.tables.filter { $0.id.word == wanted }
     guard !tables.isEmpty else { return unchecked("the \(wanted) table was not read") }
     return tables.flatMap { table -> [Finding] in
-      let mode = table.space.mode
       let ranges: [ClosedRange<UInt64>]
       switch place.extent(in: table, of: subject) {
       case .unknown(let reason): return unchecked(reason)
@@ -52,48 +51,59 @@ extension Rule {
       }
       // What was not asked for by --range is not there to be looked at.
       let runs = ranges.flatMap { table.runs(from: $0.lowerBound, through: $0.upperBound) }
-      let isWholeArea = place.symbol == nil && place.range == nil
-      guard runs.contains(where: \.isLeaf) || !isWholeArea else {
+      guard runs.contains(where: \.isLeaf) || !place.isWholeArea else {
         return unchecked("nothing is mapped there")
       }
-      let broken = runs.filter { run in
-        switch run.kind {
-        case .unreadable: false
-        case .hole, .notPresent: !isWholeArea
-        case .leaf:
-          !expectation.attributes.allSatisfy { $0.holds(run, mode) }
-            || expectation.pageSize.map { $0 != mode.span(of: run).size } ?? false
-        }
-      }
-      var found: [Finding] = []
-      let wish =
-        (expectation.attributes.map(\.rawValue) + [expectation.pageSize].compactMap { $0 })
-        .joined(separator: ", ")
-      if !wish.isEmpty, !broken.isEmpty {
-        found.append(
-          Finding(
-            rule, "\(place.text) must be \(wish): \(total(broken)) is not", in: table,
-            runs: broken,
-            evidence: ["the first: " + describe(broken[0], mode)] + origin
-              + evidence(broken, subject, table),
-            help: "find who maps it so, or correct the expectation"))
-      }
-      if let share = expectation.largePages {
-        let leaves = runs.filter(\.isLeaf)
-        let all = leaves.reduce(0) { $0 + Double($1.size) }
-        let small = leaves.filter { $0.level == 1 }
-        let large = all == 0 ? 0 : 100 - 100 * small.reduce(0) { $0 + Double($1.size) } / all
-        if large < share, !leaves.isEmpty {
-          found.append(
-            Finding(
-              rule,
-              "\(place.text) must have \(share.short)% in large pages: it has \(large.short)%",
-              in: table, runs: small, evidence: origin + evidence(small, subject, table),
-              help: "find what splits its pages, or correct the expectation"))
-        }
-      }
-      return found
+      return [
+        attributes(rule, subject, expectation, table, runs, origin),
+        largePages(rule, subject, expectation, table, runs, origin),
+      ].compactMap { $0 }
     }
+  }
+
+  /// What is mapped otherwise than by the attributes and the page size that are expected.
+  private static func attributes(
+    _ rule: Rule, _ subject: Subject, _ expectation: Configuration.Expectation, _ table: Table,
+    _ runs: [Run], _ origin: [String]
+  ) -> Finding? {
+    let place = expectation.place
+    let mode = table.space.mode
+    let broken = runs.filter { run in
+      switch run.kind {
+      case .unreadable: false
+      case .hole, .notPresent: !place.isWholeArea
+      case .leaf:
+        !expectation.attributes.allSatisfy { $0.holds(run, mode) }
+          || expectation.pageSize.map { $0 != mode.span(of: run).size } ?? false
+      }
+    }
+    let wish =
+      (expectation.attributes.map(\.rawValue) + [expectation.pageSize].compactMap { $0 })
+      .joined(separator: ", ")
+    guard !wish.isEmpty, !broken.isEmpty else { return nil }
+    return Finding(
+      rule, "\(place.text) must be \(wish): \(total(broken)) is not", in: table, runs: broken,
+      evidence: ["the first: " + describe(broken[0], mode)] + origin
+        + evidence(broken, subject, table),
+      help: "find who maps it so, or correct the expectation")
+  }
+
+  /// That less lies in large pages than is expected.
+  private static func largePages(
+    _ rule: Rule, _ subject: Subject, _ expectation: Configuration.Expectation, _ table: Table,
+    _ runs: [Run], _ origin: [String]
+  ) -> Finding? {
+    let leaves = runs.filter(\.isLeaf)
+    guard let share = expectation.largePages, !leaves.isEmpty else { return nil }
+    let all = leaves.reduce(0) { $0 + Double($1.size) }
+    let small = leaves.filter { $0.level == 1 }
+    let large = all == 0 ? 0 : 100 - 100 * small.reduce(0) { $0 + Double($1.size) } / all
+    guard large < share else { return nil }
+    return Finding(
+      rule,
+      "\(expectation.place.text) must have \(share.short)% in large pages: it has \(large.short)%",
+      in: table, runs: small, evidence: origin + evidence(small, subject, table),
+      help: "find what splits its pages, or correct the expectation")
   }
 
   private static func describe(_ run: Run, _ mode: TableFormat) -> String {
@@ -107,6 +117,11 @@ extension Rule {
     ]
     return "\(mode.text(run.start)) is \(words.joined(separator: ", "))"
   }
+}
+
+extension Configuration.Place {
+  /// Whether it is an area as a whole, of which only what is mapped is meant.
+  fileprivate var isWholeArea: Bool { symbol == nil && range == nil }
 }
 
 extension Double {
