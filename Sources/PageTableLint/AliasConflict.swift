@@ -47,8 +47,9 @@ extension Rule {
         let direct = subject.kernel.run(at: base &+ physical)
       {
         lines.insert(
-          "\(mode.text(first.start)) is \(type(first)), "
-            + "\(mode.text(base &+ physical)) \(type(direct)), both of \(physical.entry)",
+          .words(
+            "\(mode.text(first.start)) is \(type(first)), "
+              + "\(mode.text(base &+ physical)) \(type(direct)), both of \(physical.entry)"),
           at: 0)
       }
       // Write-combining beside write-back: a driver's doing, and known to work.

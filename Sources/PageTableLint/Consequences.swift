@@ -5,11 +5,12 @@ extension [Finding] {
   /// what another rule's finding in its area explains, goes into that finding's evidence.
   var withoutConsequences: [Judged] {
     var isConsequence = [Bool](repeating: false, count: count)
-    var consequences: [Int: [String]] = [:]
+    var consequences: [Int: [Evidence]] = [:]
     for (index, finding) in enumerated() {
       guard let cause = firstIndex(where: { $0.explains(finding) }) else { continue }
       isConsequence[index] = true
-      consequences[cause, default: []].append("so \(finding.rule.id), too: \(finding.message)")
+      consequences[cause, default: []].append(
+        .consequence(rule: finding.rule.id, message: finding.message))
     }
     return indices.filter { !isConsequence[$0] }.map {
       Judged(self[$0], evidence: consequences[$0] ?? [])

@@ -29,7 +29,7 @@ package struct Finding: Sendable {
   package let physical: UInt64?
   /// The flags that all its leaves have, in the kernel's spelling: those that dumps print, but PSE.
   package let attributes: [String]
-  package let evidence: [String]
+  package let evidence: [Evidence]
   package let help: String
   /// The configuration's exception that it is about, by its index.
   let exception: Int?
@@ -60,7 +60,7 @@ package struct Finding: Sendable {
 
   package init(
     _ rule: Rule, severity: Severity? = nil, _ message: String, in table: Table, runs: [Run],
-    area: Area? = nil, entry: UInt64? = nil, evidence: [String] = [], help: String,
+    area: Area? = nil, entry: UInt64? = nil, evidence: [Evidence] = [], help: String,
     about exception: Int? = nil
   ) {
     self.rule = rule

@@ -5,7 +5,7 @@ package struct Judged: Sendable {
   /// The rule's, or what the configuration makes of it.
   package internal(set) var severity: Severity
   /// The finding's, and what other findings, the log and further looks add.
-  package internal(set) var evidence: [String]
+  package internal(set) var evidence: [Evidence]
   /// Whether one look at tables that move saw it, and the next did not.
   package internal(set) var isPassing = false
   /// The same for the same defect in another boot; a report gives it.
@@ -17,7 +17,7 @@ package struct Judged: Sendable {
   /// The configuration's exception that covers it, by its index.
   var coveredBy: Int?
 
-  init(_ finding: Finding, evidence further: [String] = []) {
+  init(_ finding: Finding, evidence further: [Evidence] = []) {
     self.finding = finding
     severity = finding.severity
     evidence = finding.evidence + further

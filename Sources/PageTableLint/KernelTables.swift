@@ -143,7 +143,9 @@ public struct KernelTables: Sendable {
   public func issues(rules names: [String] = []) throws(Failure) -> [Issue] {
     do {
       let rules = try RuleChoice.rules(only: names, skip: [])
-      return Linter.run(subject, rules: rules).findings.map(Issue.init)
+      return Linter.run(subject, rules: rules).findings.map {
+        Issue($0, subject.mode)
+      }
     } catch {
       throw Failure(description: "\(error)")
     }
@@ -165,7 +167,7 @@ public struct KernelTables: Sendable {
 }
 
 extension KernelTables.Issue {
-  fileprivate init(_ finding: Judged) {
+  fileprivate init(_ finding: Judged, _ mode: TableFormat) {
     rule = finding.rule.id
     severity =
       switch finding.severity {
@@ -174,7 +176,7 @@ extension KernelTables.Issue {
       case .error: .error
       }
     message = finding.message
-    evidence = finding.evidence
+    evidence = finding.evidence.map { $0.text(mode) }
     ranges = finding.extents
     fingerprint = finding.fingerprint
   }

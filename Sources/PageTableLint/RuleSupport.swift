@@ -22,22 +22,20 @@ extension Rule {
     runs.reduce(UInt64(0)) { $0 &+ $1.size }.readableSize
   }
 
-  /// The first run in words, how many more, and who owns its table.
-  static func evidence(_ runs: [Run], _ subject: Subject, _ table: Table) -> [String] {
+  /// The first run, how many more, and who owns its table.
+  static func evidence(_ runs: [Run], _ subject: Subject, _ table: Table) -> [Evidence] {
     guard let first = runs.first else { return [] }
     let mode = table.space.mode
     // Those of the first leaf may not be the others'.
     let flags = first.isLeaf ? first.flags & ~mode.incidental : first.flags
-    var lines = [
-      "\(mode.text(first.start))-\(mode.text(first.end)) \(first.size.size) "
-        + mode.names(flags, level: Int(first.level)).joined(separator: " ") + " "
-        + mode.level(Int(max(1, first.level))).name
-        + (runs.count > 1 ? ", and \(runs.count - 1) more like it" : "")
-    ]
-    if let owner = subject.owner(of: first.start, in: table) {
-      lines.append("the page table of \(mode.text(first.start)) is \(owner)")
-    }
-    return lines
+    let owner = subject.owner(of: first.start, in: table)
+    return [
+      .mapping(
+        Evidence.Mapping(
+          start: first.start, end: first.end, size: first.size,
+          flags: mode.names(flags, level: Int(first.level)),
+          level: mode.level(Int(max(1, first.level))).name, more: runs.count - 1))
+    ] + (owner.map { [.owner($0, tableOf: first.start)] } ?? [])
   }
 
   /// Each table's anomalies of some kinds; tables without any are left out.
@@ -76,19 +74,18 @@ extension Rule {
       }
       return grouped(bad.map { run($0, mode) }, table).map { area, runs in
         let first = bad.first { $0.address == runs[0].start && $0.level == Int(runs[0].level) }
-        let lines = first.map { pointer in
-          let name = mode.level(pointer.level).name
-          let owner = subject.image?.owner(ofTable: pointer.parent).map { ", in \($0)" } ?? ""
-          return [
-            "\(mode.text(pointer.address)): \(name) entry \(pointer.entry.entry)\(owner)"
-              + (runs.count > 1 ? ", and \(runs.count - 1) more" : "")
-          ]
+        let entry = first.map { pointer in
+          Evidence.Entry(
+            address: pointer.address, level: mode.level(pointer.level).name,
+            value: pointer.entry, owner: subject.image?.owner(ofTable: pointer.parent),
+            more: runs.count - 1)
         }
         return Finding(
           rule,
           runs.count == 1
             ? "a table pointer \(what)" : "\(runs.count) table pointers \(what)", in: table,
-          runs: runs, area: area, entry: first?.entry, evidence: lines ?? [], help: help)
+          runs: runs, area: area, entry: first?.entry, evidence: entry.map { [.entry($0)] } ?? [],
+          help: help)
       }
     }
   }

@@ -2,6 +2,7 @@ import ArgumentParser
 import KernelImages
 import MemoryImages
 import PageTableLint
+import PageTables
 
 struct CPA: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -27,7 +28,7 @@ struct CPA: ParsableCommand {
   @OptionGroup var report: ReportOptions<PlainFormat>
 
   func run() throws {
-    var causes: [Judged] = []
+    var cause: (findings: [Judged], mode: TableFormat)?
     var refusal: LogRefusal?
     // A memory image brings its own log.
     let own = try Self.isImage(log) ? options.subject(log) : nil
@@ -46,15 +47,16 @@ struct CPA: ParsableCommand {
         evidence = subject.evidence(userRelease: options.release)
         var judged = subject
         judged.selfTests = SelfTestJudge.judge(runs, evidence: evidence)
-        causes = Linter.run(judged).findings.filter {
+        let findings = Linter.run(judged).findings.filter {
           ["PT201", "PT203", "PT301"].contains($0.rule.id)
         }
+        cause = (findings: findings, mode: subject.mode)
       }
     }
     let tests = SelfTestJudge.judge(runs, evidence: evidence)
     try report.write { format, style in
       switch format {
-      case .text: TextReport.cpa(tests, cause: causes, refusal: refusal, style: style)
+      case .text: TextReport.cpa(tests, cause: cause, refusal: refusal, style: style)
       case .json: try JSONReport.cpa(tests, refusal: refusal)
       }
     }

@@ -298,7 +298,7 @@ import Testing
     #expect(hole.map(\.message) == ["direct map, 0x200000-0x300000 must be rw, nx: 4 KiB is not"])
     #expect(hole[0].evidence[0] == "the first: \((patient.base + 0x20_0000).address) is not mapped")
     let uncached = try found({ $0.entry | 1 << 4 }, at: patient.symbol("_stext"))
-    #expect(uncached.first?.evidence[0].contains(" uc-, 4K") == true)
+    #expect(uncached.first?.evidence[0].text(.x86_64).contains(" uc-, 4K") == true)
     let data = patient.symbol("init_task") & ~4095
     #expect(try found({ $0.entry & ~2 }, at: data).first?.message.hasPrefix("init_task") == true)
   }

@@ -434,7 +434,8 @@ import Testing
     let finding = try #require(report.findings.first)
     #expect(
       finding.evidence.contains {
-        $0.hasPrefix("the kernel's log names it: Found insecure W+X mapping at address ")
+        $0.text(subject.mode).hasPrefix(
+          "the kernel's log names it: Found insecure W+X mapping at address ")
       })
     #expect(!report.faults.contains { $0.fault.kind == .insecureMapping })
     // The self-test's undo makes text writable for a moment.

@@ -140,7 +140,7 @@ extension Subject {
   /// What the log says of the mapping that a finding is about; the first line of each kind.
   ///
   /// What the kernel refused to make writable says something of findings of protection only.
-  func evidence(for finding: Finding) -> [String] {
+  func evidence(for finding: Finding) -> [Evidence] {
     var kinds: [Fault.Kind] = []
     return faults.compactMap { judged in
       guard judged.fault.kind.isOfMapping, !kinds.contains(judged.fault.kind),
@@ -148,7 +148,7 @@ extension Subject {
         judged.fault.kind != .protected || finding.rule.id.hasPrefix("PT0")
       else { return nil }
       kinds.append(judged.fault.kind)
-      return "the kernel's log names it: \(judged.fault.shortQuote)"
+      return .logReport(judged.fault.shortQuote)
     }
   }
 }

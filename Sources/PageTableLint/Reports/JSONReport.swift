@@ -115,7 +115,7 @@ package enum JSONReport {
       range: Range(start: mode.text(finding.start), end: mode.text(finding.end)),
       pages: finding.pages,
       level: finding.level, entry: finding.entry?.entry, physical: finding.physical?.entry,
-      evidence: finding.evidence, help: finding.help,
+      evidence: finding.evidence.map { $0.text(mode) }, help: finding.help,
       fingerprint: finding.fingerprint, known: finding.isKnown, suppression: finding.suppression)
   }
 

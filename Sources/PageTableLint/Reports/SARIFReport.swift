@@ -167,7 +167,8 @@ enum SARIFReport {
     return Result(
       ruleId: finding.rule.id, ruleIndex: ruleIndex, level: finding.severity.rawValue,
       message: Message(
-        text: ([finding.message] + finding.evidence).joined(separator: "\n").printable),
+        text: ([finding.message] + finding.evidence.map { $0.text(mode) }).joined(separator: "\n")
+          .printable),
       locations: [
         Location(
           physicalLocation: Physical(artifactLocation: artifact, region: region),

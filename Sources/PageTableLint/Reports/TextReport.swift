@@ -1,6 +1,6 @@
 internal import KernelImages
 internal import MemoryImages
-internal import PageTables
+package import PageTables
 
 /// Colour in a report for people, or none.
 package struct TextStyle: Sendable {
@@ -141,7 +141,7 @@ package enum TextReport {
         "range: \(mode.text(finding.start))-\(mode.text(finding.end)), \(finding.pages) pages, "
           + "\(finding.table.name) table, \(finding.area)")
     }
-    return lines + finding.evidence + ["help: \(finding.help)"]
+    return lines + finding.evidence.map { $0.text(mode) } + ["help: \(finding.help)"]
   }
 
   /// What is new in a report and what is gone since the one before; nil where nothing changed.
@@ -225,9 +225,12 @@ package enum TextReport {
 
   /// A self-test's verdict; addresses of one verdict, cause and words once.
   ///
-  /// - Parameter refusal: why the tables that were given are not used.
+  /// - Parameters:
+  ///   - cause: what the tables show of it, and their format; nil without tables.
+  ///   - refusal: why the tables that were given are not used.
   package static func cpa(
-    _ tests: [SelfTestJudge.Judgement], cause: [Judged], refusal: LogRefusal? = nil,
+    _ tests: [SelfTestJudge.Judgement], cause: (findings: [Judged], mode: TableFormat)?,
+    refusal: LogRefusal? = nil,
     style: TextStyle
   ) -> String {
     var lines: [String] = []
@@ -255,13 +258,13 @@ package enum TextReport {
       }
       lines += test.notes.map { "  note: \($0)" }
     }
-    for finding in cause {
+    for finding in cause?.findings ?? [] {
       let what = finding.severity == .note ? "left in the tables" : "cause in the tables"
       lines.append("\(what): \(finding.message)")
       lines.append(
         "  \(finding.start.address)-\(finding.end.address), \(finding.pages) pages, \(finding.area)"
       )
-      lines += finding.evidence.map { "  \($0)" }
+      if let mode = cause?.mode { lines += finding.evidence.map { "  \($0.text(mode))" } }
       lines.append("  fix: \(finding.help)")
     }
     return lines.map(wrapped).joined(separator: "\n") + "\n"

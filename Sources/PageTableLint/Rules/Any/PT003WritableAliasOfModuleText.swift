@@ -46,8 +46,9 @@ extension Rule {
         rule, "\(total(bad)) of module or BPF code writable through the direct map", in: table,
         runs: bad, area: table.layout.first(.directMap),
         evidence: [
-          "the code runs at \(mode.text(first.start))"
-            + (code.count > 1 ? " and \(code.count - 1) more places" : "")
+          .words(
+            "the code runs at \(mode.text(first.start))"
+              + (code.count > 1 ? " and \(code.count - 1) more places" : ""))
         ] + evidence(bad, subject, table),
         help: "make both mappings read-only: set_memory_rox() does")
     ]

@@ -52,7 +52,7 @@ extension Rule {
       return Finding(
         rule, severity: isLazy ? .note : nil,
         "\(processes.count) of \(subject.processes.count) processes \(what) entry \(slot) of the "
-          + "kernel's top table", in: table, runs: [run], evidence: [named + more],
+          + "kernel's top table", in: table, runs: [run], evidence: ["\(named)\(more)"],
         help: isLazy
           ? "nothing: this kernel fills the entry when it is touched"
           : "see which code made the entry without syncing the processes' tables")

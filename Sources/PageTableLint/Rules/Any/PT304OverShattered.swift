@@ -33,26 +33,7 @@ extension Rule {
     let span = mode.level(2).span
     let leaves = table.runs(.directMap).lazy.filter(\.isLeaf)
     let frames = subject.image?.imageFrames
-    var alike: [Run] = []
-    for run in leaves where run.level == 1 && !run.repeats && run.size >= span {
-      let first = max((run.start &+ (span - 1)) & ~(span - 1), area.start &+ span)
-      let end = run.end & ~(span - 1)
-      guard first < end else { continue }
-      var parts = [(first, end)]
-      if let physical = run.physical {
-        let offset = run.start &- physical
-        // Where frames are known they must be fit for a large page, too.
-        guard offset & (span - 1) == 0 else { continue }
-        if let frames {
-          let low = (frames.lowerBound &+ offset) & ~(span - 1)
-          let high = ((frames.upperBound &+ offset) | (span - 1)) &+ 1
-          parts = [(first, min(max(first, low), end)), (max(first, min(end, high)), end)]
-        }
-      }
-      alike += parts.compactMap { low, high in
-        low < high ? run.clipped(from: low, through: high - 1, span: mode.granule) : nil
-      }
-    }
+    let alike = leaves.flatMap { withoutNeed($0, in: area, frames, mode) }
     let mapped = leaves.reduce(UInt64(0)) { $0 &+ $1.size }
     let blocks = alike.reduce(UInt64(0)) { $0 &+ $1.size / span }
     guard blocks >= 16, blocks > mapped / span / 8 else { return [] }
@@ -63,17 +44,46 @@ extension Rule {
         "\(total(alike)) of \(mapped.readableSize) of the direct map in small pages without need",
         in: table, runs: alike, area: area,
         evidence: [
-          "\(blocks) tables of \(entries) entries that say the same: "
-            + "\((blocks * mode.granule).readableSize) of tables, and \(blocks * entries) translations "
-            + "where \(blocks) would do",
-          subject.selfTests.isEmpty
-            ? "likely causes: modules, BPF programs and others that change single pages' "
-              + "protections, or CONFIG_DEBUG_PAGEALLOC"
-            : "the log shows a CPA self-test, which splits pages at random: likely the cause",
+          .words(
+            "\(blocks) tables of \(entries) entries that say the same: "
+              + "\((blocks * mode.granule).readableSize) of tables, and \(blocks * entries) "
+              + "translations where \(blocks) would do"),
+          .words(
+            subject.selfTests.isEmpty
+              ? "likely causes: modules, BPF programs and others that change single pages' "
+                + "protections, or CONFIG_DEBUG_PAGEALLOC"
+              : "the log shows a CPA self-test, which splits pages at random: likely the cause"),
         ],
         help: subject.selfTests.isEmpty
           ? "see direct_map_level2_splits in /proc/vmstat, and what runs when it grows"
           : "nothing: boot without CONFIG_CPA_DEBUG to see what else splits")
     ]
+  }
+
+  /// The parts of a run of small pages that large ones could map as well.
+  ///
+  /// - Parameter frames: the kernel image's, which are mapped as they must be.
+  private static func withoutNeed(
+    _ run: Run, in area: Area, _ frames: ClosedRange<UInt64>?, _ mode: TableFormat
+  ) -> [Run] {
+    let span = mode.level(2).span
+    guard run.level == 1, !run.repeats, run.size >= span else { return [] }
+    let first = max((run.start &+ (span - 1)) & ~(span - 1), area.start &+ span)
+    let end = run.end & ~(span - 1)
+    guard first < end else { return [] }
+    var parts = [(first, end)]
+    if let physical = run.physical {
+      let offset = run.start &- physical
+      // Where frames are known they must be fit for a large page, too.
+      guard offset & (span - 1) == 0 else { return [] }
+      if let frames {
+        let low = (frames.lowerBound &+ offset) & ~(span - 1)
+        let high = ((frames.upperBound &+ offset) | (span - 1)) &+ 1
+        parts = [(first, min(max(first, low), end)), (max(first, min(end, high)), end)]
+      }
+    }
+    return parts.compactMap { low, high in
+      low < high ? run.clipped(from: low, through: high - 1, span: mode.granule) : nil
+    }
   }
 }

@@ -41,7 +41,7 @@ extension Rule {
         rule, severity: line.isMachineCheck && line.isTakenOut ? nil : .note,
         "the poisoned page \(physical.entry) is mapped in the direct map", in: table,
         runs: [page], area: area,
-        evidence: ["log line \(line.number): \(line.text)"] + evidence([page], subject, table),
+        evidence: [.logLine(line.number, line.text)] + evidence([page], subject, table),
         help: line.isMachineCheck
           ? "see why the kernel could not take it out of the direct map"
           : "nothing, where no machine check was reported: only those are taken out")

@@ -28,7 +28,7 @@ extension Rule {
     _ rule: Rule, _ subject: Subject, _ expectation: Configuration.Expectation
   ) -> [Finding] {
     let place = expectation.place
-    let origin = [
+    let origin: [Evidence] = [
       "expected because: \(expectation.reason)",
       "the expectation: \(subject.configuration?.path ?? ""):\(expectation.line)",
     ]
@@ -64,7 +64,7 @@ extension Rule {
   /// What is mapped otherwise than by the attributes and the page size that are expected.
   private static func attributes(
     _ rule: Rule, _ subject: Subject, _ expectation: Configuration.Expectation, _ table: Table,
-    _ runs: [Run], _ origin: [String]
+    _ runs: [Run], _ origin: [Evidence]
   ) -> Finding? {
     let place = expectation.place
     let mode = table.space.mode
@@ -83,7 +83,7 @@ extension Rule {
     guard !wish.isEmpty, !broken.isEmpty else { return nil }
     return Finding(
       rule, "\(place.text) must be \(wish): \(total(broken)) is not", in: table, runs: broken,
-      evidence: ["the first: " + describe(broken[0], mode)] + origin
+      evidence: ["the first: \(describe(broken[0], mode))"] + origin
         + evidence(broken, subject, table),
       help: "find who maps it so, or correct the expectation")
   }
@@ -91,7 +91,7 @@ extension Rule {
   /// That less lies in large pages than is expected.
   private static func largePages(
     _ rule: Rule, _ subject: Subject, _ expectation: Configuration.Expectation, _ table: Table,
-    _ runs: [Run], _ origin: [String]
+    _ runs: [Run], _ origin: [Evidence]
   ) -> Finding? {
     let leaves = runs.filter(\.isLeaf)
     guard let share = expectation.largePages, !leaves.isEmpty else { return nil }

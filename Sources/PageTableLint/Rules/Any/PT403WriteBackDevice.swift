@@ -37,7 +37,7 @@ extension Rule {
         }
         return Finding(
           rule, "\(total(runs)) of a device mapped write-back", in: table, runs: runs, area: area,
-          evidence: [name.map { "the memory map has \"\($0.name)\" there" }].compactMap { $0 }
+          evidence: (name.map { ["the memory map has \"\($0.name)\" there"] } ?? [])
             + evidence(runs, subject, table),
           help: "map registers by ioremap()")
       }

@@ -24,11 +24,11 @@ extension Rule {
       if case .reservedBits = kind { !isLeafAtWrongLevel(kind) } else { false }
     }.map { table, found in
       let mode = table.space.mode
-      let evidence = found.prefix(3).map { anomaly in
+      let evidence = found.prefix(3).map { anomaly -> Evidence in
         var bits: UInt64 = 0
         if case .reservedBits(let mask) = anomaly.kind { bits = mask }
-        return "\(mode.text(anomaly.address)): entry \(anomaly.entry?.entry ?? "?"), reserved bits "
-          + bits.entry
+        let entry = anomaly.entry?.entry ?? "?"
+        return "\(mode.text(anomaly.address)): entry \(entry), reserved bits \(bits.entry)"
       }
       return Finding(
         rule,

@@ -19,10 +19,7 @@ extension Rule {
       """, judgesTables: true
   ) { rule, subject in
     anomaliesByTable(subject) { $0 == .tableOutsideMemory }.map { table, found in
-      let mode = table.space.mode
-      let evidence = found.prefix(3).map {
-        "\(mode.text($0.address)): the table pointer \($0.entry?.entry ?? "?")"
-      }
+      let evidence = found.prefix(3).map { Evidence.pointer($0.entry, address: $0.address) }
       return Finding(
         rule,
         found.count == 1

@@ -39,9 +39,11 @@ extension Rule {
           runs: runs, area: area, entry: first?.pointer.entry,
           evidence: first.map {
             [
-              "\(mode.text($0.pointer.address)): \(mode.level($0.pointer.level).name) entry "
-                + "\($0.pointer.entry.entry); its struct page says "
-                + ($0.use == .free ? "free" : "slab")
+              .entry(
+                Evidence.Entry(
+                  address: $0.pointer.address, level: mode.level($0.pointer.level).name,
+                  value: $0.pointer.entry,
+                  remark: "; its struct page says \($0.use == .free ? "free" : "slab")"))
             ]
           } ?? [], help: "see who freed the table page while an entry led to it")
       }

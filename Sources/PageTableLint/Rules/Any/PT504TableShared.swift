@@ -50,7 +50,9 @@ extension Rule {
         guard !isMeantToBeShared(target, pointers, table, subject) else { return nil }
         let owner = subject.image?.owner(ofTable: target).map { " (\($0))" } ?? ""
         let lines = pointers.prefix(3).map {
-          "\(mode.text($0.address)): \(mode.level($0.level).name) entry \($0.entry.entry)"
+          Evidence.entry(
+            Evidence.Entry(
+              address: $0.address, level: mode.level($0.level).name, value: $0.entry))
         }
         return Finding(
           rule, "the table at \(target.entry)\(owner) has \(pointers.count) places", in: table,

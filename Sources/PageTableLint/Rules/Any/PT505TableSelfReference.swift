@@ -26,7 +26,7 @@ extension Rule {
           : "\(found.count) table pointers lead back to the tables above them", in: table,
         runs: found.map(run), entry: found.first?.entry,
         evidence: found.prefix(3).map {
-          "\(mode.text($0.address)): the table pointer \($0.entry?.entry ?? "?")"
+          .pointer($0.entry, address: $0.address)
         }, help: "see what overwrote the entry")
     }
   }

@@ -34,7 +34,7 @@ extension Rule {
     return [
       Finding(
         rule, "\(total(bad)) of the kernel image lead elsewhere", in: table, runs: bad,
-        evidence: ["phys_base is \(base.value.entry) (\(base.source))"]
+        evidence: [.fact("phys_base is \(base.value.entry)", source: base.source)]
           + evidence(bad, subject, table),
         help: "memory corruption, or a replaced page of the kernel")
     ]

@@ -43,8 +43,9 @@ extension Rule {
         rule, "\(total(missing)) of memory have no entry in the direct map", in: table,
         runs: missing, area: area,
         evidence: missing.prefix(3).map {
-          "physical \(($0.start - base).entry), \($0.size.readableSize): "
-            + "\(table.space.mode.level(Int(max(1, $0.level))).name) entry empty"
+          .words(
+            "physical \(($0.start - base).entry), \($0.size.readableSize): "
+              + "\(table.space.mode.level(Int(max(1, $0.level))).name) entry empty")
         }, help: "see who cleared the entry")
     ]
   }

@@ -27,9 +27,10 @@ extension Rule {
     guard let directMap = subject.looking(at: subject.facts.directMap) else { return [] }
     let ordered = subject.architecture.orderedAreas(subject.facts)
     let evidence = ordered.map {
-      "\($0.name) starts at \($0.start.value.address) (\($0.start.source))"
+      Evidence.fact("\($0.name) starts at \($0.start.value.address)", source: $0.start.source)
     }
-    func finding(_ start: UInt64, _ last: UInt64, _ message: String, _ more: [String]) -> Finding {
+    func finding(_ start: UInt64, _ last: UInt64, _ message: String, _ more: [Evidence]) -> Finding
+    {
       Finding(
         rule, message, in: table,
         runs: [Run(start: start, last: last, kind: .leaf, level: 0)],
@@ -53,7 +54,7 @@ extension Rule {
       finding(
         vmalloc.value, max(vmalloc.value, last),
         "the direct map reaches beyond the start of vmalloc",
-        ["max_pfn_mapped is \(pages.value) (\(pages.source))"])
+        [.fact("max_pfn_mapped is \(pages.value)", source: pages.source)])
     ]
   }
 }

@@ -24,7 +24,7 @@ extension Rule {
     return [
       Finding(
         rule, "KASLR is off: the image lies where it was linked to", in: subject.kernel, runs: [],
-        evidence: ["KERNELOFFSET is 0 (\(offset.source))"],
+        evidence: [.fact("KERNELOFFSET is 0", source: offset.source)],
         help: "take nokaslr from the command line, or build with CONFIG_RANDOMIZE_BASE")
     ]
   }

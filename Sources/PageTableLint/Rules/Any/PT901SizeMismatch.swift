@@ -18,7 +18,7 @@ extension Rule {
   ) { rule, subject in
     anomaliesByTable(subject) { if case .sizeMismatch = $0 { true } else { false } }.map {
       table, found in
-      var evidence: [String] = []
+      var evidence: [Evidence] = []
       for anomaly in found.prefix(3) {
         guard case .sizeMismatch(let printed) = anomaly.kind else { continue }
         evidence.append(

@@ -22,7 +22,7 @@ extension Rule {
       + anomaliesByTable(subject) { $0 == .truncated }.map { table, found in
         Finding(
           rule, "the text does not hold the whole address space: it is cut off or elided",
-          in: table, runs: [], evidence: [lines(found)], help: "take the dump again, whole")
+          in: table, runs: [], evidence: [.words(lines(found))], help: "take the dump again, whole")
       }
   }
 }

@@ -40,8 +40,10 @@ extension Rule {
             : "\(bad.count) user entries of the top table lack NX", in: table,
           runs: bad.map { run($0, mode) }, entry: first.entry,
           evidence: [
-            "\(mode.text(first.address)): \(mode.root.name) entry \(first.entry.entry)",
-            "PTI is on (\(subject.facts.pti?.source ?? ""))",
+            .entry(
+              Evidence.Entry(
+                address: first.address, level: mode.root.name, value: first.entry)),
+            .fact("PTI is on", source: subject.facts.pti?.source ?? ""),
           ], help: "see who wrote the entry: set_pgd() and set_p4d() add NX")
       ]
     }

@@ -45,9 +45,10 @@ extension Rule {
         let having = runs.filter { $0.isLeaf && $0.flags & global != 0 }
         guard !having.isEmpty else { return nil }
         let within = having.filter { $0.start >= first.start && $0.last <= last.last }
-        var evidence = [
-          "\(total(lacking)) without the bit, \(total(having)) with it; PTI is off ("
-            + (subject.facts.pti?.source ?? "") + ")"
+        var evidence: [Evidence] = [
+          .fact(
+            "\(total(lacking)) without the bit, \(total(having)) with it; PTI is off",
+            source: subject.facts.pti?.source ?? "")
         ]
         let gigabyte: UInt64 = 1 << 30
         let firstGiB =
@@ -57,11 +58,11 @@ extension Rule {
           evidence.append("the page table of \(first.start.address) is \(owner)")
         }
         if !within.isEmpty {
-          evidence.append(
-            "\(total(within)) between them are global: "
-              + (subject.globalTestRan
-                ? "what the self-test's revert left behind, no second defect"
-                : "split and rewritten since"))
+          let cause =
+            subject.globalTestRan
+            ? "what the self-test's revert left behind, no second defect"
+            : "split and rewritten since"
+          evidence.append("\(total(within)) between them are global: \(cause)")
         }
         let owner = subject.owner(of: first.start, level: 2)
         return Finding(

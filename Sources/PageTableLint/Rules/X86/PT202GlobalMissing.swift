@@ -30,7 +30,10 @@ extension Rule {
         area, runs in
         Finding(
           rule, "no leaf of \(area.name) is global", in: table, runs: Array(runs), area: area,
-          evidence: ["other areas are global; PTI is off (\(subject.facts.pti?.source ?? ""))"],
+          evidence: [
+            .fact(
+              "other areas are global; PTI is off", source: subject.facts.pti?.source ?? "")
+          ],
           help: "make these mappings with PAGE_KERNEL's global bit")
       }
     }

@@ -45,7 +45,7 @@ extension Rule {
       return Finding(
         rule, severity: cause == .kernel ? nil : .note,
         total(bad) + " " + message(cause, area), in: table, runs: bad, area: area,
-        evidence: ["PTI is on (\(subject.facts.pti?.source ?? ""))"]
+        evidence: [.fact("PTI is on", source: subject.facts.pti?.source ?? "")]
           + evidence(bad, subject, table),
         help: help(cause))
     }

@@ -64,10 +64,8 @@ extension Rule {
         runs: [area, table.layout.first(.image)].compactMap { $0 }.map {
           Run(start: $0.start, last: $0.last, kind: .hole, level: 0)
         }, area: area,
-        evidence: [
-          "direct_pages_count: \(text(counted))", "the tables: \(text(held))",
-          splits > 0 ? "\(splits) of the kernel image's large pages were split, too" : nil,
-        ].compactMap { $0 },
+        evidence: ["direct_pages_count: \(text(counted))", "the tables: \(text(held))"]
+          + (splits > 0 ? ["\(splits) of the kernel image's large pages were split, too"] : []),
         help: "trust the tables; see which code maps or splits behind change_page_attr()")
     ]
   }

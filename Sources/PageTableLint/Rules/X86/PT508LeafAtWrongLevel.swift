@@ -26,8 +26,10 @@ extension Rule {
           : "\(found.count) entries say that they are large pages, in a level that has none",
         in: table, runs: found.map(run), entry: found.first?.entry,
         evidence: found.prefix(3).map {
-          "\(mode.text($0.address)): \($0.level.map { mode.level($0).name } ?? "") entry "
-            + ($0.entry?.entry ?? "?")
+          .entry(
+            Evidence.Entry(
+              address: $0.address, level: $0.level.map { mode.level($0).name } ?? "",
+              value: $0.entry))
         }, help: "see what overwrote the entry, or whether the mode is wrong (--mode)")
     }
   }
