@@ -79,8 +79,10 @@ extension Linter.Report {
 }
 
 extension Subject {
-  /// The line of a text dump, from 1, that shows where a finding starts; nil for images.
+  /// The line of a text dump, from 1, that shows where a finding starts, or of a log alone, that
+  /// begins the report; nil for images.
   func line(of finding: Finding) -> Int? {
+    if isLogAlone { return finding.report?.fault.line }
     guard let text, finding.hasRange,
       let index = text.space.runs.firstIndex(where: { $0.contains(finding.start) }),
       index < text.lines.count

@@ -22,6 +22,8 @@ extension Finding {
   /// Whether another finding is only a consequence of this one.
   fileprivate func explains(_ finding: Finding) -> Bool {
     if rule.id == finding.rule.id || finding.rule.explainsWhatLiesBelow { return false }
+    // `takingReports` decides of those.
+    if finding.report != nil { return false }
     if finding.rule.givesWayTo.contains(rule.id) {
       // A sum over an area speaks of all of it.
       return finding.extents.contains { part in extents.contains(where: part.overlaps) }

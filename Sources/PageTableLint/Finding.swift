@@ -33,6 +33,20 @@ package struct Finding: Sendable {
   package let help: String
   /// The configuration's exception that it is about, by its index.
   let exception: Int?
+  /// The report of the log that it is; nil for what tables show.
+  package let report: FaultJudgement?
+  /// The format in which the report's own kernel writes addresses; nil for that of the tables.
+  let mode: TableFormat?
+
+  /// The line of the log that begins the report; 0 for what tables show.
+  var line: Int { report?.fault.line ?? 0 }
+
+  /// The table that shows it; nil for a report of the log that may be of any process' own.
+  package var namedTable: TableID? {
+    guard let report else { return table }
+    guard let address = report.address, let mode else { return nil }
+    return report.process != nil || address >= mode.upperHalf ? table : nil
+  }
 
   /// Whether it is of addresses, not of the input as such.
   var hasRange: Bool { start != end || start != 0 }
@@ -92,5 +106,34 @@ package struct Finding: Sendable {
     self.evidence = evidence
     self.help = help
     self.exception = exception
+    report = nil
+    mode = nil
+  }
+
+  /// A report of the log, at the page that it names.
+  init(_ rule: Rule, report judged: FaultJudgement, of subject: Subject, help: String) {
+    let fault = judged.fault
+    let mode = judged.mode(of: subject)
+    self.rule = rule
+    severity = judged.severity ?? rule.severity
+    message = judged.message
+    table = judged.process.map(TableID.process) ?? .kernel
+    area = judged.area ?? ""
+    let page = mode.granule - 1
+    let first = judged.address.map { $0 & ~page }
+    let last = judged.address.map { max($0, fault.last ?? $0) | page }
+    start = first ?? 0
+    end = last.map { $0 &+ 1 } ?? 0
+    extents = first.flatMap { first in last.map { [first...$0] } } ?? []
+    pages = extents.first.map { ($0.upperBound - $0.lowerBound) / mode.granule + 1 } ?? 0
+    level = judged.level
+    entry = fault.entries.first { $0.name == judged.level }?.value
+    physical = nil
+    attributes = []
+    evidence = TextReport.evidence(judged, mode: mode).map { Evidence.words($0) }
+    self.help = help
+    exception = nil
+    report = judged
+    self.mode = mode
   }
 }

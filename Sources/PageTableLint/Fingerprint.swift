@@ -14,7 +14,8 @@ internal import PageTables
 /// severity and words never are, nor the flags A and D, which come with use.
 extension Finding {
   func identity(in subject: Subject) -> String {
-    [
+    if let report { return identity(of: report, in: subject) }
+    return [
       rule.id, stableTable, area, extent(in: subject), level ?? "",
       attributes.joined(separator: " "),
     ]
@@ -23,6 +24,17 @@ extension Finding {
 
   /// The table's name, without what a boot hands out.
   var stableTable: String { table.stableName }
+
+  /// Of a report its kind, its cause and the code that made the access, never the address that a
+  /// boot hands out; of a line about a mapping the place.
+  private func identity(of report: FaultJudgement, in subject: Subject) -> String {
+    let fault = report.fault
+    let code = fault.instruction.flatMap { $0.contains("+0x") ? $0 : nil } ?? ""
+    return [
+      rule.id, fault.kind.rawValue, area, level ?? "", report.cause.rawValue, code,
+      fault.kind.isOfMapping ? fault.symbol ?? extent(in: subject) : "",
+    ].joined(separator: "|")
+  }
 
   private func extent(in subject: Subject) -> String {
     let area = subject.kernel.layout.area(of: start)

@@ -23,18 +23,15 @@ package struct Linter {
       findings.count { $0.isOpen && $0.severity == severity }
     }
 
+    /// The reports of page tables that the log holds.
+    package var reportCount: Int { subject.told.count + subject.faultsLeftOut }
+
     /// Whether a part of the input was not seen, whichever rules ran.
     package var isIncomplete: Bool { !subject.isComplete }
 
     /// The exit status of the contract.
     package func status(failOn: Severity?, allowIncomplete: Bool) -> Int32 {
       if findings.contains(where: { $0.fails(failOn) }) { return 1 }
-      // Of a log alone the reports are what was judged.
-      if subject.isLogAlone, let failOn,
-        faults.contains(where: { $0.severity.map { $0 >= failOn } ?? false })
-      {
-        return 1
-      }
       return isIncomplete && !allowIncomplete ? 3 : 0
     }
   }
@@ -67,10 +64,10 @@ package struct Linter {
         judged += check(rule, subject, unused).map { Judged($0) }.configured(in: subject)
       }
     }
-    for index in judged.indices {
-      judged[index].evidence += subject.evidence(for: judged[index].finding)
+    judged = judged.takingReports(of: subject)
+    judged.sort {
+      ($0.severity, $1.rule.id, $1.line, $1.start) > ($1.severity, $0.rule.id, $0.line, $0.start)
     }
-    judged.sort { ($0.severity, $1.rule.id, $1.start) > ($1.severity, $0.rule.id, $0.start) }
     return Report(subject: subject, findings: judged, skipped: skipped, rules: rules)
   }
 

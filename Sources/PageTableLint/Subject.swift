@@ -41,6 +41,8 @@ package struct Subject: Sendable {
   package var selfTests: [SelfTestJudge.Judgement] = []
   /// The processes that those reports may be of.
   var tasks: [KernelProcess] = []
+  /// Whether `faults` holds what its log reports.
+  package internal(set) var logIsJudged = false
   /// Reports of the log beyond those that are kept.
   package internal(set) var faultsLeftOut = 0
   /// Why the kernel panicked, as its log says.
@@ -186,6 +188,7 @@ package struct Subject: Sendable {
         id: .kernel, space: AddressSpace(mode: mode, runs: [], hasPhysical: false),
         layout: mode.architecture.unknownLayout(mode), root: nil)
     ]
+    logIsJudged = true
     panic = log.panic
     faultsLeftOut = log.leftOut
     // Tables are of one boot; a log alone may tell of several.

@@ -345,9 +345,13 @@ import Testing
 
   @Test func eachProvokedFaultIsExplained() throws {
     let report = try real()
-    #expect(report.findings.filter { $0.severity > .note }.isEmpty)
-    #expect(report.status(failOn: .warning, allowIncomplete: false) == 0)
-    let faults = report.faults.filter { !$0.fault.kind.isOfMapping }
+    // The oopses are findings, so that a crash's image never passes.
+    #expect(
+      report.findings.filter { $0.severity > .note }.map(\.rule.id)
+        == [String](repeating: "PT801", count: 10))
+    #expect(report.findings.filter { $0.rule.id == "PT804" }.map(\.severity) == [.note])
+    #expect(report.status(failOn: .warning, allowIncomplete: false) == 1)
+    let faults = report.subject.told.filter { !$0.fault.kind.isOfMapping }
     #expect(
       faults.map(\.cause) == [
         .readOnly, .readOnly, .readOnly, .noExecute, .noExecute, .noExecute, .notPresent,
@@ -437,14 +441,49 @@ import Testing
         $0.text(subject.mode).hasPrefix(
           "the kernel's log names it: Found insecure W+X mapping at address ")
       })
-    #expect(!report.faults.contains { $0.fault.kind == .insecureMapping })
     // The self-test's undo makes text writable for a moment.
-    let change = try #require(report.faults.first)
+    let reports = report.findings.filter { $0.report != nil }
+    #expect(reports.map(\.severity) == [.note])
+    let change = try #require(reports.first?.report)
     #expect(change.fault.kind == .writeExecute)
+    #expect(change.explanation.contains("expected: the kernel tests CPA on its own text"))
     #expect(change.explanation.contains("effective kernel read-only executable"))
-    // Without a finding that covers it, it is said of its own.
-    let none = Linter.run(subject, rules: [])
-    #expect(none.faults.contains { $0.fault.kind == .insecureMapping })
+    // The report counts where it is evidence, too.
+    #expect(report.reportCount == 2)
+    // Without a finding that covers it, it is one of its own.
+    let alone = Linter.run(subject, rules: [Rule.named("PT804")].compactMap { $0 })
+    #expect(alone.findings.map(\.severity) == [.warning, .note])
+    #expect(alone.findings.first?.report?.fault.kind == .insecureMapping)
+  }
+
+  /// An oops at a page that a rule finds is its evidence, but a note about an area hides none.
+  @Test func anOopsAtAPageThatARuleFinds() throws {
+    let oops = """
+      BUG: unable to handle page fault for address: ADDRESS
+      #PF: supervisor write access in kernel mode
+      #PF: error_code(0x0003) - permissions violation
+      Oops: 0003 [#1] SMP
+
+      """
+    var subject = Subject(image: try Samples.image("writable-executable"))
+    let own = try #require(subject.image?.log?.value)
+    let page = try #require(Linter.run(subject).findings.first { $0.rule.id == "PT001" })
+    let note = try #require(Linter.run(subject).findings.first { $0.rule.id == "PT304" })
+    func run(_ address: UInt64) -> [Judged] {
+      #expect(
+        subject.take(
+          log: own + oops.replacing("ADDRESS", with: String(address, radix: 16)), userRelease: nil)
+          == nil)
+      return Linter.run(subject).findings
+    }
+    let merged = run(page.start + 0x123)
+    #expect(merged.filter { $0.severity > .note }.map(\.rule.id) == ["PT001"])
+    #expect(
+      merged[0].evidence.contains {
+        $0.hasPrefix("the kernel's log names it: BUG: unable to handle page fault")
+      })
+    let apart = run(note.start)
+    #expect(apart.filter { $0.severity > .note }.map(\.rule.id) == ["PT001", "PT801"])
   }
 
   @Test func aLogOfAnotherReleaseIsRefused() throws {
@@ -492,7 +531,7 @@ import Testing
   @Test func reportIsShort() throws {
     let text = TextReport.check([try real()], detail: .normal, style: TextStyle(color: false))
     #expect(
-      text.contains("why: a write to a read-only page: the pte has no RW (kernel image, rodata)"))
+      text.contains(": a write to a read-only page: the pte has no RW (kernel image, rodata)\n"))
     #expect(text.split(separator: "\n").count < 60)
   }
 }

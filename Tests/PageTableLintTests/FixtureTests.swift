@@ -10,13 +10,18 @@ import Testing
   private struct Report: Decodable {
     struct Range: Decodable { let start, end: String }
     struct Finding: Decodable {
-      let rule, severity, table, area: String
-      let range: Range
-      let pages: UInt64
+      let rule, severity, message: String
+      let table, area: String?
+      let range: Range?
+      let pages: UInt64?
 
       /// `PT001 error kernel, vmalloc: 0x…-0x…, 3 pages`.
+      ///
+      /// A report of the log may name no place: `PT804 warning: CPA without an entry: …`.
       var line: String {
-        "\(rule) \(severity) \(table), \(area): \(range.start)-\(range.end), \(pages) pages\n"
+        guard let range, let pages else { return "\(rule) \(severity): \(message)\n" }
+        let place = [table, area].compactMap { $0 }.joined(separator: ", ")
+        return "\(rule) \(severity) \(place): \(range.start)-\(range.end), \(pages) pages\n"
       }
     }
     let findings: [Finding]
@@ -29,10 +34,11 @@ import Testing
     return rules.flatMap { rule -> [[String]] in
       let folder = Fixtures.folder.appending(path: rule)
       let files = (try? manager.contentsOfDirectory(atPath: folder.path)) ?? []
-      return files.filter {
-        $0.hasPrefix("fires") && ($0.hasSuffix(".txt") || $0.hasSuffix(".tables"))
-      }.map { [rule, String($0.prefix { $0 != "." })] }
-    }.sorted { $0[0] < $1[0] || $0[0] == $1[0] && $0[1] < $1[1] }
+      let names = files.filter {
+        $0.hasPrefix("fires") && [".txt", ".tables", ".log"].contains(where: $0.hasSuffix)
+      }.map { String($0.prefix { $0 != "." }) }
+      return Set(names).map { [rule, $0] }
+    }.sorted { ($0[0], $0[1]) < ($1[0], $1[1]) }
   }()
 
   private func findings(_ subject: Subject) throws -> String {

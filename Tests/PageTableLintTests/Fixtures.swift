@@ -13,8 +13,12 @@ enum Fixtures {
   /// The day of the configurations.
   static let today = "2026-02-01"
 
-  /// Reads `fires` or `silent` of a rule, with the log and the configuration beside it if there are.
+  /// Reads `fires` or `silent` of a rule, with the log and the configuration beside it if
+  /// there are; or a log alone.
   static func subject(_ rule: String, _ name: String) throws -> Subject {
+    if !has(rule, "\(name).txt"), !has(rule, "\(name).tables") {
+      return Subject(log: LogReports(try text(rule, "\(name).log")), path: "log")
+    }
     var subject =
       has(rule, "\(name).txt")
       ? try subject(dump: text(rule, "\(name).txt"))

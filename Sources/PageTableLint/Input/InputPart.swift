@@ -41,6 +41,9 @@ extension Subject {
     if isPart, rule.comparesParts {
       return "judges the input as a whole, and only a part was asked for"
     }
+    if filter != nil, rule.readsLogsAlone {
+      return "judges reports of the log, and --filter chooses among mappings"
+    }
     if filter != nil, rule.judgesTables {
       return "judges page tables, and --filter chooses among mappings"
     }

@@ -30,7 +30,10 @@ extension Subject {
     let isByReport =
       !fault.kind.isOfMapping && (own.isDecidedByEntries || byTables.cause == .unknown)
     var judgement = isByReport ? own : byTables
-    if fault.kind.isOfMapping { return judgement }
+    if fault.kind.isOfMapping {
+      judgement.explanation = own.explanation + "; " + byTables.explanation
+      return judgement
+    }
     if isByReport {
       judgement.address = byTables.address
       judgement.area = byTables.area ?? own.area
@@ -135,39 +138,5 @@ extension Subject {
     let parts = place.split(separator: "/")[0].split(separator: "+")
     guard let name = parts.first, let start = symbols?[String(name)] else { return nil }
     return parts.count < 2 ? start : UInt64(hexText: parts[1]).map { start &+ $0 }
-  }
-
-  /// What the log says of the mapping that a finding is about; the first line of each kind.
-  ///
-  /// What the kernel refused to make writable says something of findings of protection only.
-  func evidence(for finding: Finding) -> [Evidence] {
-    var kinds: [Fault.Kind] = []
-    return faults.compactMap { judged in
-      guard judged.fault.kind.isOfMapping, !kinds.contains(judged.fault.kind),
-        finding.covers(judged),
-        judged.fault.kind != .protected || finding.rule.id.hasPrefix("PT0")
-      else { return nil }
-      kinds.append(judged.fault.kind)
-      return .logReport(judged.fault.shortQuote)
-    }
-  }
-}
-
-extension Finding {
-  /// Whether the range of a line of the log touches this one.
-  func covers(_ judged: FaultJudgement) -> Bool {
-    guard table == .kernel, start != end, let address = judged.address else { return false }
-    return address <= end &- 1 && judged.fault.last ?? address >= start
-  }
-}
-
-extension Linter.Report {
-  /// The reports of the log that are said: what a finding covers is its evidence, and what the
-  /// kernel refused to change is no complaint.
-  package var faults: [FaultJudgement] {
-    subject.faults.filter { judged in
-      judged.fault.kind != .protected
-        && !(judged.fault.kind.isOfMapping && findings.contains { $0.finding.covers(judged) })
-    }
   }
 }

@@ -74,7 +74,7 @@ extension JSONReport {
 
   static func faults(_ reports: [Linter.Report]) -> [FaultRecord]? {
     let records = reports.enumerated().flatMap { index, report in
-      report.faults.map {
+      report.subject.told.map {
         FaultRecord($0, input: index, mode: $0.mode(of: report.subject))
       }
     }
@@ -87,18 +87,6 @@ extension JSONReport {
       Faults(
         faults: subject.told.map { FaultRecord($0, input: 0, mode: $0.mode(of: subject)) }))
   }
-}
-
-extension FaultJudgement {
-  /// A log alone may hold reports of kernels of several formats.
-  fileprivate func mode(of subject: Subject) -> TableFormat {
-    subject.isLogAlone ? fault.mode : subject.mode
-  }
-}
-
-extension Subject {
-  /// The reports of the log without what every boot prints.
-  package var told: [FaultJudgement] { faults.filter { $0.fault.kind != .protected } }
 }
 
 extension TextReport {
@@ -116,28 +104,47 @@ extension TextReport {
   /// One report of the log and why it came about.
   package static func fault(_ judged: FaultJudgement, mode: TableFormat) -> [String] {
     let fault = judged.fault
-    var lines = ["log line \(fault.line): \(fault.quote)"]
+    let why =
+      "\(fault.kind.isOfMapping ? "" : "why: ")\(judged.explanation)" + place(of: judged)
+    let lines = [access(judged), [why], witnesses(judged, mode: mode)].joined()
+    return [first(judged)] + lines.map { "    " + $0 }
+  }
+
+  /// What shows a report, beside the explanation that its finding's message gives.
+  static func evidence(_ judged: FaultJudgement, mode: TableFormat) -> [String] {
+    [first(judged)] + access(judged) + witnesses(judged, mode: mode)
+  }
+
+  /// ` (kernel image, rodata)`; empty where nothing is known.
+  static func place(of judged: FaultJudgement) -> String {
+    let process = judged.process.map { "in the tables of \($0.label)" }
+    let place = [judged.area, judged.symbol, process].compactMap { $0 }
+    return place.isEmpty ? "" : " (\(place.joined(separator: ", ")))"
+  }
+
+  private static func first(_ judged: FaultJudgement) -> String {
+    "log line \(judged.fault.line): \(judged.fault.quote)"
+  }
+
+  /// The access, and what the kernel says of it.
+  private static func access(_ judged: FaultJudgement) -> [String] {
+    let fault = judged.fault
     var facts: [String] = []
     if let access = fault.access {
       facts.append((fault.isUser == true ? "user " : "") + access.rawValue)
     }
     if let code = fault.errorCode { facts.append("error code \(code.entry)") }
     if let instruction = fault.instruction { facts.append("at \(instruction)") }
-    if !fault.kind.isOfMapping, !facts.isEmpty {
-      lines.append("    \(facts.joined(separator: ", "))")
-    }
-    if let hint = fault.hint { lines.append("    \(hint)") }
-    let process = judged.process.map { "in the tables of \($0.label)" }
-    let place = [judged.area, judged.symbol, process].compactMap { $0 }.joined(separator: ", ")
-    lines.append(
-      "    \(fault.kind.isOfMapping ? "" : "why: ")\(judged.explanation)"
-        + (place.isEmpty ? "" : " (\(place))"))
-    if let owner = judged.tableOwner {
-      lines.append("    the page table of \(mode.text(judged.address ?? 0)) is \(owner)")
+    let shown = fault.kind.isOfMapping || facts.isEmpty ? [] : [facts.joined(separator: ", ")]
+    return shown + [fault.hint].compactMap { $0 }
+  }
+
+  private static func witnesses(_ judged: FaultJudgement, mode: TableFormat) -> [String] {
+    let owner = judged.tableOwner.map {
+      "the page table of \(mode.text(judged.address ?? 0)) is \($0)"
     }
     let verdict = verdict(judged)
-    if !verdict.isEmpty { lines.append("    \(verdict.joined(separator: "; "))") }
-    return lines
+    return [owner].compactMap { $0 } + (verdict.isEmpty ? [] : [verdict.joined(separator: "; ")])
   }
 
   private static func verdict(_ judged: FaultJudgement) -> [String] {

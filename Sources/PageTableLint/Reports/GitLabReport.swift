@@ -41,10 +41,10 @@ enum GitLabReport {
     for report in result.reports {
       let path = report.subject.path
       for finding in report.findings where finding.isOpen {
-        let mode = report.subject.mode
+        let mode = finding.mode ?? report.subject.mode
+        let area = finding.area.isEmpty ? "" : ", \(finding.area)"
         let place =
-          finding.hasRange
-          ? " (\(mode.text(finding.start))-\(mode.text(finding.end)), \(finding.area))" : ""
+          finding.hasRange ? " (\(mode.text(finding.start))-\(mode.text(finding.end))\(area))" : ""
         add(
           "\(finding.title): \(finding.message)\(place)", finding.rule.name, finding.fingerprint,
           severities[finding.severity] ?? "info", path,

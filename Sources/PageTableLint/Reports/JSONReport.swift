@@ -38,7 +38,7 @@ package enum JSONReport {
   struct Refusal: Encodable { let path, reason: String }
   struct FactRecord: Encodable { let value, source: String }
   struct Summary: Encodable {
-    let errors, warnings, notes, rulesRun, rulesSkipped: Int
+    let errors, warnings, notes, reports, rulesRun, rulesSkipped: Int
     let exitStatus: Int32
   }
   struct Skipped: Encodable { let rule, reason: String }
@@ -49,9 +49,10 @@ package enum JSONReport {
   struct Range: Encodable { let start, end: String }
   struct FindingRecord: Encodable {
     let input: Int
-    let rule, name, severity, message, table, area: String
-    let range: Range
-    let pages: UInt64
+    let rule, name, severity, message: String
+    let table, area: String?
+    let range: Range?
+    let pages: UInt64?
     let level, entry, physical: String?
     let evidence: [String]
     let help, fingerprint: String
@@ -90,7 +91,7 @@ package enum JSONReport {
       tool: Tool(version: result.version), inputs: reports.map { input($0.subject) },
       summary: Summary(
         errors: sum { $0.count(.error) }, warnings: sum { $0.count(.warning) },
-        notes: sum { $0.count(.note) }, rulesRun: sum(\.rulesRun),
+        notes: sum { $0.count(.note) }, reports: sum(\.reportCount), rulesRun: sum(\.rulesRun),
         rulesSkipped: sum(\.skipped.count), exitStatus: result.status),
       findings: reports.enumerated().flatMap { index, report in
         report.findings.map { record($0, input: index, of: report.subject) }
@@ -107,13 +108,16 @@ package enum JSONReport {
   static func record(_ finding: Judged, input: Int, of subject: Subject)
     -> FindingRecord
   {
-    let mode = subject.mode
+    let mode = finding.mode ?? subject.mode
+    // A report of the log may name no place.
+    let hasPlace = finding.report == nil || finding.hasRange
     return FindingRecord(
       input: input, rule: finding.rule.id, name: finding.rule.name,
-      severity: finding.severity.rawValue, message: finding.message, table: finding.table.name,
-      area: finding.area,
-      range: Range(start: mode.text(finding.start), end: mode.text(finding.end)),
-      pages: finding.pages,
+      severity: finding.severity.rawValue, message: finding.message,
+      table: finding.namedTable?.name, area: finding.area.isEmpty ? nil : finding.area,
+      range: hasPlace
+        ? Range(start: mode.text(finding.start), end: mode.text(finding.end)) : nil,
+      pages: hasPlace ? finding.pages : nil,
       level: finding.level, entry: finding.entry?.entry, physical: finding.physical?.entry,
       evidence: finding.evidence.map { $0.text(mode) }, help: finding.help,
       fingerprint: finding.fingerprint, known: finding.isKnown, suppression: finding.suppression)

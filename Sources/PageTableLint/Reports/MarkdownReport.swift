@@ -33,10 +33,12 @@ enum MarkdownReport {
       ]
     }
     for (report, finding) in findings {
-      let mode = report.subject.mode
+      let mode = finding.mode ?? report.subject.mode
+      let area = finding.area.isEmpty ? "" : ", \(finding.area)"
       let place =
         finding.hasRange
-        ? "\(mode.text(finding.start))-\(mode.text(finding.end)), \(finding.area)" : "input"
+        ? "\(mode.text(finding.start))-\(mode.text(finding.end))\(area)"
+        : finding.report.map { "line \($0.fault.line) of the log" } ?? "input"
       let severity =
         finding.severity.rawValue + (finding.remark.map { " (\($0))" } ?? "")
       let cells = [severity, finding.title, finding.message, place, "\(finding.pages)"]

@@ -89,7 +89,7 @@ enum SARIFReport {
   }
   private struct Properties: Encodable {
     let range: JSONReport.Range?
-    let pages: UInt64
+    let pages: UInt64?
     let level, entry, physical: String?
     let attributes: [String]
     let help: String
@@ -162,7 +162,7 @@ enum SARIFReport {
   private static func result(
     _ finding: Judged, of subject: Subject, in artifact: ArtifactLocation, ruleIndex: Int
   ) -> Result {
-    let mode = subject.mode
+    let mode = finding.mode ?? subject.mode
     let region = subject.line(of: finding.finding).map { Region(startLine: $0) }
     return Result(
       ruleId: finding.rule.id, ruleIndex: ruleIndex, level: finding.severity.rawValue,
@@ -182,20 +182,23 @@ enum SARIFReport {
       properties: Properties(
         range: finding.hasRange
           ? JSONReport.Range(start: mode.text(finding.start), end: mode.text(finding.end)) : nil,
-        pages: finding.pages, level: finding.level, entry: finding.entry?.entry,
+        pages: finding.report == nil || finding.hasRange ? finding.pages : nil,
+        level: finding.level, entry: finding.entry?.entry,
         physical: finding.physical?.entry, attributes: finding.attributes, help: finding.help))
   }
 
   /// The area, the symbol and the table.
   private static func places(_ finding: Judged, in subject: Subject) -> [Logical]? {
     guard finding.hasRange else { return nil }
-    let area = "\(finding.table.name)/\(finding.area)"
+    let table = finding.namedTable?.name
+    let path = [table, finding.area].compactMap { $0 }.filter { !$0.isEmpty }.joined(separator: "/")
     let places = [
-      Logical(name: finding.area, kind: "area", fullyQualifiedName: area),
+      finding.area.isEmpty
+        ? nil : Logical(name: finding.area, kind: "area", fullyQualifiedName: path),
       subject.imageSymbol(at: finding.start).map {
-        Logical(name: $0, kind: "symbol", fullyQualifiedName: "\(area)/\($0)")
+        Logical(name: $0, kind: "symbol", fullyQualifiedName: "\(path)/\($0)")
       },
-      Logical(name: finding.table.name, kind: "table", fullyQualifiedName: finding.table.name),
+      table.map { Logical(name: $0, kind: "table", fullyQualifiedName: $0) },
     ]
     return places.compactMap { $0 }
   }

@@ -71,6 +71,7 @@ package enum TextReport {
       (findings.count { $0.suppression == nil && $0.isKnown == true }, "known"), (gone, "gone"),
     ].filter { $0.0 > 0 }.map { ", \($0.0) \($0.1)" }.joined()
     let isLogAlone = reports.allSatisfy(\.subject.isLogAlone)
+    let reported = reports.map(\.reportCount).reduce(0, +)
     let verdict =
       count(.error) + count(.warning) > 0 || (isLogAlone && status == 1)
       ? style.red("FAILED")
@@ -79,69 +80,12 @@ package enum TextReport {
         : reports.contains(where: \.isIncomplete)
           ? style.yellow("INCOMPLETE") : style.green("passed")
     return "\(verdict), \(count(.error)) errors, \(count(.warning)) warnings, "
-      + "\(count(.note)) notes in \(reports.map(\.rulesRun).reduce(0, +)) rules "
+      + "\(count(.note)) notes" + (reported == 0 ? "" : ", \(reported) reports of the log")
+      + " in \(reports.map(\.rulesRun).reduce(0, +)) rules "
       + "(\(reports.map(\.skipped.count).reduce(0, +)) skipped)"
       + apart + (reports.contains(where: \.subject.isPart) ? ", of a part only" : "")
       + (reports.count > 1 ? " over \(reports.count) inputs" : "")
       + (status.map { ", exit status \($0)" } ?? "")
-  }
-
-  private static func findings(_ report: Linter.Report, detail: Detail, style: TextStyle)
-    -> [String]
-  {
-    var lines: [String] = []
-    let path = report.subject.path
-    let mode = report.subject.mode
-    if detail != .quiet { lines += report.subject.remarks.map { "\(path): \($0.printable)" } }
-    for finding in report.findings {
-      if let remark = finding.remark {
-        guard detail != .quiet else { continue }
-        lines.append(
-          "\(path): \(finding.severity.rawValue) (\(remark)): \(finding.title): \(finding.message)")
-      } else {
-        lines += self.lines(finding, path: path, mode: mode, style: style)
-      }
-    }
-    if detail == .verbose {
-      lines += report.skipped.map { "skipped: \($0.rule.id) \($0.rule.name): \($0.reason)" }
-    }
-    if detail != .quiet {
-      for test in report.subject.selfTests {
-        lines.append("CPA self-test: \(summary(test))")
-        lines += story(test, report.findings)
-      }
-      if report.subject.isLogAlone {
-        lines.append("\(path): a kernel log alone: no tables were seen")
-      }
-      lines += report.faults.prefix(faultsSaid).flatMap { fault($0, mode: mode) }
-      let unsaid =
-        max(0, report.faults.count - faultsSaid) + report.subject.faultsLeftOut
-      if unsaid > 0 { lines.append("and \(unsaid) more reports in the log") }
-    }
-    return lines
-  }
-
-  private static let faultsSaid = 16
-
-  private static func lines(_ finding: Judged, path: String, mode: TableFormat, style: TextStyle)
-    -> [String]
-  {
-    var lines: [String] = []
-    lines.append(
-      "\(path): \(style.severity(finding.severity)): \(finding.rule.id) \(finding.rule.name): "
-        + finding.message)
-    return lines + details(finding, mode: mode).map { "    \($0)" }
-  }
-
-  /// Where a finding lies, what speaks for it and what helps, a line each.
-  static func details(_ finding: Judged, mode: TableFormat) -> [String] {
-    var lines: [String] = []
-    if finding.hasRange {
-      lines.append(
-        "range: \(mode.text(finding.start))-\(mode.text(finding.end)), \(finding.pages) pages, "
-          + "\(finding.table.name) table, \(finding.area)")
-    }
-    return lines + finding.evidence.map { $0.text(mode) } + ["help: \(finding.help)"]
   }
 
   /// What is new in a report and what is gone since the one before; nil where nothing changed.
@@ -199,7 +143,7 @@ package enum TextReport {
   }
 
   /// Why a self-test failed, once for each cause, and which findings belong to it.
-  private static func story(_ test: SelfTestJudge.Judgement, _ findings: [Judged]) -> [String] {
+  static func story(_ test: SelfTestJudge.Judgement, _ findings: [Judged]) -> [String] {
     var causes: [SelfTestJudge.Cause] = []
     var lines: [String] = []
     for failure in test.failures where !causes.contains(failure.cause) {

@@ -56,6 +56,7 @@ extension Subject {
     if facts.xen == nil, log.mentions("Hypervisor detected: Xen PV") {
       facts.xen = Fact(true, "the log")
     }
+    logIsJudged = true
     panic = reported.panic
     logFacts = reported.facts
     faultsLeftOut = reported.leftOut
