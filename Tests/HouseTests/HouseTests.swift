@@ -57,17 +57,16 @@ import Testing
     "KernelText/X86Dialect", "PageTableLint/Rules/X86/", "PageTableLint/Logs/SelfTest/",
   ]
 
-  /// A bit of Formats/X86Bits.swift, asked of a format.
-  nonisolated(unsafe) private static let x86Bit =
-    /\b(?:mode|format)\.(?:present|large|write|user|global|noExecute|tableAddress|isPAE)\b/
-
   /// Whether code names a bit, an address or a symbol of x86.
   private static func namesX86(_ code: Substring) -> Bool {
-    code.contains(/addressBits *[=<>!]+ *[0-9]/) || code.contains(/root\.entries *== *4/)
+    // A bit of Formats/X86Bits.swift, asked of a format.
+    let bit =
+      /\b(?:mode|format)\.(?:present|large|write|user|global|noExecute|tableAddress|isPAE)\b/
+    return code.contains(/addressBits *[=<>!]+ *[0-9]/) || code.contains(/root\.entries *== *4/)
       || code.contains(/0xffff_f?[0-9a-f]{3}_/)
       || code.contains(/"(?:init_top_pgt|init_level4_pgt|level2_ident_pgt|idt_table)/)
       || code.contains(/\b(?:CR3|CR4|PGE)\b/) || code.contains(/root & ~?0x1000\b/)
-      || code.contains(/architecture\.name *[=!]=/) || code.contains(x86Bit)
+      || code.contains(/architecture\.name *[=!]=/) || code.contains(bit)
   }
 
   /// Files that still name x86, and why; a file that does no more must go from the list.

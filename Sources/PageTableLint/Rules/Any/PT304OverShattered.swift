@@ -33,7 +33,9 @@ extension Rule {
     let span = mode.level(2).span
     let leaves = table.runs(.directMap).lazy.filter(\.isLeaf)
     let frames = subject.image?.imageFrames
-    let alike = Array(leaves.flatMap { withoutNeed($0, in: area, frames, mode) })
+    let alike: [Run] = leaves.reduce(into: []) {
+      $0 += withoutNeed($1, in: area, frames, mode)
+    }
     let mapped = leaves.reduce(UInt64(0)) { $0 &+ $1.size }
     let blocks = alike.reduce(UInt64(0)) { $0 &+ $1.size / span }
     guard blocks >= 16, blocks > mapped / span / 8 else { return [] }
