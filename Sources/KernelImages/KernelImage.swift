@@ -118,6 +118,23 @@ package struct KernelImage: Sendable {
     return start...(end - 1)
   }
 
+  /// The virtual addresses of the kernel's code and of what is read-only after it: as much of the
+  /// image as symbols of code alone tell. Nil without them.
+  var readOnlyAddresses: ClosedRange<UInt64>? {
+    guard let start = symbols?["_text"] ?? symbols?["_stext"], let end = symbols?["_etext"],
+      start < end
+    else { return nil }
+    var next = end | (mode.granule - 1)
+    while next < mode.top {
+      let walk = walk(next + 1)
+      guard case .leaf(_, let size) = walk.end, walk.steps.last?.access.isWritable == false else {
+        break
+      }
+      next = (next + 1) | (size - 1)
+    }
+    return start...next
+  }
+
   /// The physical addresses of the kernel image; nil without symbols.
   package var imageFrames: ClosedRange<UInt64>? {
     imageAddresses.flatMap { addresses in

@@ -52,7 +52,7 @@ struct Dump: ParsableCommand {
     if let other = MappingReport.Style(rawValue: wanted.rawValue) {
       try MappingReport.write(table, of: subject, style: other) { try output.write(Array($0.utf8)) }
     } else {
-      let (text, markers) = KernelReport.text(table, of: subject)
+      let (text, markers) = try KernelReport.text(table, of: subject)
       if options.verbose { complain("ptdump-lint: markers: \(markers)") }
       try output.write(text.bytes)
     }

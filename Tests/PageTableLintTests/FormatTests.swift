@@ -25,7 +25,7 @@ import Testing
       findings: report.findings.map {
         "\($0.rule.id) \($0.start) \($0.end) \($0.pages) \($0.message)"
       },
-      dump: Array(KernelReport.text(subject.kernel, of: subject).text.bytes),
+      dump: Array(try KernelReport.text(subject.kernel, of: subject).text.bytes),
       isIncomplete: report.isIncomplete)
   }
 

@@ -82,7 +82,7 @@ package protocol Architecture: Sendable {
   /// How a release writes its dump.
   func dialect(release: String?) -> KernelText.Dialect
   /// The markers that a kernel of the usual configuration prints.
-  func usualMarkers(_ layout: Layout) -> [AddressMarker]
+  func usualMarkers(_ layout: Layout) -> [AddressMarker]?
 
   // MARK: What kernels do
 

@@ -7,9 +7,11 @@ extension X86 {
     let mode = image.mode
     guard let directMap = image.facts.directMap?.value else { return .x86_64Fixed(mode: mode) }
     guard !imageIsInDirectMap else {
+      let markers = image.markers?.value ?? []
       return .i386(
-        mode: mode, markers: image.markers?.value ?? [], vmalloc: image.facts.vmalloc?.value,
-        image.imageAddresses)
+        mode: mode, markers: markers,
+        vmalloc: image.facts.vmalloc?.value ?? (markers.isEmpty ? vmallocByShape(image) : nil),
+        image.imageAddresses ?? image.readOnlyAddresses)
     }
     // Its last page may be a large one that reaches past the end of memory.
     let gigabyte: UInt64 = 1 << 30
@@ -19,6 +21,24 @@ extension X86 {
       vmemmap: image.facts.vmemmap?.value,
       directMapLast: directMap &+ (memoryEnd &+ gigabyte & ~(gigabyte - 1)) &- 1,
       imageSize: image.facts.imageSize?.value ?? gigabyte)
+  }
+
+  /// VMALLOC_START as the tables show it: so far after the end of the direct map, which maps memory
+  /// in its order.
+  private func vmallocByShape(_ image: KernelImage) -> UInt64? {
+    let mode = image.mode
+    var at = mode.upperHalf
+    var end = at
+    while at - end < vmallocGuard, at < mode.top {
+      guard case .leaf(let physical, let size) = image.walk(at).end else {
+        at += mode.granule
+        continue
+      }
+      guard physical == at - mode.upperHalf else { break }
+      at = at & ~(size - 1) + size
+      end = at
+    }
+    return end > mode.upperHalf ? end + vmallocGuard : nil
   }
 
   package func unknownLayout(_ format: TableFormat) -> Layout { .x86_64Fixed(mode: format) }

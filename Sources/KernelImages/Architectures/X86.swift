@@ -69,7 +69,9 @@ package struct X86: Architecture {
   /// Those of a kernel with MODIFY_LDT_SYSCALL, ESPfix and EFI, as far as areas are known.
   ///
   /// Source: `address_markers`, arch/x86/mm/dump_pagetables.c, 6.12.
-  package func usualMarkers(_ layout: Layout) -> [AddressMarker] {
+  package func usualMarkers(_ layout: Layout) -> [AddressMarker]? {
+    // On 32 bits they depend on the configuration and on the machine's memory.
+    guard !imageIsInDirectMap else { return nil }
     let areas: [(Area.Kind, String, Int)] = [
       (.ldtRemap, "LDT remap", 0), (.directMap, "Low Kernel Mapping", 0),
       (.vmalloc, "vmalloc() Area", 0), (.vmemmap, "Vmemmap", 0),

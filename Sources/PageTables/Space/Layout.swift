@@ -34,5 +34,12 @@ package struct Layout: Sendable {
     return (area, area.kind == .other ? next : min(area.last, next))
   }
 
+  /// Whether an address lies in an area of a kind, or may do so because nothing tells where the area
+  /// is.
+  package func mayBe(_ kind: Area.Kind, at address: UInt64) -> Bool {
+    let own = area(of: address).kind
+    return own == kind || own == .other && first(kind) == nil
+  }
+
   package func first(_ kind: Area.Kind) -> Area? { areas.first { $0.kind == kind } }
 }

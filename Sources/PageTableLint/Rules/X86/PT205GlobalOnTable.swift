@@ -25,8 +25,9 @@ extension Rule {
     pointers(rule, subject, "with the global bit", help: "see who wrote the pointer") {
       pointer, table in
       guard pointer.entry & table.space.mode.global != 0 else { return false }
-      let kind = table.layout.area(of: pointer.address).kind
-      let isCloned = pointer.level == 2 && (kind == .image || kind == .cpuEntryArea)
+      let isCloned =
+        pointer.level == 2
+        && [.image, .cpuEntryArea].contains { table.layout.mayBe($0, at: pointer.address) }
       return subject.facts.pti?.value == false || !isCloned
     }
   }

@@ -25,7 +25,7 @@ extension Rule {
       let bad = table.runs.filter {
         $0.kind == .notPresent && $0.level == 1 && $0.start >= mode.upperHalf
           && $0.flags & mode.global != 0
-          && table.layout.area(of: $0.start).kind != .cpuEntryArea && !subject.isKFENCE($0)
+          && !table.layout.mayBe(.cpuEntryArea, at: $0.start) && !subject.isKFENCE($0)
       }
       return grouped(bad, table).map { area, runs in
         Finding(
