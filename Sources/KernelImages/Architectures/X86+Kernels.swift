@@ -46,6 +46,14 @@ extension X86 {
     format.isPAE ? facts.pti?.value : false
   }
 
+  /// Source: `__PAGE_OFFSET_BASE_L4`, `__PAGE_OFFSET_BASE_L5`,
+  /// arch/x86/include/asm/page_64_types.h, 4.19, 4.20 and 7.3.
+  package func unmovedDirectMap(_ format: TableFormat, _ facts: KernelFacts) -> UInt64? {
+    guard !imageIsInDirectMap, let isNew = facts.isAtLeast(4, 20) else { return nil }
+    if format.levels.count == 5 { return isNew ? 0xff11_0000_0000_0000 : 0xff10_0000_0000_0000 }
+    return isNew ? 0xffff_8880_0000_0000 : 0xffff_8800_0000_0000
+  }
+
   /// VMALLOC_OFFSET. Source: arch/x86/include/asm/pgtable_32_areas.h, 6.12.
   package var vmallocGuard: UInt64 { imageIsInDirectMap ? 8 << 20 : 0 }
 

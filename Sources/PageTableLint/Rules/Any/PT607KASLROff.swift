@@ -11,8 +11,9 @@ extension Rule {
       What: the kernel image lies where it was linked to.
       Why: whoever knows the build knows all its addresses.
       How Linux should look: moved, with CONFIG_RANDOMIZE_BASE and without nokaslr.
-      False alarm: nokaslr for debugging; kernels without CONFIG_RANDOMIZE_BASE. It may also have
-      been moved by nothing, one time in some hundreds.
+      False alarm: nokaslr for debugging; kernels without CONFIG_RANDOMIZE_BASE. One time in some
+      hundreds the image is moved by nothing: where the direct map is not in its usual place, KASLR
+      is on, and nothing is said.
       Fix: take nokaslr from the command line.
       References:
       - arch/x86/boot/compressed/kaslr.c, Linux 6.12: choose_random_location
@@ -21,6 +22,8 @@ extension Rule {
     guard let offset = subject.looking(at: subject.facts.kaslrOffset), offset.value == 0 else {
       return []
     }
+    let usual = subject.architecture.unmovedDirectMap(subject.mode, subject.facts)
+    if let usual, let base = subject.facts.directMap?.value, base != usual { return [] }
     return [
       Finding(
         rule, "KASLR is off: the image lies where it was linked to", in: subject.kernel, runs: [],
