@@ -54,14 +54,18 @@ package struct FaultJudgement: Sendable, Equatable {
   /// Whose the last table on the way is, where it lies in the kernel image.
   package var tableOwner: String?
 
+  /// Whether healthy boots of such a kernel print it.
+  package var isExpected: Bool
+
   init(_ fault: Fault) {
     self.fault = fault
+    isExpected = fault.isExpected
     address = fault.address
   }
 
   /// How grave the report is; nil for what a healthy boot prints.
   package var severity: Severity? {
-    if fault.isExpected { return .note }
+    if isExpected { return .note }
     return switch fault.kind {
     case .pageFault, .generalProtection, .insecureMapping, .writeExecute, .conflict, .zeroEntry:
       .warning

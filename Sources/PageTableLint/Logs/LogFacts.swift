@@ -20,6 +20,9 @@ package struct LogFacts: Sendable, Equatable {
   /// The letters after `Tainted:`, of the last line that has them.
   package private(set) var taint: String?
 
+  /// The words of `KnownCause` that the log has.
+  private(set) var words: Set<String> = []
+
   package init() {}
 
   /// `CPU: 0 PID: 1 Comm: init Not tainted 6.12.0 #1`.
@@ -35,6 +38,9 @@ package struct LogFacts: Sendable, Equatable {
 
   /// Takes what one message tells; most tell nothing.
   mutating func take(_ text: String) {
+    for word in KnownCause.words where !words.contains(word) && text.mentions(word) {
+      words.insert(word)
+    }
     if named == nil, text.mentions("ainted") { named = Self.release(in: text) }
     if text.hasPrefix("Linux version ") {
       release = text.split(separator: " ").dropFirst(2).first.map { printable(String($0)) }

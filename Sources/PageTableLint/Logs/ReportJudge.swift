@@ -27,11 +27,7 @@ struct ReportJudge {
       judgement.explanation =
         "a process' count of pages is not zero at its end: entries were lost or counted twice"
     case .insecureMapping, .writeExecute, .protected, .conflict, .zeroEntry:
-      judgement.explanation = Self.mapping(fault.kind)
-      if fault.isExpected {
-        judgement.explanation +=
-          "; expected: the kernel tests CPA on its own text while it boots (CONFIG_CPA_DEBUG)"
-      }
+      explainMapping(&judgement)
     }
     if let damaged = fault.damaged {
       judgement.explanation += "; the log cuts the address off after \(damaged)"
@@ -44,12 +40,48 @@ struct ReportJudge {
     return judgement
   }
 
+  /// What the line means, why a healthy boot prints it, or which causes are known.
+  private func explainMapping(_ judgement: inout FaultJudgement) {
+    let fault = judgement.fault
+    judgement.explanation = Self.mapping(fault.kind)
+    if fault.isExpected {
+      judgement.explanation +=
+        "; expected: the kernel tests CPA on its own text while it boots (CONFIG_CPA_DEBUG)"
+      return
+    }
+    let causes = KnownCause.causes(
+      of: fault, area: judgement.area, release: release(of: fault),
+      words: facts.release == nil ? nil : facts.words)
+    if let expected = causes.first(where: \.isExpected) {
+      judgement.isExpected = true
+      judgement.explanation += "; expected: \(expected.sentence)"
+    } else if !causes.isEmpty {
+      judgement.explanation +=
+        "; known of that release: " + causes.map(\.sentence).joined(separator: "; or ")
+    }
+  }
+
+  private func entry(
+    _ entry: UInt64, _ level: Int, of fault: Fault, reserved: UInt64 = 0
+  ) -> ReportedEntry {
+    ReportedEntry(
+      entry, level: level, fault, facts, release: release(of: fault), reserved: reserved)
+  }
+
+  private func release(of fault: Fault) -> String? {
+    fault.release ?? facts.named ?? facts.release ?? release
+  }
+
   private static func mapping(_ kind: Fault.Kind) -> String {
     switch kind {
     case .insecureMapping: "the kernel found a mapping that is writable and executable"
     case .writeExecute: "a change asked for a mapping that is writable and executable"
-    case .conflict: "the kernel refused a part of a change, for that range must stay as it is"
-    case .zeroEntry: "a change of attributes met an address without an entry"
+    case .conflict:
+      "a large page had a protection that a part of its range must not have: the kernel splits it and "
+        + "corrects that part"
+    case .zeroEntry:
+      "set_memory_*() met an address that nothing maps: the caller's address or length is wrong, or "
+        + "the memory was unmapped before"
     default: "the kernel kept the range's protection, as every boot does"
     }
   }
@@ -76,12 +108,13 @@ struct ReportJudge {
     judgement.isDecidedByEntries = true
     judgement.agreement = FaultJudge.agreement(judgement)
     if case .notPresent = walk.end, let step = walk.steps.last {
-      judgement.explanation +=
-        " (\(EntryWords(step.entry, level: step.level, mode, address: fault.address).absent))"
-    } else if case .reservedBits = walk.end, let step = walk.steps.last {
+      judgement.explanation += entry(step.entry, step.level, of: fault).clause
+    } else if case .reservedBits(let bits) = walk.end, let step = walk.steps.last {
       judgement.explanation =
-        EntryWords(step.entry, level: step.level, mode, address: fault.address)
-        .reserved(facts, walk)
+        "reserved bits are set in the \(mode.level(step.level).name) \(step.entry.entry): "
+        + (bits == mode.noExecute
+          ? "only NX can be, which this kernel does not use"
+          : entry(step.entry, step.level, of: fault, reserved: bits).words)
     }
     if judgement.agreement == .contradicts { contradict(&judgement, walk, mode) }
   }
@@ -169,24 +202,25 @@ struct ReportJudge {
       judgement.explanation = "unknown: the report prints no entry"
       return
     }
-    let words = EntryWords(entry.value, level: level, mode, address: nil)
+    let found = self.entry(entry.value, level, of: fault)
     judgement.judgedBy = .report
     judgement.isDecidedByEntries = true
     judgement.level = mode.level(level).name
     if entry.value & mode.present == 0 {
       judgement.cause = .notPresent
       judgement.explanation =
-        "the \(entry.name) \(entry.value.entry) is not present (\(words.absent))"
-    } else if let reason = words.isBeyond(facts) {
+        "the \(entry.name) \(entry.value.entry) is not present: \(found.words)"
+    } else if found.reading.kind.isDamage {
       judgement.cause = .reservedBits
-      judgement.explanation = "the \(entry.name) \(entry.value.entry) maps no memory: \(reason)"
+      judgement.explanation =
+        "the \(entry.name) \(entry.value.entry) maps no memory: \(found.words)"
     } else if level > 1, mode.classify(entry.value, level: level) == .leaf {
       judgement.cause = .allowed
       judgement.explanation =
         "the \(entry.name) \(entry.value.entry) is a valid huge page in the place of a table: the "
         + "code that met it expected none, and nothing is corrupted"
     } else {
-      judgement.explanation = "the \(entry.name) \(entry.value.entry) is present; \(words.plain)"
+      judgement.explanation = "the \(entry.name) \(entry.value.entry) is present: \(found.words)"
     }
   }
 }

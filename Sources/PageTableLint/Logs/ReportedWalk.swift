@@ -61,7 +61,9 @@ struct ReportedWalk {
     func end(_ index: Int, _ bits: UInt64) -> WalkResult {
       WalkResult(steps: Array(present[...index]), end: .reservedBits(bits))
     }
-    let limit = EntryWords.limit(facts)
+    let limit: UInt64? = facts.physicalBits.flatMap {
+      (32..<53).contains($0) ? 1 << UInt64($0) : nil
+    }
     let highest = present.indices.max {
       present[$0].entry & mode.tableAddress < present[$1].entry & mode.tableAddress
     }

@@ -32,6 +32,7 @@ extension Subject {
     var judgement = isByReport ? own : byTables
     if fault.kind.isOfMapping {
       judgement.explanation = own.explanation + "; " + byTables.explanation
+      judgement.isExpected = own.isExpected
       return judgement
     }
     if isByReport {

@@ -36,7 +36,7 @@ extension Claim {
       "Pid:", "Kernel panic", "error_code(", "CR2:", "cut here", "invalid opcode", "WARNING:",
       "ommand line:", "Brought up ", "Memory: ", "ypervisor detected", "Encryption Features",
       "address sizes", "page table isolation", "PTI enabled", "Internal error", "abort info",
-      "execute userspace",
+      "execute userspace", "Hyper-V", "EFI", "efi: ", "Xen", "Hardware name",
     ],
     starts: [
       "BUG:", "#PF", "Oops", "RIP", "EIP", "IP:", "CPU", "Pid:", "PID:", "CR0", "CR2", "CR3", "RSP",

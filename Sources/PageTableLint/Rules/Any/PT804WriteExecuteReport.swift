@@ -24,7 +24,7 @@ extension Rule {
     reports(
       rule, subject, of: [.insecureMapping, .writeExecute, .conflict, .zeroEntry]
     ) { judged in
-      judged.fault.isExpected
+      judged.isExpected
         ? "nothing: boots of such a kernel print it"
         : "see who made the mapping or asked for the change in the log's call trace"
     }

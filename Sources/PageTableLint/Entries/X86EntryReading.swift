@@ -9,7 +9,6 @@ extension EntryReading {
     static let accessed: UInt64 = 1 << 5
     static let dirty: UInt64 = 1 << 6
     static let cache: UInt64 = 1 << 3 | 1 << 4
-    static let software: UInt64 = 7 << 9
     /// Xen's own mark of a guest kernel's page.
     static let xenKernel: UInt64 = 1 << 52
     static let key: UInt64 = 15 << 59
@@ -221,6 +220,11 @@ extension EntryReading {
 
   /// What set_memory_np() and its kin leave of a page of the kernel.
   private mutating func readUnmapped() {
+    guard level == 1 || storedFrame(mode.level(level).reservedInLeaf & mode.tableAddress) == 0
+    else {
+      (kind, sentence) = (.unknown, "not present, and nothing that Linux writes into a table")
+      return
+    }
     kind = .unmapped
     let frame = storedFrame(level == 1 ? mode.tableAddress : mode.level(level).leafAddress)
     physical = frame
