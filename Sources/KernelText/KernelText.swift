@@ -24,6 +24,8 @@ package struct KernelText: Sendable {
   package let dialect: Dialect
   /// For each run the line it was read from, counted from 1.
   package let lines: [Int]
+  /// How many lines are neither blank nor a dump's.
+  package private(set) var otherLines = 0
   /// Whether the text is an excerpt: quoted, elided, or not from one end to the other.
   package let elided: Bool
 }

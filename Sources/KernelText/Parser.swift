@@ -36,6 +36,8 @@ extension KernelText {
         parser.take(mapping)
       } else if let line = Line(bytes, range) {
         parser.take(line)
+      } else if !range.isEmpty {
+        parser.otherLines += 1
       }
     }
     return parser.finish(forced)
@@ -78,6 +80,7 @@ extension KernelText {
     var lineNumber = 0
     var runs: [Run] = []
     var lines: [Int] = []
+    var otherLines = 0
     var markers: [Marker] = []
     var skips: [Skip] = []
     var anomalies: [Anomaly] = []
@@ -185,7 +188,7 @@ extension KernelText {
       return KernelText(
         space: space, markers: markers, skips: skips,
         dialect: grammar.dialect(evidence),
-        lines: lines, elided: elided)
+        lines: lines, otherLines: otherLines, elided: elided)
     }
   }
 }

@@ -38,7 +38,10 @@ struct CPA: ParsableCommand {
       complain("\(log): no CPA self-test in it; give a log from \"CPA self-test:\" on")
       throw ExitCode(2)
     }
-    var evidence = SelfTestJudge.Evidence(userRelease: options.release)
+    let assumed = try options.reader().assumedFacts
+    var evidence = SelfTestJudge.Evidence(
+      userRelease: options.release, pti: assumed.pti?.value, pge: assumed.pge?.value,
+      xen: assumed.xen?.value)
     if let subject = try input.map({ try options.subject($0) }) ?? own {
       let against = input == nil ? nil : subject.contradiction(of: text)
       if let reason = subject.refuses(runs) ?? against {

@@ -36,6 +36,22 @@ struct FaultCommand: ParsableCommand {
   @OptionGroup var report: ReportOptions<PlainFormat>
 
   func run() throws {
+    try FaultReports(
+      log: log, tables: tables, failOn: failOn.severity, allowIncomplete: allowIncomplete,
+      options: options, report: report
+    ).run()
+  }
+}
+
+/// What `fault` does, and `walk --fault`.
+struct FaultReports {
+  let log, tables: String?
+  let failOn: Severity?
+  let allowIncomplete: Bool
+  let options: InputOptions
+  let report: ReportOptions<PlainFormat>
+
+  func run() throws {
     let subject = try read()
     if subject.told.isEmpty {
       complain(
@@ -49,7 +65,7 @@ struct FaultCommand: ParsableCommand {
       }
     }
     let isGrave = subject.told.contains { judged in
-      guard let least = failOn.severity, let severity = judged.severity else { return false }
+      guard let least = failOn, let severity = judged.severity else { return false }
       return severity >= least
     }
     if isGrave { throw ExitCode(1) }
@@ -82,14 +98,6 @@ struct FaultCommand: ParsableCommand {
       }
       return subject
     }
-    var subject = try options.subject(log, judgingLog: true)
-    if subject.text != nil, options.log == nil, log != "-" {
-      // The other lines of a text dump are its log.
-      let text = try InputReader.text(of: log)
-      if KernelLog.matches(text.utf8.span) {
-        _ = subject.take(log: text, userRelease: options.release)
-      }
-    }
-    return subject
+    return try options.subject(log, judgingLog: true)
   }
 }

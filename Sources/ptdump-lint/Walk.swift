@@ -14,6 +14,7 @@ struct Walk: ParsableCommand {
       ],
       statuses: [
         0: "The input was read whole.",
+        1: "--fault: a report of the log.",
         2: "Not read: wrong usage, unreadable input, no such table.",
         3: "Read in part: tables are missing, or the input is cut off.",
       ]))
@@ -21,25 +22,28 @@ struct Walk: ParsableCommand {
   @Argument(help: "A memory image.") var input: String
   @Argument(help: "Addresses: hexadecimal, symbol, symbol+offset, START-END or START+SIZE.")
   var addresses: [String] = []
-  @Flag(help: "Also the address of each fault that the log reports, and why it faulted.")
+  @Flag(help: "What ptdump-lint fault says of the log, and no address.")
   var fault = false
   @OptionGroup var options: InputOptions
   @OptionGroup var report: ReportOptions<PlainFormat>
 
   func run() throws {
-    let subject = try options.subject(input, judgingLog: fault)
+    if fault {
+      guard addresses.isEmpty else {
+        throw ValidationError("walk --fault takes no addresses: it is ptdump-lint fault")
+      }
+      try FaultReports(
+        log: input, tables: nil, failOn: .warning, allowIncomplete: false, options: options,
+        report: report
+      ).run()
+      return
+    }
+    guard !addresses.isEmpty else { throw ValidationError("walk takes addresses, or --fault") }
+    let subject = try options.subject(input)
     let table = try options.chosen(subject)
     guard let image = subject.image, let root = table.root else {
       throw ValidationError("walk needs a memory image: a text dump holds no entries")
     }
-    guard fault || !addresses.isEmpty else {
-      throw ValidationError("walk takes addresses, or --fault")
-    }
-    guard !fault || report.format.allSatisfy({ $0.format == .text && $0.path == nil }) else {
-      throw ValidationError("walk --fault prints text: ptdump-lint fault has other formats")
-    }
-    let isText = report.format.first?.format != .json
-    if fault, isText { try printFaults(subject, table, image, root) }
     let walks = try addresses.flatMap { text in
       try places(AddressExpression(text), in: subject, table).map {
         WalkReport($0, in: image, root: root)
@@ -62,26 +66,5 @@ struct Walk: ParsableCommand {
     let starts = table.space.runs(from: range.lowerBound, through: range.upperBound)
       .filter(\.isLeaf).map(\.start)
     return starts.isEmpty ? [range.lowerBound] : starts
-  }
-
-  private func printFaults(
-    _ subject: Subject, _ table: Table, _ image: KernelImage, _ root: UInt64
-  ) throws {
-    let faults = subject.faults.map(\.fault).filter { !$0.kind.isOfMapping }
-    if faults.isEmpty {
-      complain(
-        "ptdump-lint: no fault in the log of \(subject.path)"
-          + (subject.panic.map { "; it says: \($0)" } ?? ""))
-      if addresses.isEmpty { throw ExitCode(2) }
-    }
-    for fault in faults {
-      let judged = subject.judge(fault, in: table)
-      print(TextReport.fault(judged, mode: image.mode).joined(separator: "\n"))
-      if let address = judged.address {
-        print(
-          WalkReport(address, in: image, root: judged.process?.root ?? root).text, terminator: "")
-      }
-    }
-    if subject.faultsLeftOut > 0 { print("and \(subject.faultsLeftOut) more reports in the log") }
   }
 }

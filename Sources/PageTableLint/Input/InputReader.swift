@@ -1,5 +1,5 @@
 internal import Glibc
-internal import KernelImages
+package import KernelImages
 internal import KernelText
 package import MemoryImages
 package import PageTables
@@ -31,6 +31,13 @@ package struct InputReader: Sendable {
   package enum LogSource: Sendable {
     case file(String)
     case text(String)
+  }
+
+  /// What the user says of the kernel, for what has no tables.
+  package var assumedFacts: KernelFacts {
+    var facts = KernelFacts()
+    for assumption in assumptions { assumption.apply(to: &facts) }
+    return facts
   }
 
   /// What one subject is read from.
@@ -151,7 +158,14 @@ package struct InputReader: Sendable {
     }
     var files = known ?? []
     if known == nil { files = try symbolFiles() }
-    return try Subject(text: KernelText.parse(bytes, mode: mode), path: path, symbols: files)
+    let text = KernelText.parse(bytes, mode: mode)
+    var subject = try Subject(text: text, path: path, symbols: files)
+    // Its other lines are its log.
+    if text.otherLines > 0 {
+      let log = LogReports(bytes: bytes)
+      if !log.all.isEmpty { subject.takeReports(log) }
+    }
+    return subject
   }
 
   private func symbolFiles() throws(ImageError) -> [Symbols] {

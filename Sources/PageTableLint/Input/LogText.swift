@@ -4,8 +4,6 @@ internal import PageTables
 struct LogText {
   /// In the order of the log; what comes before the first banner is none where there is one.
   private(set) var boots: [LogBoot] = []
-  private var hasStamps = false
-  private var hasReports = false
 
   init(_ log: String) {
     var boot = LogBoot()
@@ -18,28 +16,8 @@ struct LogText {
       } else {
         boot.take(line)
       }
-      if !hasStamps { hasStamps = Self.isStamped(line) }
-      if !hasReports { hasReports = Self.marks.contains { line.place(of: $0) != nil } }
     }
     boots.append(boot)
-  }
-
-  /// Whether anything in it is of a kernel's log.
-  var isKernelLog: Bool { hasStamps || hasReports || boots.contains { $0 != LogBoot() } }
-
-  /// Reports that a log may consist of alone.
-  private static let marks = [
-    "CPA self-test", "CPA ", "BUG: ", "Oops", "Call Trace:", "kernel tried to execute", "x86/mm: ",
-    "Unable to handle kernel", "general protection fault", "Insecure",
-  ]
-
-  /// Whether a line begins with printk's time, whatever stands before it.
-  private static func isStamped(_ line: Substring) -> Bool {
-    guard let open = line.utf8.prefix(64).firstIndex(of: UInt8(ascii: "[")),
-      let close = line.utf8[open...].prefix(24).firstIndex(of: UInt8(ascii: "]"))
-    else { return false }
-    let parts = line[line.index(after: open)..<close].drop { $0 == " " }.split(separator: ".")
-    return parts.count == 2 && parts[1].count == 6 && parts.allSatisfy { $0.allSatisfy(\.isNumber) }
   }
 }
 

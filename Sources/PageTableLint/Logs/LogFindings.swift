@@ -24,6 +24,16 @@ extension Rule.Need {
 }
 
 extension Subject {
+  /// Judges the reports of the log of these tables' boot.
+  mutating func takeReports(_ log: LogReports) {
+    logIsJudged = true
+    panic = log.panic
+    logFacts = log.facts
+    faultsLeftOut = log.leftOut
+    tasks = tasks(for: log)
+    faults = log.faults.map { judge($0) }
+  }
+
   /// The reports of the log without what every boot prints.
   package var told: [FaultJudgement] { faults.filter { $0.fault.kind != .protected } }
 }

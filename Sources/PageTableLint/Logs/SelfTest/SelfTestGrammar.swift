@@ -61,12 +61,13 @@ struct SelfTestGrammar {
     throw .none
   }
 
-  /// Reads what follows `Booting`: `paravirtualized kernel on Xen`.
+  /// Reads what follows `Booting`: `paravirtualized kernel on Xen`, or `kernel on Xen`.
   private mutating func booting(
     _ tokens: [LogToken], _ first: Int
   ) throws(Mismatch) -> SelfTestEvent {
     let words: [LogToken.Word] = [.paravirtualized, .kernel, .on, .xen]
     for word in words {
+      if word == .paravirtualized, index < tokens.count, tokens[index].word == .kernel { continue }
       guard index < tokens.count, tokens[index].word == word else { throw .none }
       index += 1
     }

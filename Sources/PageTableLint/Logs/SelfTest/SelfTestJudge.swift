@@ -1,3 +1,5 @@
+internal import PageTables
+
 /// Says whether a failure of the CPA self-test is one of CPA.
 package enum SelfTestJudge {
   /// The bit that a pass of the test changes.
@@ -76,6 +78,12 @@ package enum SelfTestJudge {
     var evidence = evidence
     if evidence.xen == nil, run.isXenGuest { evidence.xen = true }
     var notes: [String] = []
+    if evidence.xen == nil, let failure = run.failures.first(where: \.hasXenMark) {
+      evidence.xen = true
+      notes.append(
+        "The entry of \(failure.address.address) has bit 52 and USR, which Xen alone gives to a "
+          + "kernel's page: judged as a Xen PV guest's.")
+    }
     let bit = testBit(run, evidence, found, &notes)
     let bases = directMapBases(run, evidence)
     let failures = run.failures.map { failure in
@@ -129,5 +137,15 @@ package enum SelfTestJudge {
     case -22: " (invalid argument)"
     default: ""
     }
+  }
+}
+
+extension SelfTestFailure {
+  /// Whether an entry of its has the marks of a Xen PV guest's kernel page.
+  ///
+  /// Source: `_PAGE_GUEST_KERNEL`, xen/arch/x86/include/asm/x86_64/page.h, Xen 4.17.
+  fileprivate var hasXenMark: Bool {
+    let marks: UInt64 = 1 << 52 | 1 << 2 | 1
+    return [entry, entryAfterRevert].contains { $0.map { $0 & marks == marks } ?? false }
   }
 }

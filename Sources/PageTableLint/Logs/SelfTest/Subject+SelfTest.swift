@@ -56,12 +56,7 @@ extension Subject {
     if facts.xen == nil, log.mentions("Hypervisor detected: Xen PV") {
       facts.xen = Fact(true, "the log")
     }
-    logIsJudged = true
-    panic = reported.panic
-    logFacts = reported.facts
-    faultsLeftOut = reported.leftOut
-    tasks = tasks(for: reported)
-    faults = reported.faults.map { judge($0) }
+    takeReports(reported)
     selfTests = SelfTestJudge.judge(runs, evidence: evidence(userRelease: userRelease))
     return nil
   }

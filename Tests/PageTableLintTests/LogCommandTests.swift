@@ -1,0 +1,112 @@
+import Foundation
+import PageTableLint
+import Support
+import Testing
+
+/// What the commands do with logs.
+@Suite struct LogCommandTests {
+  private static let oops = """
+    [   12.000000] BUG: unable to handle page fault for address: ffffffff81e01230
+    [   12.000001] #PF: supervisor write access in kernel mode
+    [   12.000002] #PF: error_code(0x0003) - permissions violation
+    [   12.000003] PGD 2a31067 P4D 2a31067 PUD 2a32063 PMD 80000000016001e1
+    [   12.000004] Oops: Oops: 0003 [#1] PREEMPT SMP NOPTI
+
+    """
+
+  /// Each status of a run of a shell's line, with its output; `$0` is the program.
+  private func shell(_ line: String) throws -> (status: Int32, output: String) {
+    let program = URL(filePath: CommandLine.arguments[0]).deletingLastPathComponent()
+      .appending(path: "ptdump-lint").path
+    let result = try Samples.run(["bash", "-c", "cd \"$1\" && \(line)", program, Samples.root.path])
+    return (result.status, String(decoding: result.output, as: UTF8.self))
+  }
+
+  @Test(arguments: [[], ["--format", "json"]])
+  func walkFaultIsFault(_ options: [String]) throws {
+    for path in ["samples/faults/memory.elf", "samples/logs/F20-log-alone.txt"] {
+      let fault = try ProgramRun(["fault", path] + options)
+      let walk = try ProgramRun(["walk", "--fault", path] + options)
+      #expect(fault.status == 1 && walk.status == 1)
+      #expect(fault.output == walk.output && fault.errors == walk.errors)
+      #expect(!fault.output.isEmpty)
+    }
+    let both = try ProgramRun(["walk", "--fault", "samples/faults/memory.elf", "0x0"])
+    #expect(both.status == 2 && both.errors.contains("takes no addresses"))
+  }
+
+  /// A dump's other lines are its log, whether it comes from a file or a pipe.
+  @Test func aDumpCarriesItsLog() throws {
+    try Samples.withTemporaryFile { path in
+      let dump = try Samples.text("healthy", "kernel.txt")
+      try Data((Self.oops + dump).utf8).write(to: URL(filePath: path))
+      for input in [path, "-"] {
+        let pipe = input == "-" ? "< \(path)" : ""
+        let fault = try shell("\"$0\" fault \(input) \(pipe)")
+        #expect(fault.status == 1)
+        #expect(fault.output.hasPrefix("log line 1: BUG: unable to handle page fault"))
+        #expect(fault.output.contains("why: a write to a read-only page: the pmd has no RW"))
+        let check = try shell("\"$0\" check --no-config --format json \(input) \(pipe)")
+        #expect(check.status == 1)
+        #expect(check.output.contains("\"rule\" : \"PT801\""))
+        #expect(check.output.contains("\"reports\" : 1"))
+      }
+      try Data(dump.utf8).write(to: URL(filePath: path))
+      let healthy = try shell("\"$0\" check --no-config --format json - < \(path)")
+      #expect(healthy.status == 0 && healthy.output.contains("\"reports\" : 0"))
+    }
+  }
+
+  /// Words of a log do not make one.
+  @Test(arguments: ["README.md", "docs/guide/triage-a-crash.md", "docs/rules/PT801.md"])
+  func textWithoutALogIsRefused(_ path: String) throws {
+    let run = try ProgramRun(["check", "--log", path, "samples/healthy/kernel.txt"])
+    #expect(run.status == 2 && run.output.isEmpty)
+    #expect(run.errors.contains("no kernel log in it"))
+  }
+
+  // MARK: - The self-test under Xen
+
+  private static let failing = """
+    CPA self-test:
+     4k 3072 large 512 gb 0 x 900[ffff880000000000-ffff880000fff000] miss 0
+     4k 5072 large 508 gb 0 x 900[ffff880000000000-ffff880000fff000] miss 0
+    CPA ffff880012345000: bad pte after revert ENTRY
+     4k 5072 large 508 gb 0 x 900[ffff880000000000-ffff880000fff000] miss 0
+    NOT PASSED. Please report.
+
+    """
+
+  private func cpa(_ log: String, _ options: [String] = []) throws -> (status: Int32, text: String)
+  {
+    try Samples.withTemporaryFile { path in
+      try Data(log.utf8).write(to: URL(filePath: path))
+      let run = try ProgramRun(["cpa", path, "--release", "2.6.26"] + options)
+      return (run.status, run.output)
+    }
+  }
+
+  @Test func assumptionsCountForALogAlone() throws {
+    let log = Self.failing.replacing("ENTRY", with: "12345063")
+    let open = try cpa(log)
+    #expect(open.status == 3 && open.text.contains("give --assume pge="))
+    let xen = try cpa(log, ["--assume", "xen=on"])
+    #expect(xen.status == 0 && xen.text.contains("Verdict: false-alarm"))
+    #expect(xen.text.contains("request-masked"))
+    let bare = try cpa(log, ["--assume", "xen=off", "--assume", "pge=on"])
+    #expect(bare.status == 1 && bare.text.contains("Verdict: real-failure"))
+    #expect(try cpa(log, ["--assume", "pge=off"]).status == 0)
+  }
+
+  /// The log says so by its own lines, or by what Xen alone sets in an entry.
+  @Test func theLogTellsXen() throws {
+    let plain = Self.failing.replacing("ENTRY", with: "12345063")
+    let marked = Self.failing.replacing("ENTRY", with: "0010000012345067")
+    for log in ["[ 0.1] Booting kernel on Xen\n" + plain, marked] {
+      let run = try cpa(log)
+      #expect(run.status == 0 && run.text.contains("Verdict: false-alarm"))
+    }
+    #expect(try cpa(marked).text.contains("note: The entry of 0xffff880012345000 has bit 52"))
+    #expect(try cpa("[ 0.1] Booting kernel on Xen HVM\n" + plain).status == 3)
+  }
+}
