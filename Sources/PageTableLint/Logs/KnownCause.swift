@@ -36,7 +36,7 @@ struct KnownCause: Sendable {
           cause.until.map({ number < $0 }) ?? true
         else { return false }
       }
-      if let wanted = cause.area, area != wanted.rawValue { return false }
+      if let wanted = cause.area, area != wanted.name { return false }
       if let range = cause.range, !(fault.address.map(range.contains) ?? false) { return false }
       guard let words, !cause.mentions.isEmpty else { return true }
       return cause.mentions.contains(where: words.contains)
