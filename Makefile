@@ -5,7 +5,7 @@ SAMPLE := samples/cpa-2008/memory.elf
 SCRATCH := $(if $(STATIC),.build-static,.build)
 SWIFT_BUILD := swift build -c release --product ptdump-lint $(if $(STATIC),--static-swift-stdlib --scratch-path .build-static)
 
-.PHONY: demo test test-all test-live test-kernels test-deb bench build documents install deb packages test-packages live-packages deb-packages test-deb-packages
+.PHONY: demo test test-all test-live test-kernels fuzz test-deb bench build documents install deb packages test-packages live-packages deb-packages test-deb-packages
 
 # The main job on a real memory image: the false alarm of 2008.
 demo: build
@@ -35,6 +35,11 @@ test-live: build live-packages
 test-kernels: build live-packages
 	@command -v kexec > /dev/null || $(call install,kexec-tools)
 	samples/lab/stock-kernels .build/release/ptdump-lint
+
+# Mutated logs, for ten minutes; what fails is kept in .build/fuzz.
+FUZZ_SECONDS ?= 600
+fuzz: build
+	Tests/Fuzz/fuzz-log .build/release/ptdump-lint $(FUZZ_SECONDS) $$(date +%s)
 
 # What docs/performance.md says, measured on this machine beside dd, libkdumpfile and drgn; then each
 # part alone. 5 GB of images go into .build/bench and stay there.
