@@ -480,7 +480,8 @@ import Testing
     #expect(merged.filter { $0.severity > .note }.map(\.rule.id) == ["PT001"])
     #expect(
       merged[0].evidence.contains {
-        $0.text(subject.mode).hasPrefix("the kernel's log names it: BUG: unable to handle page fault")
+        $0.text(subject.mode).hasPrefix(
+          "the kernel's log names it: BUG: unable to handle page fault")
       })
     let apart = run(note.start)
     #expect(apart.filter { $0.severity > .note }.map(\.rule.id) == ["PT001", "PT801"])

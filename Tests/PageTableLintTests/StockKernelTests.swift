@@ -38,14 +38,15 @@ import Testing
     #expect(pages.count == 2)
     let table = try #require(Subject(image: image).tables.first)
     let base = try #require(table.layout.first(.directMap)).start
-    let executable = table.runs(.directMap).filter { $0.isLeaf && $0.access.isExecutable }
-      .filter { $0.start - base >= 1 << 20 }
+    let executable = table.layout.runs(.directMap, in: table.space).filter {
+      $0.isLeaf && $0.access.isExecutable && $0.start - base >= 1 << 20
+    }
     #expect(executable.count == 2)
     for run in executable {
       #expect(pages.contains { $0.contains(run.start - base) })
     }
     let text = try KernelReport.text(table, of: Subject(image: image)).text
-    let found = Linter.run(Subject(text: text, path: "kernel.txt")).findings
+    let found = Linter.run(try Subject(text: text, path: "kernel.txt")).findings
     #expect(found.map(\.rule.id) == ["PT004"])
     #expect(found.allSatisfy { $0.severity == .note })
   }

@@ -1,3 +1,4 @@
+internal import KernelText
 /// A swap entry's type and offset, and what Linux keeps the type for.
 package struct SwapEntry: Sendable, Equatable {
   package let type: Int
@@ -5,7 +6,7 @@ package struct SwapEntry: Sendable, Equatable {
   /// What the type may mean, by the kernel's configuration; empty for a swap area.
   package let meanings: [Meaning]
 
-  init(type: Int, offset: UInt64, release: KernelNumber?) {
+  init(type: Int, offset: UInt64, release: KernelVersion?) {
     self.type = type
     self.offset = offset
     meanings = Self.meanings(of: type, release: release)
@@ -38,22 +39,22 @@ package struct SwapEntry: Sendable, Equatable {
   ///
   /// Source: include/linux/swap.h, 6.1, 6.12 and older; device memory since 4.14, exclusive use since
   /// 5.14, markers and the third migration type since 5.19.
-  static func meanings(of type: Int, release: KernelNumber?) -> [Meaning] {
+  static func meanings(of type: Int, release: KernelVersion?) -> [Meaning] {
     guard let release else { return type >= 22 ? [.migration] : [] }
     let heads: [[Meaning]]
     let migration = [Meaning](
-      repeating: .migration, count: release >= KernelNumber(5, 19, 0) ? 3 : 2)
+      repeating: .migration, count: release >= KernelVersion(5, 19, 0) ? 3 : 2)
     let device: [[Meaning]]
-    if release >= KernelNumber(5, 14, 0) {
+    if release >= KernelVersion(5, 14, 0) {
       device = [[], [.deviceExclusive, .deviceExclusive, .devicePrivate, .devicePrivate]]
-    } else if release >= KernelNumber(4, 14, 0) {
+    } else if release >= KernelVersion(4, 14, 0) {
       device = [[], [.devicePrivate, .devicePrivate]]
     } else {
       device = [[]]
     }
-    if release >= KernelNumber(6, 4, 0) {
+    if release >= KernelVersion(6, 4, 0) {
       heads = [[.marker]]
-    } else if release >= KernelNumber(5, 19, 0) {
+    } else if release >= KernelVersion(5, 19, 0) {
       heads = [[.swapInError, .marker], [.swapInError]]
     } else {
       heads = [[]]
@@ -69,25 +70,5 @@ package struct SwapEntry: Sendable, Equatable {
       }
     }
     return found
-  }
-}
-
-/// The numbers of a release, to compare by.
-struct KernelNumber: Comparable {
-  let parts: [Int]
-
-  init(_ major: Int, _ minor: Int, _ patch: Int) { parts = [major, minor, patch] }
-
-  /// Reads `6.12.117-1-amd64`; nil without two numbers.
-  init?(_ release: String) {
-    let numbers = release.split(separator: "-").first?.split(separator: ".").prefix(3).map { part in
-      Int(part.prefix(while: \.isNumber)) ?? 0
-    }
-    guard let numbers, numbers.count >= 2, numbers[0] > 0 else { return nil }
-    parts = numbers + [Int](repeating: 0, count: 3 - numbers.count)
-  }
-
-  static func < (one: KernelNumber, other: KernelNumber) -> Bool {
-    one.parts.lexicographicallyPrecedes(other.parts)
   }
 }

@@ -1,3 +1,4 @@
+internal import KernelText
 internal import PageTables
 
 /// What x86 Linux writes into its tables, entry by entry.
@@ -15,7 +16,7 @@ extension EntryReading {
   }
 
   mutating func read(_ context: Context) {
-    let release = context.release.flatMap { KernelNumber($0) }
+    let release = context.release.flatMap { KernelVersion(release: $0) }
     let own = mode.classify(entry, level: level)
     flags = mode.names(entry & ~frameMask, level: level, of: own == .table ? .table : .leaf)
     if let pattern = EntryPattern(entry, bytes: mode.entrySize) {
@@ -158,7 +159,7 @@ extension EntryReading {
 
   // MARK: - Not present
 
-  private mutating func readNotPresent(_ release: KernelNumber?) {
+  private mutating func readNotPresent(_ release: KernelVersion?) {
     guard entry != 0 else {
       (kind, sentence) = (.empty, "empty: nothing is mapped there")
       return
@@ -170,7 +171,7 @@ extension EntryReading {
       return
     }
     if readHiddenPage(release) || readSwap(release) { return }
-    if release.map({ $0 < KernelNumber(4, 0, 0) }) == true, level == 1,
+    if release.map({ $0 < KernelVersion(4, 0, 0) }) == true, level == 1,
       entry & (Bit.dirty | mode.global) == Bit.dirty, entry & Bit.accessed == 0
     {
       // Source: `_PAGE_FILE`, arch/x86/include/asm/pgtable_types.h, up to 3.19.
@@ -188,9 +189,9 @@ extension EntryReading {
   }
 
   /// A page that Linux knows and hides from the processor.
-  private mutating func readHiddenPage(_ release: KernelNumber?) -> Bool {
+  private mutating func readHiddenPage(_ release: KernelVersion?) -> Bool {
     // Source: _PAGE_BIT_PROTNONE, arch/x86/include/asm/pgtable_types.h: G since 2.6.29, PSE before.
-    let isOld = release.map { $0 < KernelNumber(2, 6, 29) } == true
+    let isOld = release.map { $0 < KernelVersion(2, 6, 29) } == true
     let protNone = isOld ? mode.large : mode.global
     if level > 1, !isOld, entry & mode.large != 0, entry & mode.global == 0 {
       kind = .invalidated
@@ -243,7 +244,7 @@ extension EntryReading {
     (isInverted ? ~entry : entry) & mask
   }
 
-  private mutating func readSwap(_ release: KernelNumber?) -> Bool {
+  private mutating func readSwap(_ release: KernelVersion?) -> Bool {
     guard let swap = SwapEntry(entry, mode: mode, release: release), level <= 2 else {
       return false
     }

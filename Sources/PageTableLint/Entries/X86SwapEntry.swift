@@ -1,3 +1,4 @@
+internal import KernelText
 internal import PageTables
 
 /// Where x86 keeps a swap entry's type and offset.
@@ -17,18 +18,19 @@ extension SwapEntry {
   /// Sources: arch/x86/include/asm/pgtable_64.h and pgtable-3level.h. Type and offset moved up with
   /// 00839ee3b299 (4.8) for an erratum that sets A and D, and the offset was inverted for L1TF
   /// (4.19; 4.18.1 and later stable kernels).
-  private static let formats64: [(since: KernelNumber, format: Format)] = [
-    (KernelNumber(4, 19, 0), .inverted),
+  private static let formats64: [(since: KernelVersion, format: Format)] = [
+    (KernelVersion(4, 19, 0), .inverted),
     (
-      KernelNumber(4, 8, 0),
+      KernelVersion(4, 8, 0),
       Format(typeShift: 9, offsetShift: 14, offsetBits: 50, isInverted: false)
     ),
     (
-      KernelNumber(2, 6, 29),
+      KernelVersion(2, 6, 29),
       Format(typeShift: 1, offsetShift: 9, offsetBits: 55, isInverted: false)
     ),
     (
-      KernelNumber(0, 0, 0), Format(typeShift: 1, offsetShift: 8, offsetBits: 56, isInverted: false)
+      KernelVersion(0, 0, 0),
+      Format(typeShift: 1, offsetShift: 8, offsetBits: 56, isInverted: false)
     ),
   ]
 
@@ -39,7 +41,7 @@ extension SwapEntry {
     typeShift: 1, offsetShift: 9, offsetBits: 23, isInverted: false)
 
   /// Reads an entry that is not present; nil where it has no swap entry's shape.
-  init?(_ entry: UInt64, mode: TableFormat, release: KernelNumber?) {
+  init?(_ entry: UInt64, mode: TableFormat, release: KernelVersion?) {
     let format: Format
     if mode.entrySize == 4 {
       format = Self.twoLevels
@@ -48,7 +50,7 @@ extension SwapEntry {
     } else if mode.root.entries == 4 {
       format = Self.highWord
     } else {
-      let release = release ?? KernelNumber(4, 8, 0)
+      let release = release ?? KernelVersion(4, 8, 0)
       // Above 4.19 an offset that is not inverted would be above 2^49.
       guard let known = Self.formats64.first(where: { release >= $0.since })?.format,
         !known.isInverted

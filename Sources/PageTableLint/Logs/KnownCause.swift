@@ -1,11 +1,12 @@
+internal import KernelText
 internal import PageTables
 
 /// A known reason for a line about a mapping, with the releases that have it.
 struct KnownCause: Sendable {
   let kind: Fault.Kind
   /// Releases from `since` on and before `until`; nil where that side is open.
-  private(set) var since: KernelNumber?
-  private(set) var until: KernelNumber?
+  private(set) var since: KernelVersion?
+  private(set) var until: KernelVersion?
   /// The area's name; nil for any.
   private(set) var area: Area.Kind?
   /// Where the address lies; nil for anywhere.
@@ -28,7 +29,7 @@ struct KnownCause: Sendable {
   static func causes(
     of fault: Fault, area: String?, release: String?, words: Set<String>?
   ) -> [KnownCause] {
-    let number = release.flatMap { KernelNumber($0) }
+    let number = release.flatMap { KernelVersion(release: $0) }
     return table.filter { cause in
       guard cause.kind == fault.kind else { return false }
       if cause.since != nil || cause.until != nil {
