@@ -14,7 +14,7 @@ extension Rule {
       False alarm: tests that fault on purpose: LKDTM, KUnit's fault tests, a crash that sysrq asked for.
       An access that its code expects and recovers from prints no oops.
       Fix: look at the code at the instruction pointer and where its pointer came from. Entries that
-      contradict the error code point to another CR3, a stale TLB or a hypervisor.
+      contradict the error code point to other tables, a stale TLB or a hypervisor.
       References:
       - arch/x86/mm/fault.c, Linux 6.12: show_fault_oops
       - arch/x86/kernel/traps.c, Linux 6.12: exc_general_protection
