@@ -30,34 +30,8 @@ extension Rule {
       """
   ) { rule, subject in
     subject.tables.flatMap { table -> [Finding] in
-      let mode = table.space.mode
       guard let area = table.layout.first(.directMap) else { return [] }
-      let holdsImage = subject.imageLiesInDirectMap
-      let mayBeImage = holdsImage && table.layout.first(.image) == nil
-      let firmware = subject.architecture.executableFirmware
-      let executable = table.runs(area.kind).filter { run in
-        let isWritable = run.access.isWritable
-        return run.isLeaf && run.access.isExecutable
-          && (isWritable || !(mayBeImage || run.last - area.start < 1 << 20))
-      }
-      let inBIOS = executable.filter {
-        firmware?.contains($0.start &- area.start) == true
-          && firmware?.contains($0.last &- area.start) == true
-      }
-      // kexec makes the page of a loaded image's control code executable, where it lies.
-      let named = subject.image?.kexecPages
-      let single = executable.filter { run in
-        let isOne = run.last - run.start == mode.granule - 1
-        return isOne && (holdsImage || !run.access.isWritable) && !inBIOS.contains(run)
-      }
-      let kexec = named == nil && single.count <= 2 ? single : []
-      let bad = executable.filter { run in
-        let isNamed = named?.contains { pages in
-          run.physical.map { pages.contains($0) && pages.contains($0 + (run.last - run.start)) }
-            ?? false
-        }
-        return !inBIOS.contains(run) && !kexec.contains(run) && isNamed != true
-      }
+      let (bad, inBIOS, kexec) = executableParts(of: table, area, subject)
       func finding(_ runs: [Run], _ severity: Severity?, _ message: String, help: String)
         -> [Finding]
       {
@@ -80,5 +54,39 @@ extension Rule {
           kexec, .note, "single pages are executable, as a loaded kexec image's is",
           help: "nothing, where a kexec or crash kernel is loaded")
     }
+  }
+
+  /// What can be executed of a direct map: what should not, the BIOS, and what may be kexec's.
+  private static func executableParts(
+    of table: Table, _ area: Area, _ subject: Subject
+  ) -> (bad: [Run], inBIOS: [Run], kexec: [Run]) {
+    let mode = table.space.mode
+    let holdsImage = subject.imageLiesInDirectMap
+    let mayBeImage = holdsImage && table.layout.first(.image) == nil
+    let firmware = subject.architecture.executableFirmware
+    let executable = table.runs(area.kind).filter { run in
+      let isWritable = run.access.isWritable
+      return run.isLeaf && run.access.isExecutable
+        && (isWritable || !(mayBeImage || run.last - area.start < 1 << 20))
+    }
+    let inBIOS = executable.filter {
+      firmware?.contains($0.start &- area.start) == true
+        && firmware?.contains($0.last &- area.start) == true
+    }
+    // kexec makes the page of a loaded image's control code executable, where it lies.
+    let named = subject.image?.kexecPages
+    let single = executable.filter { run in
+      let isOne = run.last - run.start == mode.granule - 1
+      return isOne && (holdsImage || !run.access.isWritable) && !inBIOS.contains(run)
+    }
+    let kexec = named == nil && single.count <= 2 ? single : []
+    let bad = executable.filter { run in
+      let isNamed = named?.contains { pages in
+        run.physical.map { pages.contains($0) && pages.contains($0 + (run.last - run.start)) }
+          ?? false
+      }
+      return !inBIOS.contains(run) && !kexec.contains(run) && isNamed != true
+    }
+    return (bad, inBIOS, kexec)
   }
 }
