@@ -23,6 +23,22 @@ extension X86 {
       imageSize: image.facts.imageSize?.value ?? gigabyte)
   }
 
+  /// The direct map of kernels before 4.20, which lies where the LDT remap is today, and before 2.6.27
+  /// in today's guard hole; nil for newer ones.
+  ///
+  /// Source: `__PAGE_OFFSET`, include/asm-x86/page_64.h, 2.6.26, and
+  /// `__PAGE_OFFSET_BASE`, arch/x86/include/asm/page_64_types.h, 2.6.27 and 4.19.
+  private func oldDirectMap(_ text: KernelText) -> UInt64? {
+    let runs = text.space.runs
+    guard !text.markers.contains(where: { $0.name == "LDT remap" }),
+      let marker = text.markers.first(where: { $0.name == "Low Kernel Mapping" }),
+      marker.run < runs.count, runs[marker.run].isLeaf
+    else { return nil }
+    let start = runs[marker.run].start
+    return [0xffff_8100_0000_0000, 0xffff_8800_0000_0000, 0xff10_0000_0000_0000].contains(start)
+      ? start : nil
+  }
+
   /// VMALLOC_START as the tables show it: so far after the end of the direct map, which maps memory
   /// in its order.
   private func vmallocByShape(_ image: KernelImage) -> UInt64? {
@@ -54,7 +70,7 @@ extension X86 {
       }
       return .i386(mode: mode, markers: markers, vmalloc: nil, nil)
     }
-    let first = mode.upperHalf &+ 17 * mode.root.span
+    let first = oldDirectMap(text) ?? mode.upperHalf &+ 17 * mode.root.span
     let gigabyte: UInt64 = ~0 << 30
     guard
       let index = runs.firstIndex(where: { $0.start >= first && $0.isLeaf })

@@ -73,13 +73,15 @@ extension Rule {
       firmware?.contains($0.start &- area.start) == true
         && firmware?.contains($0.last &- area.start) == true
     }
-    // kexec makes the page of a loaded image's control code executable, where it lies.
+    // kexec makes the page of a loaded image's control code executable, where it lies, in a direct
+    // map that is not executable otherwise.
     let named = subject.image?.kexecPages
     let single = executable.filter { run in
       let isOne = run.last - run.start == mode.granule - 1
       return isOne && (holdsImage || !run.access.isWritable) && !inBIOS.contains(run)
     }
-    let kexec = named == nil && single.count <= 2 ? single : []
+    let mayBeKexec = single.count <= 2 && single.count + inBIOS.count == executable.count
+    let kexec = named == nil && mayBeKexec ? single : []
     let bad = executable.filter { run in
       let isNamed = named?.contains { pages in
         run.physical.map { pages.contains($0) && pages.contains($0 + (run.last - run.start)) }
