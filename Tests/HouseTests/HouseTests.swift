@@ -71,13 +71,7 @@ import Testing
   }
 
   /// Files that still name x86, and why; a file that does no more must go from the list.
-  private static let exceptions: [String: String] = [
-    "PageTableLint/Entries/EntryCandidates.swift": "not moved yet: how likely an entry is x86's",
-    "PageTableLint/Logs/Fault+Lines.swift": "not moved yet: the registers that a report prints",
-    "PageTableLint/Logs/FaultJudge.swift": "not moved yet: what a fault's code says",
-    "PageTableLint/Logs/ReportJudge.swift": "not moved yet: the register that names the tables",
-    "PageTableLint/Logs/ReportedWalk.swift": "not moved yet: what x86 takes for overwritten",
-  ]
+  private static let exceptions: [String: String] = [:]
 
   @Test func x86IsNamedInItsRoomsAlone() {
     for source in Self.sources where !Self.x86.contains(where: source.path.hasPrefix) {

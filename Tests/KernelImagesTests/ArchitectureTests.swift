@@ -115,14 +115,7 @@ import Testing
             name: note.name, type: note.type,
             bytes: Array((lines.joined(separator: "\n") + "\n").utf8))
         }
-        // Without the names of its digits no symbol table is found by its content.
-        let digits: [UInt8] = "0123456789".utf8.flatMap { [$0, 0] }
-        let zeros = [UInt8](repeating: 0, count: digits.count)
-        for index in core.segments.indices {
-          while let place = core.segments[index].bytes.firstRange(of: digits) {
-            core.segments[index].bytes.replaceSubrange(place, with: zeros)
-          }
-        }
+        core.hideSymbols()
       }
       try Data(bytes).write(to: URL(filePath: path))
       return try KernelImage(ImageFile.open(path: path))

@@ -59,7 +59,10 @@ import Testing
 
   @Test(arguments: ["healthy", "healthy-pti", "healthy-5level"])
   func registersAlone(_ sample: String) throws {
-    let (original, edited) = try image(sample) { core in _ = takeNote(&core) }
+    let (original, edited) = try image(sample) { core in
+      _ = takeNote(&core)
+      core.hideSymbols()
+    }
     #expect(edited.problems == [])
     #expect(edited.facts.root?.source.contains("CR3") == true)
     // The tables tell what the kernel's variables would have.
@@ -72,9 +75,21 @@ import Testing
     #expect(edited.mode == original.mode)
   }
 
+  /// The symbol table, found by its content, names the kernel's own top table.
+  @Test(arguments: ["healthy", "healthy-pti", "healthy-5level"])
+  func symbolsWithoutTheNote(_ sample: String) throws {
+    let (original, edited) = try image(sample) { core in _ = takeNote(&core) }
+    #expect(edited.problems == [])
+    #expect(edited.facts.root?.source == "init_top_pgt (kallsyms of the image)")
+    #expect(edited.root == original.root)
+    #expect(edited.symbols?.count == original.symbols?.count)
+    #expect(edited.facts.pti?.value == original.facts.pti?.value)
+  }
+
   @Test func theUsersHalfLeadsToTheKernels() throws {
     let (_, edited) = try image("healthy-pti") { core in
       _ = takeNote(&core)
+      core.hideSymbols()
       for index in core.notes.indices where core.notes[index].name == "QEMU" {
         // Bit 12 of CR3, and a process's PCID.
         core.notes[index].bytes[417] |= 0x10

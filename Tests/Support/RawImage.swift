@@ -86,3 +86,17 @@ package enum RawImage {
     return core
   }
 }
+
+extension ELFCore {
+  /// Takes the kernel's symbol table away: without the names of its digits it is not found by its
+  /// content.
+  package mutating func hideSymbols() {
+    let digits: [UInt8] = "0123456789".utf8.flatMap { [$0, 0] }
+    let zeros = [UInt8](repeating: 0, count: digits.count)
+    for index in segments.indices {
+      while let place = segments[index].bytes.firstRange(of: digits) {
+        segments[index].bytes.replaceSubrange(place, with: zeros)
+      }
+    }
+  }
+}

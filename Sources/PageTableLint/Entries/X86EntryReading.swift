@@ -7,8 +7,7 @@ internal import PageTables
 /// arch/x86/mm/pat/set_memory.c, 6.1 and 6.12.
 extension EntryReading {
   private enum Bit {
-    static let accessed: UInt64 = 1 << 5
-    static let dirty: UInt64 = 1 << 6
+    static let (accessed, dirty): (UInt64, UInt64) = (1 << 5, 1 << 6)
     static let cache: UInt64 = 1 << 3 | 1 << 4
     /// Xen's own mark of a guest kernel's page.
     static let xenKernel: UInt64 = 1 << 52

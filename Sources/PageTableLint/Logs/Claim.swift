@@ -29,6 +29,9 @@ struct Claim: Sendable {
   let starts: [String]
   /// Strings after which lines belong to no report before them.
   let ends: [String]
+  /// The names of the registers that hold the root, and that tell the number of levels.
+  let rootRegister: String
+  let modeRegister: String
   /// Strings that show a report to be of another architecture.
   let others: [String]
 }

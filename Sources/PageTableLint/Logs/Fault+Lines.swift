@@ -10,7 +10,7 @@ extension Fault {
       takeAccess(text)
       takeCode(words, from: start)
       takeEntries(words, from: start, claim)
-      takeRegisters(words)
+      takeRegisters(words, claim)
     } else if kind == .badPageMap {
       takePageMap(words)
     }
@@ -65,13 +65,12 @@ extension Fault {
     }
   }
 
-  private mutating func takeRegisters(_ words: LogWords) {
-    for (mark, register) in [("CR3:", \Fault.cr3), ("CR4:", \Fault.cr4)] {
-      guard self[keyPath: register] == nil, let end = words.places(after: mark).first else {
-        continue
-      }
-      self[keyPath: register] = words.number(at: end).value
+  private mutating func takeRegisters(_ words: LogWords, _ claim: Claim) {
+    func value(of register: String) -> UInt64? {
+      words.places(after: register + ":").first.flatMap { words.number(at: $0).value }
     }
+    rootRegister = rootRegister ?? value(of: claim.rootRegister)
+    modeRegister = modeRegister ?? value(of: claim.modeRegister)
   }
 
   /// `CPU: 0 PID: 1 Comm: init Not tainted 6.12.0 #1`; until 3.10 `Pid: 1, comm: init`.

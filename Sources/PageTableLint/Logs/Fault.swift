@@ -93,7 +93,7 @@ package struct Fault: Sendable, Equatable {
   /// Whether the Oops line says PTI or NOPTI.
   var pti: Bool?
   /// CR3 and CR4 as the report prints them.
-  var cr3, cr4: UInt64?
+  var rootRegister, modeRegister: UInt64?
   /// The line of the log that begins the report, counted from 1, and its text.
   package let line: Int
   package let quote: String

@@ -11,7 +11,8 @@ enum FaultJudge {
       allowed: "the tables now allow this access", contradiction: "changed since, or another root")
     static let report = Wording(
       allowed: "the printed entries allow this access",
-      contradiction: "another CR3, an entry filled meanwhile, a stale TLB or a hypervisor")
+      contradiction:
+        "another \(Claim.x86.rootRegister), an entry filled meanwhile, a stale TLB or a hypervisor")
   }
 
   /// Judges by one root's tables.

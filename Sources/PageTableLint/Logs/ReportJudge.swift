@@ -112,9 +112,10 @@ struct ReportJudge {
     } else if case .reservedBits(let bits) = walk.end, let step = walk.steps.last {
       judgement.explanation =
         "reserved bits are set in the \(mode.level(step.level).name) \(step.entry.entry): "
-        + (bits == mode.noExecute
-          ? "only NX can be, which this kernel does not use"
-          : entry(step.entry, step.level, of: fault, reserved: bits).words)
+        + (mode.attributes.first { $0.takes.contains(.executeInKernel) && $0.mask == bits }.map {
+          "only \($0.set) can be, which this kernel does not use"
+        }
+          ?? entry(step.entry, step.level, of: fault, reserved: bits).words)
     }
     if judgement.agreement == .contradicts { contradict(&judgement, walk, mode) }
   }
@@ -134,10 +135,13 @@ struct ReportJudge {
     let isKernel = (fault.address ?? 0) >= mode.upperHalf
     if fault.pti ?? facts.pti == true, isKernel, judgement.cause == .allowed {
       judgement.explanation +=
-        ": PTI is on, and the user's tables, which lack the page, may have been in CR3"
-      if let cr3 = fault.cr3 {
+        ": PTI is on, and the user's tables, which lack the page, may have been in "
+        + Claim.x86.rootRegister
+      if let root = fault.rootRegister {
+        let isUsers = mode.architecture.userTwin(of: root) == root
         judgement.explanation +=
-          cr3 & 0x1000 != 0 ? " (CR3 is the user's half)" : " (CR3 as printed is the kernel's)"
+          " (\(Claim.x86.rootRegister) "
+          + (isUsers ? "is the user's half)" : "as printed is the kernel's)")
       }
     } else {
       judgement.explanation += ": \(FaultJudge.Wording.report.contradiction)"
@@ -206,7 +210,7 @@ struct ReportJudge {
     judgement.judgedBy = .report
     judgement.isDecidedByEntries = true
     judgement.level = mode.level(level).name
-    if entry.value & mode.present == 0 {
+    if mode.classify(entry.value, level: level) == .invalid {
       judgement.cause = .notPresent
       judgement.explanation =
         "the \(entry.name) \(entry.value.entry) is not present: \(found.words)"
@@ -240,7 +244,7 @@ extension Fault {
       return .i386
     }
     if let pgd, let p4d, pgd != p4d { return .x86_64FiveLevel }
-    if cr4.map({ $0 & 1 << 12 != 0 }) == true, pgd != nil { return .x86_64FiveLevel }
+    if modeRegister.map({ $0 & 1 << 12 != 0 }) == true, pgd != nil { return .x86_64FiveLevel }
     return .x86_64
   }
 

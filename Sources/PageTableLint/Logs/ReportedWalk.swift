@@ -57,18 +57,17 @@ struct ReportedWalk {
   private static func reserved(_ steps: [WalkStep], _ mode: TableFormat, _ facts: LogFacts)
     -> WalkResult?
   {
-    let present = steps.filter { $0.entry & mode.present != 0 }
+    let present = steps.filter { mode.classify($0.entry, level: $0.level) != .invalid }
+    func frame(_ index: Int) -> UInt64 { mode.tableField.address(in: present[index].entry) }
     func end(_ index: Int, _ bits: UInt64) -> WalkResult {
       WalkResult(steps: Array(present[...index]), end: .reservedBits(bits))
     }
     let limit: UInt64? = facts.physicalBits.flatMap {
       (32..<53).contains($0) ? 1 << UInt64($0) : nil
     }
-    let highest = present.indices.max {
-      present[$0].entry & mode.tableAddress < present[$1].entry & mode.tableAddress
-    }
-    if let highest, present[highest].entry & mode.tableAddress >= limit ?? 1 << 40 {
-      return end(highest, present[highest].entry & mode.tableAddress & ~((limit ?? 1 << 40) - 1))
+    let highest = present.indices.max { frame($0) < frame($1) }
+    if let highest, frame(highest) >= limit ?? 1 << 40 {
+      return end(highest, frame(highest) & ~((limit ?? 1 << 40) - 1))
     }
     for (index, step) in present.enumerated() {
       let level = mode.level(step.level)
@@ -79,11 +78,12 @@ struct ReportedWalk {
           & (level.classify(step.entry) == .leaf ? level.reservedInLeaf : level.reservedInTable)
       if bits != 0 { return end(index, bits) }
     }
-    if let highest, present[highest].entry & mode.tableAddress >= 1 << 32 {
-      return end(highest, present[highest].entry & mode.tableAddress & ~0xffff_ffff)
+    if let highest, frame(highest) >= 1 << 32 {
+      return end(highest, frame(highest) & ~0xffff_ffff)
     }
-    if let index = present.firstIndex(where: { $0.entry & mode.noExecute != 0 }) {
-      return end(index, mode.noExecute)
+    let noExecute = mode.attributes.first { $0.takes.contains(.executeInKernel) }?.mask ?? 0
+    if let index = present.firstIndex(where: { $0.entry & noExecute != 0 }) {
+      return end(index, noExecute)
     }
     return nil
   }

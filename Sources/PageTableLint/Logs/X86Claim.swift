@@ -48,5 +48,5 @@ extension Claim {
       "Workqueue:", "PKRU", "Starting", "diff ", "CONFIG_", "# CONFIG",
     ],
     ends: ["cut here", "end trace", "kernel BUG at", "invalid opcode", "WARNING: CPU"],
-    others: ["Internal error", "abort info"])
+    rootRegister: "CR3", modeRegister: "CR4", others: ["Internal error", "abort info"])
 }
