@@ -1,3 +1,4 @@
+internal import KernelImages
 internal import PageTables
 
 /// Judges a report by the entries that it prints itself, or by its error code where it prints none.
