@@ -110,8 +110,9 @@ struct Kallsyms {
     return Symbols(list, source: "kallsyms of the image")
   }
 
-  /// The tokens of the name that begins at a place: its length, then so many tokens. A length of
-  /// 128 and more takes two bytes since 6.1.
+  /// The tokens of the name that begins at a place: its length, then so many tokens.
+  ///
+  /// A length of 128 and more takes two bytes since 6.1.
   static func name(in names: [UInt8], at start: Int) -> Range<Int>? {
     guard start < names.count else { return nil }
     var at = start + 1

@@ -119,7 +119,9 @@ package struct KernelImage: Sendable {
   }
 
   /// The virtual addresses of the kernel's code and of what is read-only after it: as much of the
-  /// image as symbols of code alone tell. Nil without them.
+  /// image as symbols of code alone tell.
+  ///
+  /// Nil without them.
   var readOnlyAddresses: ClosedRange<UInt64>? {
     guard let start = symbols?["_text"] ?? symbols?["_stext"], let end = symbols?["_etext"],
       start < end

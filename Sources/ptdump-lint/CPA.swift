@@ -8,17 +8,17 @@ struct CPA: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "cpa",
     abstract: "Judge a CPA self-test log, alone or against a dump or image.",
-    discussion: Help.discussion(
-      examples: [
-        "dmesg | ptdump-lint cpa -",
-        "ptdump-lint cpa console.log vmcore",
-      ],
-      statuses: [
-        0: "The test passed, or each failure is a false alarm.",
-        1: "A real failure.",
-        2: "No self-test in the log, or an input cannot be read.",
-        3: "Undetermined, or the test did not end.",
-      ]))
+    discussion: """
+      EXAMPLES:
+        dmesg | ptdump-lint cpa -
+        ptdump-lint cpa console.log vmcore
+
+      EXIT STATUS:
+        0  The test passed, or each failure is a false alarm.
+        1  A real failure.
+        2  No self-test in the log, or an input cannot be read.
+        3  Undetermined, or the test did not end.
+      """)
 
   @Argument(help: "A kernel log that holds a CPA self-test, or a memory image that holds its own.")
   var log: String

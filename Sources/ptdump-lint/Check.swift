@@ -7,17 +7,17 @@ import PageTableLint
 struct Check: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Judge the tables: findings and an exit status.",
-    discussion: Help.discussion(
-      examples: [
-        "ptdump-lint vmcore",
-        "ptdump-lint check --format sarif=tables.sarif kernel.txt",
-      ],
-      statuses: [
-        0: "The input was read whole; nothing at or above --fail-on was found.",
-        1: "Findings at or above --fail-on.",
-        2: "Not analysed: wrong usage, unreadable input, no such table.",
-        3: "Analysed in part, and nothing was found in the rest.",
-      ]))
+    discussion: """
+      EXAMPLES:
+        ptdump-lint vmcore
+        ptdump-lint check --format sarif=tables.sarif kernel.txt
+
+      EXIT STATUS:
+        0  The input was read whole; nothing at or above --fail-on was found.
+        1  Findings at or above --fail-on.
+        2  Not analysed: wrong usage, unreadable input, no such table.
+        3  Analysed in part, and nothing was found in the rest.
+      """)
 
   @Argument(help: "Debugfs text dumps or memory images.")
   var inputs: [String] = []

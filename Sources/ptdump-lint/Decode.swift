@@ -5,20 +5,19 @@ import PageTables
 struct Decode: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Spell out table entries: bits, frame, what Linux means by it.",
-    discussion: Help.discussion(
-      """
+    discussion: """
       VALUE is an entry in hexadecimal. With - it reads text that has entries in it: a report of a \
       kernel log, crash's vtop, QEMU's info tlb and info mem, a walk of this program. Without \
       --mode and --level it prints every reading that makes sense, the likeliest first.
-      """,
-      examples: [
-        "ptdump-lint decode 0x800fffffe5feb062",
-        "journalctl -k | ptdump-lint decode -",
-      ],
-      statuses: [
-        0: "The entries were read.",
-        2: "A value is no entry, or the text has none.",
-      ]))
+
+      EXAMPLES:
+        ptdump-lint decode 0x800fffffe5feb062
+        journalctl -k | ptdump-lint decode -
+
+      EXIT STATUS:
+        0  The entries were read.
+        2  A value is no entry, or the text has none.
+      """)
 
   @Argument(help: "Entries in hexadecimal, or - for text on standard input.")
   var values: [String]

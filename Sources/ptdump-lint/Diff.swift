@@ -5,20 +5,19 @@ import PageTableLint
 struct Diff: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "What changed between two dumps, images, or one of each.",
-    discussion: Help.discussion(
-      """
+    discussion: """
       Areas are aligned whatever KASLR did.
-      """,
-      examples: [
-        "ptdump-lint diff before.txt after.txt",
-        "ptdump-lint diff --format json good.vmcore bad.vmcore",
-      ],
-      statuses: [
-        0: "No difference.",
-        1: "Differences.",
-        2: "Not compared: wrong usage, unreadable input, no such table.",
-        3: "Compared in part, and no difference was seen.",
-      ]))
+
+      EXAMPLES:
+        ptdump-lint diff before.txt after.txt
+        ptdump-lint diff --format json good.vmcore bad.vmcore
+
+      EXIT STATUS:
+        0  No difference.
+        1  Differences.
+        2  Not compared: wrong usage, unreadable input, no such table.
+        3  Compared in part, and no difference was seen.
+      """)
 
   @Argument(help: "A text dump or a memory image.") var old: String
   @Argument(help: "Another one.") var new: String

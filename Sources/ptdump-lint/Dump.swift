@@ -5,16 +5,16 @@ import PageTableLint
 struct Dump: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Print the mappings.",
-    discussion: Help.discussion(
-      examples: [
-        "ptdump-lint dump --filter 'w & x' vmcore",
-        "ptdump-lint dump --style kernel vmcore | diff - kernel_page_tables",
-      ],
-      statuses: [
-        0: "The input was read whole.",
-        2: "Not read: wrong usage, unreadable input, no such table.",
-        3: "Read in part: tables are missing, or the input is cut off.",
-      ]))
+    discussion: """
+      EXAMPLES:
+        ptdump-lint dump --filter 'w & x' vmcore
+        ptdump-lint dump --style kernel vmcore | diff - kernel_page_tables
+
+      EXIT STATUS:
+        0  The input was read whole.
+        2  Not read: wrong usage, unreadable input, no such table.
+        3  Read in part: tables are missing, or the input is cut off.
+      """)
 
   enum Style: String, ExpressibleByArgument, CaseIterable { case table, kernel, json, jsonl, csv }
 

@@ -7,21 +7,20 @@ struct FaultCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "fault",
     abstract: "Explain each fault and table report of a log, alone or against tables.",
-    discussion: Help.discussion(
-      """
+    discussion: """
       Each report is judged by the entries that it prints, and by the tables where they are given. \
       Without LOG the running kernel's own log is read.
-      """,
-      examples: [
-        "dmesg | ptdump-lint fault -",
-        "ptdump-lint fault oops.txt vmcore",
-      ],
-      statuses: [
-        0: "No report at or above --fail-on.",
-        1: "A report at or above --fail-on.",
-        2: "Not analysed: wrong usage, or an input cannot be read.",
-        3: "Tables were read in part, and no report was found.",
-      ]))
+
+      EXAMPLES:
+        dmesg | ptdump-lint fault -
+        ptdump-lint fault oops.txt vmcore
+
+      EXIT STATUS:
+        0  No report at or above --fail-on.
+        1  A report at or above --fail-on.
+        2  Not analysed: wrong usage, or an input cannot be read.
+        3  Tables were read in part, and no report was found.
+      """)
 
   @Argument(
     help: "A kernel log, or a memory image or a dump that holds its own; - is standard input.")

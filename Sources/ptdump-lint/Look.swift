@@ -7,16 +7,16 @@ import PageTables
 struct Info: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "What the input is and what is known of its kernel.",
-    discussion: Help.discussion(
-      examples: [
-        "ptdump-lint info vmcore",
-        "ptdump-lint info --format json dmesg.txt",
-      ],
-      statuses: [
-        0: "The input was read whole.",
-        2: "Not read: wrong usage, unreadable input, no such table.",
-        3: "Read in part: tables are missing, or the input is cut off.",
-      ]))
+    discussion: """
+      EXAMPLES:
+        ptdump-lint info vmcore
+        ptdump-lint info --format json dmesg.txt
+
+      EXIT STATUS:
+        0  The input was read whole.
+        2  Not read: wrong usage, unreadable input, no such table.
+        3  Read in part: tables are missing, or the input is cut off.
+      """)
 
   @Argument(help: "A dump or an image.") var input: String?
   @OptionGroup var options: InputOptions
@@ -38,16 +38,16 @@ struct ExtractCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "extract",
     abstract: "Write a small image that holds the page tables and what they need, nothing else.",
-    discussion: Help.discussion(
-      examples: [
-        "ptdump-lint extract vmcore -o tables.elf",
-        "ptdump-lint extract --no-log vmcore -o tables.elf",
-      ],
-      statuses: [
-        0: "The image was written.",
-        2: "Not written: wrong usage, or an input cannot be read.",
-        3: "Written in part: the image lacks tables.",
-      ]))
+    discussion: """
+      EXAMPLES:
+        ptdump-lint extract vmcore -o tables.elf
+        ptdump-lint extract --no-log vmcore -o tables.elf
+
+      EXIT STATUS:
+        0  The image was written.
+        2  Not written: wrong usage, or an input cannot be read.
+        3  Written in part: the image lacks tables.
+      """)
 
   @Argument(help: "A memory image.") var image: String
   @Option(name: .shortAndLong, help: "The file to write.") var output: String

@@ -6,15 +6,15 @@ enum RulesFormat: String, CaseIterable { case text, table, json }
 struct Rules: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "The rule list.",
-    discussion: Help.discussion(
-      examples: [
-        "ptdump-lint rules",
-        "ptdump-lint rules --format json",
-      ],
-      statuses: [
-        0: "Done.",
-        2: "Wrong usage.",
-      ]))
+    discussion: """
+      EXAMPLES:
+        ptdump-lint rules
+        ptdump-lint rules --format json
+
+      EXIT STATUS:
+        0  Done.
+        2  Wrong usage.
+      """)
 
   @OptionGroup var report: ReportOptions<RulesFormat>
 
@@ -37,15 +37,15 @@ enum ExplainFormat: String, CaseIterable { case text, markdown, json }
 struct Explain: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "One rule, whole.",
-    discussion: Help.discussion(
-      examples: [
-        "ptdump-lint explain PT201",
-        "ptdump-lint explain global-mixed --format json",
-      ],
-      statuses: [
-        0: "Done.",
-        2: "Wrong usage, or no rule has that name.",
-      ]))
+    discussion: """
+      EXAMPLES:
+        ptdump-lint explain PT201
+        ptdump-lint explain global-mixed --format json
+
+      EXIT STATUS:
+        0  Done.
+        2  Wrong usage, or no rule has that name.
+      """)
 
   @OptionGroup var report: ReportOptions<ExplainFormat>
   @Argument(help: "A rule's id or name.") var rule: String

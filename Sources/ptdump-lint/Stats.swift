@@ -7,16 +7,16 @@ enum StatisticsFormat: String, CaseIterable { case text, json, openmetrics }
 struct Stats: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Page sizes, protections and splitting in figures.",
-    discussion: Help.discussion(
-      examples: [
-        "ptdump-lint stats vmcore",
-        "ptdump-lint stats --format openmetrics",
-      ],
-      statuses: [
-        0: "The input was read whole.",
-        2: "Not read: wrong usage, unreadable input, no such table.",
-        3: "Read in part: tables are missing, or the input is cut off.",
-      ]))
+    discussion: """
+      EXAMPLES:
+        ptdump-lint stats vmcore
+        ptdump-lint stats --format openmetrics
+
+      EXIT STATUS:
+        0  The input was read whole.
+        2  Not read: wrong usage, unreadable input, no such table.
+        3  Read in part: tables are missing, or the input is cut off.
+      """)
 
   enum Style: String, ExpressibleByArgument, CaseIterable { case table, cpa }
 

@@ -7,17 +7,17 @@ import PageTables
 struct Walk: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "One address, level by level.",
-    discussion: Help.discussion(
-      examples: [
-        "ptdump-lint walk vmcore 0xffff888000000000",
-        "ptdump-lint walk --table pid:1 vmcore 0x400000",
-      ],
-      statuses: [
-        0: "The input was read whole.",
-        1: "--fault: a report of the log.",
-        2: "Not read: wrong usage, unreadable input, no such table.",
-        3: "Read in part: tables are missing, or the input is cut off.",
-      ]))
+    discussion: """
+      EXAMPLES:
+        ptdump-lint walk vmcore 0xffff888000000000
+        ptdump-lint walk --table pid:1 vmcore 0x400000
+
+      EXIT STATUS:
+        0  The input was read whole.
+        1  --fault: a report of the log.
+        2  Not read: wrong usage, unreadable input, no such table.
+        3  Read in part: tables are missing, or the input is cut off.
+      """)
 
   @Argument(help: "A memory image.") var input: String
   @Argument(help: "Addresses: hexadecimal, symbol, symbol+offset, START-END or START+SIZE.")

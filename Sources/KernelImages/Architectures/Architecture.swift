@@ -98,8 +98,6 @@ package protocol Architecture: Sendable {
   func fillsKernelHalfLazily(_ facts: KernelFacts) -> Bool
   /// Whether each process has tables of its own for the kernel's half; nil where it is not known.
   func processesOwnKernelHalf(_ format: TableFormat, _ facts: KernelFacts) -> Bool?
-  /// Where the direct map starts that KASLR did not move; nil where it is not known.
-  func unmovedDirectMap(_ format: TableFormat, _ facts: KernelFacts) -> UInt64?
   /// The bytes before vmalloc that are neither memory nor vmalloc's.
   var vmallocGuard: UInt64 { get }
   /// The physical addresses of firmware that the direct map has writable and executable.

@@ -2,8 +2,9 @@ package import PageTables
 
 /// What x86's kernels do, by release and word size.
 extension X86 {
-  /// The IDT's page is read-only earlier. Source: `idt_setup_apic_and_irq_gates`,
-  /// arch/x86/kernel/idt.c, 6.12.
+  /// The IDT's page is read-only earlier.
+  ///
+  /// Source: `idt_setup_apic_and_irq_gates`, arch/x86/kernel/idt.c, 6.12.
   package var earlyReadOnlySymbols: [String] { ["idt_table"] }
 
   /// Source: `mark_rodata_ro`, arch/x86/mm/init_64.c and init_32.c, 6.12.
@@ -24,8 +25,10 @@ extension X86 {
     ].compactMap { name, start in start.map { (name: name, start: $0) } }
   }
 
-  /// KERNEL_IMAGE_SIZE is 512 MiB, or 1 GiB with KASLR. Where it is not known it is taken as the
-  /// lesser, unless the image lies after it. Source: arch/x86/include/asm/page_64_types.h, 6.12.
+  /// KERNEL_IMAGE_SIZE is 512 MiB, or 1 GiB with KASLR.
+  ///
+  /// Where it is not known it is taken as the lesser, unless the image lies after it. Source:
+  /// arch/x86/include/asm/page_64_types.h, 6.12.
   package func imageSpace(_ facts: KernelFacts, end: UInt64?) -> ClosedRange<UInt64>? {
     guard let start = imageSpace?.lowerBound else { return nil }
     let lesser: UInt64 = 512 << 20
@@ -35,26 +38,23 @@ extension X86 {
   }
 
   /// Since 5.8 vmalloc's entries are made in all tables before they are used; on 32 bits they are
-  /// synced when something faults. Source: 7f0a002b5a21 (5.8).
+  /// synced when something faults.
+  ///
+  /// Source: 7f0a002b5a21 (5.8).
   package func fillsKernelHalfLazily(_ facts: KernelFacts) -> Bool {
     imageIsInDirectMap || facts.isAtLeast(5, 8) != true
   }
 
-  /// With PAE and isolation: SHARED_KERNEL_PMD. Source:
-  /// arch/x86/include/asm/pgtable-3level_types.h, 6.12.
+  /// With PAE and isolation: SHARED_KERNEL_PMD.
+  ///
+  /// Source: arch/x86/include/asm/pgtable-3level_types.h, 6.12.
   package func processesOwnKernelHalf(_ format: TableFormat, _ facts: KernelFacts) -> Bool? {
     format.isPAE ? facts.pti?.value : false
   }
 
-  /// Source: `__PAGE_OFFSET_BASE_L4`, `__PAGE_OFFSET_BASE_L5`,
-  /// arch/x86/include/asm/page_64_types.h, 4.19, 4.20 and 7.3.
-  package func unmovedDirectMap(_ format: TableFormat, _ facts: KernelFacts) -> UInt64? {
-    guard !imageIsInDirectMap, let isNew = facts.isAtLeast(4, 20) else { return nil }
-    if format.levels.count == 5 { return isNew ? 0xff11_0000_0000_0000 : 0xff10_0000_0000_0000 }
-    return isNew ? 0xffff_8880_0000_0000 : 0xffff_8800_0000_0000
-  }
-
-  /// VMALLOC_OFFSET. Source: arch/x86/include/asm/pgtable_32_areas.h, 6.12.
+  /// VMALLOC_OFFSET.
+  ///
+  /// Source: arch/x86/include/asm/pgtable_32_areas.h, 6.12.
   package var vmallocGuard: UInt64 { imageIsInDirectMap ? 8 << 20 : 0 }
 
   /// The PCI BIOS, which CONFIG_PCI_BIOS maps writable and executable on 32 bits.

@@ -106,7 +106,9 @@ package final class KcoreImage: MemoryImage, Sendable {
   }
 
   /// The stretches that are memory: all of it lies at one distance from its addresses, that of the
-  /// direct map. The kernel's text, at another, is a part of memory that is listed too.
+  /// direct map.
+  ///
+  /// The kernel's text, at another, is a part of memory that is listed too.
   ///
   /// - Returns: nil where the kernel gives no physical addresses: all of them are zero then.
   ///   They are given since 464920104bf7 (4.11).

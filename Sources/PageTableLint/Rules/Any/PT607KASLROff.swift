@@ -22,8 +22,10 @@ extension Rule {
     guard let offset = subject.looking(at: subject.facts.kaslrOffset), offset.value == 0 else {
       return []
     }
-    let usual = subject.architecture.unmovedDirectMap(subject.mode, subject.facts)
-    if let usual, let base = subject.facts.directMap?.value, base != usual { return [] }
+    let usual = subject.architecture.unmovedDirectMaps(subject.mode)
+    if !usual.isEmpty, let base = subject.facts.directMap?.value, !usual.contains(base) {
+      return []
+    }
     return [
       Finding(
         rule, "KASLR is off: the image lies where it was linked to", in: subject.kernel, runs: [],
