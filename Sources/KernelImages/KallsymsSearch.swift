@@ -179,9 +179,10 @@ private struct Scan {
   private mutating func read(keeping count: Int) -> Bool {
     while at < end {
       let mode = reader.mode
-      guard case .leaf(_, let size) = mode.walk(at, root: reader.root, memory: reader.memory).end
-      else {
-        skip(4096)
+      let walk = mode.walk(at, root: reader.root, memory: reader.memory)
+      guard case .leaf(_, let size) = walk.end else {
+        // Nothing is there as far as the entry that ends the walk reaches.
+        skip(walk.steps.last.map { mode.level($0.level).span } ?? mode.granule)
         continue
       }
       let part = Int(min(size - (at & (size - 1)), 2 << 20, end - at))
@@ -190,8 +191,9 @@ private struct Scan {
         return true
       }
       // An extract holds some pages of a large leaf.
-      guard let bytes = reader.bytes(at: at, count: 4096) else {
-        skip(4096)
+      guard let bytes = reader.bytes(at: at, count: Int(mode.granule - (at & (mode.granule - 1))))
+      else {
+        skip(mode.granule)
         continue
       }
       take(bytes, keeping: count)
