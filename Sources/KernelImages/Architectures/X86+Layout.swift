@@ -26,8 +26,7 @@ extension X86 {
   /// The direct map of kernels before 4.20, which lies where the LDT remap is today, and before 2.6.27
   /// in today's guard hole; nil for newer ones.
   ///
-  /// Source: `__PAGE_OFFSET`, include/asm-x86/page_64.h, 2.6.26, and
-  /// `__PAGE_OFFSET_BASE`, arch/x86/include/asm/page_64_types.h, 2.6.27 and 4.19.
+  /// Source: `__PAGE_OFFSET`, include/asm-x86/page_64.h, 2.6.26; later ones: `unmovedDirectMaps`.
   private func oldDirectMap(_ text: KernelText) -> UInt64? {
     let runs = text.space.runs
     guard !text.markers.contains(where: { $0.name == "LDT remap" }),
@@ -35,8 +34,8 @@ extension X86 {
       marker.run < runs.count, runs[marker.run].isLeaf
     else { return nil }
     let start = runs[marker.run].start
-    return [0xffff_8100_0000_0000, 0xffff_8800_0000_0000, 0xff10_0000_0000_0000].contains(start)
-      ? start : nil
+    let places = [0xffff_8100_0000_0000] + unmovedDirectMaps(text.space.mode)
+    return places.contains(start) ? start : nil
   }
 
   /// VMALLOC_START as the tables show it: so far after the end of the direct map, which maps memory

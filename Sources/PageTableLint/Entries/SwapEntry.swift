@@ -1,4 +1,5 @@
 internal import KernelText
+
 /// A swap entry's type and offset, and what Linux keeps the type for.
 package struct SwapEntry: Sendable, Equatable {
   package let type: Int

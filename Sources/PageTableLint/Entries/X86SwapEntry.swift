@@ -47,7 +47,7 @@ extension SwapEntry {
       format = Self.twoLevels
     } else if Self.looksInverted(entry) {
       format = .inverted
-    } else if mode.root.entries == 4 {
+    } else if mode.isPAE {
       format = Self.highWord
     } else {
       let release = release ?? KernelVersion(4, 8, 0)
