@@ -36,10 +36,15 @@ test-kernels: build live-packages
 	@command -v kexec > /dev/null || $(call install,kexec-tools)
 	samples/lab/stock-kernels .build/release/ptdump-lint
 
-# Mutated logs, for ten minutes; what fails is kept in .build/fuzz.
+# libFuzzer over each reader of input, ten minutes each; what it finds is kept in .build/fuzz. Everything
+# is built anew for it, with its counters: Tests/Fuzz is a package of its own.
 FUZZ_SECONDS ?= 600
-fuzz: build
-	Tests/Fuzz/fuzz-log .build/release/ptdump-lint $(FUZZ_SECONDS) $$(date +%s)
+FUZZ_TARGETS ?=
+SWIFT_FUZZ := --package-path Tests/Fuzz -c release -Xswiftc -enable-testing -Xswiftc -sanitize=fuzzer \
+  -Xswiftc -use-ld=lld
+fuzz: packages
+	swift build $(SWIFT_FUZZ)
+	Tests/Fuzz/run $(FUZZ_SECONDS) $(FUZZ_TARGETS)
 
 # What docs/performance.md says, measured on this machine beside dd, libkdumpfile and drgn; then each
 # part alone. 5 GB of images go into .build/bench and stay there.

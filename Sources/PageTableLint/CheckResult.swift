@@ -70,7 +70,7 @@ extension Linter.Report {
   /// What was not seen of the input, in words; nil where it was read whole.
   var incompleteness: String? {
     guard isIncomplete else { return nil }
-    let problems = subject.problems
+    let problems = subject.problems + [subject.openSelfTest].compactMap { $0 }
     return "analysed in part: "
       + (problems.isEmpty
         ? "tables are missing or cut off, see the findings of family 9"

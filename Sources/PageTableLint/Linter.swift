@@ -27,7 +27,7 @@ package struct Linter {
     package var reportCount: Int { subject.told.count + subject.faultsLeftOut }
 
     /// Whether a part of the input was not seen, whichever rules ran.
-    package var isIncomplete: Bool { !subject.isComplete }
+    package var isIncomplete: Bool { !subject.isJudgedWhole }
 
     /// The exit status of the contract.
     package func status(failOn: Severity?, allowIncomplete: Bool) -> Int32 {

@@ -7,17 +7,25 @@ extension Rule {
   package struct Need: Sendable {
     /// The need in words, for a rule's page.
     package let inWords: String
+    /// Whether a kernel log alone has it, without tables.
+    let isOfLogs: Bool
     /// Why the rule does not run on a subject; nil where it can.
     let missing: @Sendable (Subject) -> String?
 
-    init(_ inWords: String, missing: @escaping @Sendable (Subject) -> String?) {
+    init(
+      _ inWords: String, isOfLogs: Bool = false, missing: @escaping @Sendable (Subject) -> String?
+    ) {
       self.inWords = inWords
+      self.isOfLogs = isOfLogs
       self.missing = missing
     }
 
     /// A need that is not met under a condition, always for one reason.
-    init(_ inWords: String, _ reason: String, unless isMet: @escaping @Sendable (Subject) -> Bool) {
-      self.init(inWords) { isMet($0) ? nil : reason }
+    init(
+      _ inWords: String, _ reason: String, isOfLogs: Bool = false,
+      unless isMet: @escaping @Sendable (Subject) -> Bool
+    ) {
+      self.init(inWords, isOfLogs: isOfLogs) { isMet($0) ? nil : reason }
     }
   }
 }
@@ -75,7 +83,7 @@ extension Rule.Need {
   }
 
   static let selfTest = Rule.Need(
-    "a CPA self-test in a log", "no CPA self-test in a log: give --log"
+    "a CPA self-test in a log", "no CPA self-test in a log: give --log", isOfLogs: true
   ) { !$0.selfTests.isEmpty }
 
   static let log = Rule.Need("a kernel log", "needs a kernel log: give --log") { $0.log != nil }

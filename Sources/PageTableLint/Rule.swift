@@ -21,8 +21,8 @@ package struct Rule: Sendable {
   package var comparesParts = false
   /// Whether it looks at tables and their pointers, not at mappings.
   package var judgesTables = false
-  /// Whether it judges the reports of a kernel log and needs no tables: family 8.
-  var readsLogsAlone: Bool { id.hasPrefix("PT8") }
+  /// Whether it judges what a kernel log reports, and needs no tables.
+  var readsLogsAlone: Bool { !needs.isEmpty && needs.allSatisfy(\.isOfLogs) }
   /// The rules whose findings in the same place explain this one's.
   package var givesWayTo: Set<String> = []
   /// Judges the configuration's exceptions instead, when all other rules are done; the last argument

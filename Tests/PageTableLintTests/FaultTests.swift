@@ -54,6 +54,20 @@ import Testing
     #expect(fault.quote == "BUG: unable to handle page fault for address: ffffffff81e01230")
   }
 
+  /// A log of any month, at a place where nothing else says that a line begins there.
+  @Test(arguments: [
+    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+  ])
+  func everyMonth(_ month: String) throws {
+    let lines = Self.today.split(separator: "\n").map {
+      "\(month)  7 11:11:51 my-host kernel: \($0)"
+    }
+    let fault = try only(lines.joined(separator: "\n"))
+    #expect(fault.line == 2 && fault.errorCode == 3 && fault.entries.count == 4)
+    let wall = Self.today.split(separator: "\n").map { "[Mon \(month) 30 11:11:51 2008] \($0)" }
+    #expect(try only(wall.joined(separator: "\n")).entries.count == 4)
+  }
+
   @Test(
     arguments: [
       ("BUG: unable to handle page fault for address: ffffc90000123000", 0xffff_c900_0012_3000),

@@ -109,4 +109,54 @@ import Testing
     #expect(try cpa(marked).text.contains("note: The entry of 0xffff880012345000 has bit 52"))
     #expect(try cpa("[ 0.1] Booting kernel on Xen HVM\n" + plain).status == 3)
   }
+
+  /// `check` of a log alone judges its self-test as `cpa` does, and fails or stays open as it does.
+  @Test(arguments: [
+    ("cpa-2008", "false-alarm"), ("cpa-pti", "false-alarm"), ("real-failure", "real-failure"),
+    ("healthy", "passed"),
+  ])
+  func checkJudgesTheSelfTest(_ sample: String, _ verdict: String) throws {
+    try judge("samples/\(sample)/kernel.log", verdict, [])
+  }
+
+  @Test func checkLeavesTheSelfTestOpen() throws {
+    try Samples.withTemporaryFile { path in
+      let log = Self.failing.replacing("ENTRY", with: "12345063")
+      try Data(log.utf8).write(to: URL(filePath: path))
+      try judge(path, "undetermined", ["--release", "2.6.26"])
+      try judge(path, "false-alarm", ["--release", "2.6.26", "--assume", "xen=on"])
+      let bare = ["--assume", "xen=off", "--assume", "pge=on"]
+      try judge(path, "real-failure", ["--release", "2.6.26"] + bare)
+      // No more than its name.
+      try Data("[    0.1] Linux version 6.1.0\n[    1.2] CPA self-test:\n".utf8)
+        .write(to: URL(filePath: path))
+      let name = try ProgramRun(["check", "--no-config", path])
+      #expect(name.status == 0 && !name.output.contains("CPA self-test"))
+    }
+  }
+
+  private func judge(_ log: String, _ verdict: String, _ options: [String]) throws {
+    let check = try ProgramRun(["check", "--no-config", "--only", "PT301"] + options + [log])
+    let cpa = try ProgramRun(["cpa"] + options + [log])
+    #expect(cpa.output.contains("Verdict: \(verdict)"))
+    #expect(check.output.contains("CPA self-test: \(verdict)"))
+    #expect(check.status == cpa.status)
+    #expect(check.output.contains("PT301 cpa-not-shattered") == (verdict == "real-failure"))
+    #expect(check.output.contains("INCOMPLETE") == (verdict == "undetermined"))
+    let json = try ProgramRun(
+      ["check", "--no-config", "--format", "json", "--only", "PT301"] + options + [log])
+    #expect(json.output.contains("\"complete\" : \(verdict != "undetermined")"))
+    #expect(json.output.contains("\"verdict\" : \"\(verdict)\""))
+  }
+
+  /// A console's log with a dump in it: the self-test is judged by the dump.
+  @Test func aDumpCarriesItsSelfTest() throws {
+    try Samples.withTemporaryFile { path in
+      let log = try Samples.text("cpa-2008", "kernel.log")
+      let dump = try Samples.text("cpa-2008", "kernel.txt")
+      try Data((log + dump).utf8).write(to: URL(filePath: path))
+      let run = try ProgramRun(["check", "--no-config", path])
+      #expect(run.output.contains("CPA self-test: false-alarm, 201 addresses"))
+    }
+  }
 }

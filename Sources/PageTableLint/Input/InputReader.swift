@@ -101,6 +101,7 @@ package struct InputReader: Sendable {
     }
     for assumption in assumptions { assumption.apply(to: &subject.facts) }
     if let release { subject.facts.release = subject.facts.release ?? Fact(release, "--release") }
+    subject.judgeSelfTests(subject.selfTests.map(\.run), userRelease: release)
     return subject
   }
 
@@ -145,7 +146,7 @@ package struct InputReader: Sendable {
     _ bytes: Span<UInt8>, path: String, symbols known: [Symbols]? = nil
   ) throws(ImageError) -> Subject {
     guard KernelText.matches(bytes) else {
-      if KernelLog.matches(bytes) { return Subject(log: LogReports(bytes: bytes), path: path) }
+      if let log = logAlone(bytes, path: path) { return log }
       throw ImageError(
         path, offset: 0,
         "neither a memory image (ELF core, kdump, LiME, AVML), a page-table dump nor a kernel log",
@@ -164,7 +165,18 @@ package struct InputReader: Sendable {
     if text.otherLines > 0 {
       let log = LogReports(bytes: bytes)
       if !log.all.isEmpty { subject.takeReports(log) }
+      subject.judgeSelfTests(SelfTestLog.parse(bytes))
     }
+    return subject
+  }
+
+  /// A kernel log, or a CPA self-test as somebody pasted it; nil where the bytes are neither.
+  private func logAlone(_ bytes: borrowing Span<UInt8>, path: String) -> Subject? {
+    guard KernelLog.isText(bytes) else { return nil }
+    let runs = SelfTestLog.parse(bytes)
+    guard KernelLog.matches(bytes) || runs.contains(where: \.isMoreThanItsName) else { return nil }
+    var subject = Subject(log: LogReports(bytes: bytes), path: path)
+    subject.judgeSelfTests(runs)
     return subject
   }
 

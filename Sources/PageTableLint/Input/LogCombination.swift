@@ -22,18 +22,16 @@ extension InputReader {
     }
   }
 
-  /// Whether a text has more of a self-test than its name.
-  private static func holdsSelfTest(_ text: String) -> Bool {
-    SelfTestLog.parse(text).contains { $0.result != .incomplete || !$0.statistics.isEmpty }
-  }
-
   private func givenLog() throws(ImageError) -> (path: String, text: String)? {
     switch log {
     case nil: return nil
     case .text(let text): return (path: "given", text: text)
     case .file(let path):
       let text = try Self.text(of: path)
-      guard KernelLog.matches(text.utf8.span) || Self.holdsSelfTest(text) else {
+      guard
+        KernelLog.matches(text.utf8.span)
+          || SelfTestLog.parse(text).contains(where: \.isMoreThanItsName)
+      else {
         throw ImageError(
           path, "no kernel log in it", advice: "give what dmesg or the console printed")
       }

@@ -13,6 +13,8 @@ struct KnownCause: Sendable {
   private(set) var range: ClosedRange<UInt64>?
   /// Words of which the log must have one; empty where none are needed.
   private(set) var mentions: [String] = []
+  /// Whether a log that begins later than the boot, and so may lack those words, rules it out.
+  private(set) var mustBeTold = false
   /// Whether a healthy boot prints the line.
   private(set) var isExpected = false
   /// What the user reads.
@@ -39,7 +41,8 @@ struct KnownCause: Sendable {
       }
       if let wanted = cause.area, area != wanted.name { return false }
       if let range = cause.range, !(fault.address.map(range.contains) ?? false) { return false }
-      guard let words, !cause.mentions.isEmpty else { return true }
+      if cause.mentions.isEmpty { return true }
+      guard let words else { return !cause.mustBeTold }
       return cause.mentions.contains(where: words.contains)
     }
   }

@@ -18,9 +18,9 @@ extension Rule {
 
 extension Rule.Need {
   /// Its lines are judged when the log is taken.
-  static let reports = Rule.Need("a kernel log", "needs a kernel log: give --log") {
-    $0.logIsJudged
-  }
+  static let reports = Rule.Need(
+    "a kernel log", "needs a kernel log: give --log", isOfLogs: true
+  ) { $0.logIsJudged }
 }
 
 extension Subject {

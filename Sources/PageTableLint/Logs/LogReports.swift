@@ -54,7 +54,7 @@ package enum KernelLog {
   }
 
   /// Whether few bytes are control characters: a raw image of memory holds its kernel's log, too.
-  private static func isText(_ bytes: borrowing Span<UInt8>) -> Bool {
+  static func isText(_ bytes: borrowing Span<UInt8>) -> Bool {
     let count = min(bytes.count, looksForText)
     var controls = 0
     for index in 0..<count where bytes[index] < 0x09 || (0x0e..<0x1b).contains(bytes[index]) {

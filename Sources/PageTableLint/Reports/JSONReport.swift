@@ -179,7 +179,7 @@ package enum JSONReport {
       },
       filter: subject.filter?.text,
       logRefused: subject.logRefusal.map { Refusal(path: $0.path, reason: $0.reason) },
-      complete: subject.isComplete, log: subject.isLogAlone ? LogRecord(subject) : nil,
+      complete: subject.isJudgedWhole, log: subject.isLogAlone ? LogRecord(subject) : nil,
       dumpLevel: subject.image?.memory.dumpLevel,
       tablesTakenForZero: subject.tablesTakenForZero == 0 ? nil : subject.tablesTakenForZero,
       facts: Dictionary(

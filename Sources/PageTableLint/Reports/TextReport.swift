@@ -75,10 +75,9 @@ package enum TextReport {
     let verdict =
       count(.error) + count(.warning) > 0 || (isLogAlone && status == 1)
       ? style.red("FAILED")
-      : isLogAlone
-        ? "no tables were seen"
-        : reports.contains(where: \.isIncomplete)
-          ? style.yellow("INCOMPLETE") : style.green("passed")
+      : reports.contains(where: \.isIncomplete)
+        ? style.yellow("INCOMPLETE")
+        : isLogAlone ? "no tables were seen" : style.green("passed")
     return "\(verdict), \(count(.error)) errors, \(count(.warning)) warnings, "
       + "\(count(.note)) notes" + (reported == 0 ? "" : ", \(reported) reports of the log")
       + " in \(reports.map(\.rulesRun).reduce(0, +)) rules "

@@ -39,7 +39,7 @@ extension SelfTestJudge {
           + "rightly did not split it. "
           + (evidence.pti == true
             ? "With PTI the direct map has no G by design."
-            : "To mend is the mapping that lacks G, not CPA."))
+            : "Fix the mapping that lacks G, not CPA."))
     case (true, true):
       if let reason = maskReason(evidence) {
         return .falseAlarm(

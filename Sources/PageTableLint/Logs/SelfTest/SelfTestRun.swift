@@ -41,6 +41,9 @@ package struct SelfTestRun: Sendable, Equatable {
     return saidPassed ? .passed : .incomplete
   }
 
+  /// Whether the log holds more of it than the line that begins it.
+  var isMoreThanItsName: Bool { result != .incomplete || !statistics.isEmpty }
+
   /// Whether the log holds the end of the pass.
   package var isComplete: Bool { saidPassed || saidNotPassed }
 

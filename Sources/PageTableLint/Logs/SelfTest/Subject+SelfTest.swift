@@ -4,7 +4,14 @@ internal import PageTables
 
 extension Subject {
   /// What the tables tell the judge of a self-test.
+  ///
+  /// A log alone has none: there, only what the user says of the kernel counts.
   package func evidence(userRelease: String?) -> SelfTestJudge.Evidence {
+    if isLogAlone {
+      return SelfTestJudge.Evidence(
+        userRelease: userRelease, pti: facts.pti?.value, pge: facts.pge?.value,
+        xen: facts.xen?.value)
+    }
     let table = kernel
     let mode = mode
     return SelfTestJudge.Evidence(
@@ -19,6 +26,27 @@ extension Subject {
           isGlobal: run.flags & mode.global != 0, isLarge: run.level > 1)
       })
   }
+
+  /// Judges the self-tests that an input's own lines hold; one with no more than its name is none.
+  mutating func judgeSelfTests(_ runs: [SelfTestRun], userRelease: String? = nil) {
+    if let reason = isLogAlone ? nil : refuses(runs) {
+      logRefusal = LogRefusal(path: path, reason: "it is of another boot: \(reason)")
+      return
+    }
+    selfTests = SelfTestJudge.judge(
+      runs.filter(\.isMoreThanItsName), evidence: evidence(userRelease: userRelease))
+  }
+
+  /// Which failures of a self-test nothing here decides; nil where there are none.
+  var openSelfTest: String? {
+    let open = selfTests.reduce(0) { $0 + $1.failures.count { $0.verdict == .undetermined } }
+    guard open > 0 else { return nil }
+    return "the CPA self-test failed at \(open) addresses that cannot be judged: "
+      + "ptdump-lint cpa says what would decide it"
+  }
+
+  /// Whether all was seen, and all of it could be judged.
+  var isJudgedWhole: Bool { isComplete && openSelfTest == nil }
 
   /// Why a log's self-test is of another boot than these tables; nil where nothing speaks against.
   package func refuses(_ runs: [SelfTestRun]) -> String? {

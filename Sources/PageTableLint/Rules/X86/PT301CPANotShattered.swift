@@ -37,7 +37,8 @@ extension Rule {
         rule, "change_page_attr left \(failures.count) tested addresses as they were", in: table,
         runs: runs,
         evidence: failures.prefix(2).map { "\($0.failure.address.address): \($0.explanation)" }
-          + ["\(still.count) of them are still large pages in these tables"],
+          + (subject.isLogAlone
+            ? [] : ["\(still.count) of them are still large pages in these tables"]),
         help: "look at __should_split_large_page, arch/x86/mm/pat/set_memory.c")
     ]
   }

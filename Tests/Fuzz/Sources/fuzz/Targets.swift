@@ -1,0 +1,84 @@
+import Glibc
+@testable import KernelImages
+@testable import KernelText
+@testable import MemoryImages
+@testable import PageTableLint
+@testable import PageTables
+
+/// The readers of input: each takes bytes that nobody vouches for.
+///
+/// What they return is also judged and printed in each format, as `check` does.
+enum Targets {
+  static let all: [String: (UnsafeRawBufferPointer) -> Void] = [
+    "log": log, "text": text, "image": image, "symbols": symbols, "decode": decode,
+    "configuration": configuration, "baseline": baseline,
+  ]
+
+  private static func log(_ bytes: UnsafeRawBufferPointer) {
+    let bytes = Array(bytes)
+    var subject = Subject(log: LogReports(bytes: bytes.span), path: "log")
+    subject.judgeSelfTests(SelfTestLog.parse(bytes.span))
+    report(subject)
+  }
+
+  private static func text(_ bytes: UnsafeRawBufferPointer) {
+    let bytes = Array(bytes)
+    guard KernelText.matches(bytes.span) else { return }
+    let text = KernelText.parse(bytes.span)
+    guard let subject = try? Subject(text: text, path: "text") else { return }
+    report(subject)
+  }
+
+  private static func image(_ bytes: UnsafeRawBufferPointer) {
+    withFile(bytes) { path in
+      var reader = InputReader()
+      reader.maxMemory = 64 << 20
+      guard let file = try? MappedFile(path: path), PackedFormat.program(for: file) == nil,
+        var subject = try? reader.read(.files([file]))
+      else { return }
+      try? reader.takeLog(&subject)
+      report(subject)
+      if let image = subject.image { _ = Extract.make(image, keepLog: true) }
+    }
+  }
+
+  private static func symbols(_ bytes: UnsafeRawBufferPointer) {
+    withFile(bytes) { _ = try? SymbolFile.read($0) }
+  }
+
+  private static func decode(_ bytes: UnsafeRawBufferPointer) {
+    for item in EntryText(String(decoding: bytes, as: UTF8.self)).items {
+      let found = EntryCandidates(
+        item.entry, mode: nil, level: nil, context: EntryReading.Context(release: nil))
+      _ = DecodeReport.text([DecodeReport.Entry(found, item)], style: TextStyle(color: false))
+    }
+  }
+
+  private static func configuration(_ bytes: UnsafeRawBufferPointer) {
+    let yaml = String(decoding: bytes, as: UTF8.self)
+    _ = try? Configuration(yaml: yaml, path: "configuration", today: "2026-01-01")
+  }
+
+  private static func baseline(_ bytes: UnsafeRawBufferPointer) {
+    _ = try? Baseline(json: Array(bytes), path: "baseline")
+  }
+
+  private static func report(_ subject: Subject) {
+    let found = Linter.run(subject)
+    let result = CheckResult([found], failOn: .warning, allowIncomplete: false, version: "fuzz")
+    let style = TextStyle(color: false)
+    for format in CheckFormat.allCases {
+      _ = try? format.report(result, detail: .verbose, style: style)
+    }
+    _ = Difference(found, found)
+  }
+
+  /// A file of its bytes that is in memory only.
+  private static func withFile(_ bytes: UnsafeRawBufferPointer, _ body: (String) -> Void) {
+    let file = memfd_create("input", 0)
+    guard file >= 0 else { return }
+    defer { close(file) }
+    guard write(file, bytes.baseAddress, bytes.count) == bytes.count else { return }
+    body("/proc/self/fd/\(file)")
+  }
+}

@@ -1,0 +1,27 @@
+import CFuzzer
+import Glibc
+
+// fuzz TARGET [libFuzzer's options and folders]: feeds one reader with what libFuzzer makes up.
+
+/// What is fuzzed; libFuzzer's callback can hold nothing.
+nonisolated(unsafe) var target: (UnsafeRawBufferPointer) -> Void = { _ in }
+
+var arguments = CommandLine.arguments
+guard arguments.count > 1, let chosen = Targets.all[arguments[1]] else {
+  fputs("usage: fuzz TARGET [option or folder ...]; targets: ", stderr)
+  fputs(Targets.all.keys.sorted().joined(separator: ", ") + "\n", stderr)
+  exit(2)
+}
+target = chosen
+arguments.remove(at: 1)
+
+var count = Int32(arguments.count)
+var values: [UnsafeMutablePointer<CChar>?] = arguments.map { strdup($0) } + [nil]
+values.withUnsafeMutableBufferPointer { buffer in
+  var start = buffer.baseAddress
+  exit(
+    LLVMFuzzerRunDriver(&count, &start) { data, size in
+      target(UnsafeRawBufferPointer(start: data, count: size))
+      return 0
+    })
+}
