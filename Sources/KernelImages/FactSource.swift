@@ -44,7 +44,8 @@ package struct FactEvidence {
     guard let address = symbols?["linux_banner"], let bytes = reader.bytes(at: address, count: 128)
     else { return nil }
     let words = String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self).split(separator: " ")
-    return words.count > 2 && words[0] == "Linux" ? Fact("\(words[2])", "linux_banner") : nil
+    guard words.count > 2, words[0] == "Linux" else { return nil }
+    return Fact(String(words[2]).quotable(most: 64), "linux_banner")
   }
 
   /// How many leaves of each size the kernel counts in its direct map.

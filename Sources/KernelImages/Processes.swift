@@ -57,7 +57,7 @@ extension KernelImage {
       }
       // Kernel threads have none.
       if mm != 0, let pgd = reader.word(at: mm &+ pgdAt), let root = walk(pgd).physical {
-        let name = String(decoding: comm.prefix { $0 != 0 }, as: UTF8.self)
+        let name = String(decoding: comm.prefix { $0 != 0 }, as: UTF8.self).quotable(most: 16)
         found.append(KernelProcess(pid: Int(pid), name: name, root: root))
       }
       task = next &- tasks

@@ -67,19 +67,26 @@ extension MemoryImage {
 package enum ImageFile {
   /// A file's content, out of what packs or flattens it.
   ///
-  /// - Parameter path: `-` for standard input, which goes into a temporary file.
+  /// - Parameters:
+  ///   - path: `-` for standard input, which goes into a temporary file.
+  ///   - limit: the bytes that may go into a temporary file.
   /// - Throws: `ImageError` where it cannot be opened, unpacked or rearranged.
-  package static func content(path: String) throws(ImageError) -> MappedFile {
-    var file = try path == "-" ? standardInput() : MappedFile(path: path)
+  package static func content(
+    path: String, limit: UInt64 = imageLimit
+  ) throws(ImageError) -> MappedFile {
+    var file = try path == "-" ? standardInput(limit) : MappedFile(path: path)
     if let program = PackedFormat.program(for: file) {
-      file = try PackedFormat.unpack(file, with: program)
+      file = try PackedFormat.unpack(file, with: program, limit: limit)
     }
     return FlattenedFormat.matches(file) ? try FlattenedFormat.rearrange(file) : file
   }
 
-  private static func standardInput() throws(ImageError) -> MappedFile {
+  /// Content that is longer is no memory image that unpacking is the way to read.
+  package static let imageLimit: UInt64 = 64 << 30
+
+  private static func standardInput(_ limit: UInt64) throws(ImageError) -> MappedFile {
     let file = try TemporaryFile(for: "standard input")
-    try file.take(from: 0)
+    try file.take(from: 0, limit: limit)
     return try file.mapped(damage: [])
   }
 

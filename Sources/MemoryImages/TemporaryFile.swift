@@ -44,11 +44,10 @@ final class TemporaryFile {
     size = max(size, offset + UInt64(done))
   }
 
-  /// Content that is longer is no memory image that this is the way to read.
-  private static let limit: UInt64 = 64 << 30
-
   /// Writes what `descriptor` gives, to its end, behind what is there.
-  func take(from descriptor: Int32) throws(ImageError) {
+  ///
+  /// - Parameter limit: the size in bytes from which it is refused.
+  func take(from descriptor: Int32, limit: UInt64) throws(ImageError) {
     var buffer = [UInt8](repeating: 0, count: 1 << 16)
     while true {
       let count = unsafe buffer.withUnsafeMutableBytes {
@@ -56,9 +55,10 @@ final class TemporaryFile {
       }
       if count < 0, errno == EINTR { continue }
       guard count > 0 else { return }
-      guard size + UInt64(count) <= Self.limit else {
+      guard size + UInt64(count) <= limit else {
         throw ImageError(
-          source, "more than \(Self.limit.readableSize)", advice: "give the unpacked file")
+          source, "unpacks to more than \(limit.readableSize)",
+          advice: "is it the right file? give it unpacked")
       }
       if buffer[..<count].allSatisfy({ $0 == 0 }) {
         size += UInt64(count)

@@ -114,8 +114,6 @@ struct Check: ParsableCommand {
   ) throws -> Never {
     var reports = first
     while true {
-      // What was printed must not wait in a pipe's buffer.
-      fflush(nil)
       sleep(seconds)
       let now = try look()
       for (old, new) in zip(reports, now) {
@@ -129,7 +127,9 @@ struct Check: ParsableCommand {
 
   private func readBaseline() throws -> Baseline? {
     guard let baseline else { return nil }
-    let bytes = try ImageFile.content(path: baseline).wholeContent(limit: InputReader.textLimit)
+    let limit = InputReader.textLimit
+    let bytes = try ImageFile.content(path: baseline, limit: UInt64(limit))
+      .wholeContent(limit: limit)
     return try Baseline(json: bytes, path: baseline)
   }
 }

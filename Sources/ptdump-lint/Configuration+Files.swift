@@ -9,8 +9,12 @@ extension Configuration {
   /// - Throws: `ImageError` where it cannot be read, or says what is not known.
   static func find(_ path: String?) throws -> Configuration? {
     guard let path = path ?? next() else { return nil }
-    return try Configuration(yaml: InputReader.text(of: path), path: path, today: today)
+    let yaml = try InputReader.text(of: path, limit: limit)
+    return try Configuration(yaml: yaml, path: path, today: today)
   }
+
+  /// A file that is found from here upward may be anybody's.
+  private static let limit = 1 << 20
 
   private static func next() -> String? {
     guard let start = unsafe realpath(".", nil) else { return nil }

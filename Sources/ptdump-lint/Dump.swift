@@ -50,7 +50,10 @@ struct Dump: ParsableCommand {
     let table = try options.chosen(subject)
     let output = try report.open(report.format.first?.path)
     if let other = MappingReport.Style(rawValue: wanted.rawValue) {
-      try MappingReport.write(table, of: subject, style: other) { try output.write(Array($0.utf8)) }
+      try MappingReport.write(table, of: subject, style: other) { text in
+        let isJSON = wanted == .json || wanted == .jsonl
+        try output.write(Array((isJSON ? text.harmlessJSON : text.harmless()).utf8))
+      }
     } else {
       let (text, markers) = try KernelReport.text(table, of: subject)
       if options.verbose { complain("ptdump-lint: markers: \(markers)") }

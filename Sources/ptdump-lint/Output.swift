@@ -53,12 +53,22 @@ struct ReportOptions<Format: CaseIterable & RawRepresentable<String>>: ParsableA
     let targets =
       format.isEmpty ? [ReportTarget<Format>(argument: "text")].compactMap { $0 } : format
     for target in targets {
-      let text = try make(target.format, style(for: target))
+      let style = style(for: target)
+      let text = shown(try make(target.format, style), target.format, style)
       if let path = target.path {
         try writeFile(path, Array(text.utf8))
       } else {
-        print(text, terminator: "")
+        try writeOut(Array(text.utf8))
       }
+    }
+  }
+
+  /// GitHub's format is commands, and escapes what it quotes itself.
+  private func shown(_ text: String, _ format: Format, _ style: TextStyle) -> String {
+    switch format.rawValue {
+    case "github": text
+    case "json", "jsonl", "sarif", "gitlab": text.harmlessJSON
+    default: text.harmless(keepingColor: style.color)
     }
   }
 
@@ -107,7 +117,7 @@ struct ReportOutput {
 
 /// Writes a line to standard error.
 func complain(_ text: String) {
-  let line = Array((text + "\n").utf8)
+  let line = Array((text.harmless() + "\n").utf8)
   _ = unsafe line.withUnsafeBytes { unsafe Glibc.write(2, $0.baseAddress, $0.count) }
 }
 
@@ -125,6 +135,15 @@ enum ProtectedFiles {
   private static let paths = Mutex<Set<String>>([])
 
   static func add(_ more: [String]) { paths.withLock { $0.formUnion(more) } }
+
+  /// Who may read what is made of them: those who may read all of them, and the owner.
+  static var mode: mode_t {
+    paths.withLock { $0 }.reduce(0o644) { mode, path in
+      var file = stat()
+      guard unsafe stat(path, &file) == 0, file.st_mode & S_IFMT == S_IFREG else { return mode }
+      return mode & (file.st_mode | 0o600)
+    }
+  }
 
   static func contain(_ file: stat) -> Bool {
     paths.withLock { $0 }.contains { path in
@@ -160,10 +179,13 @@ final class OutputFile {
     }
     temporary = isSpecial ? nil : "\(place).\(getpid()).part"
     target = place
-    let mode: mode_t = isThere ? status.st_mode & 0o777 : 0o644
+    let mode = ProtectedFiles.mode & (isThere ? status.st_mode | 0o600 : 0o644)
+    // What a run that was killed left there, or somebody's link.
+    if let temporary { unsafe unlink(temporary) }
     descriptor =
       unsafe open(
-        temporary ?? path, O_WRONLY | O_CLOEXEC | (isSpecial ? 0 : O_CREAT | O_TRUNC), mode)
+        temporary ?? path,
+        O_WRONLY | O_CLOEXEC | (isSpecial ? 0 : O_CREAT | O_EXCL | O_NOFOLLOW), mode)
     guard descriptor >= 0 else {
       throw ImageError(path, "cannot be written", advice: "check the folder's permissions")
     }
@@ -182,7 +204,8 @@ final class OutputFile {
 
   func finish() throws {
     if let temporary {
-      guard unsafe rename(temporary, target) == 0 else {
+      // A full disk or a quota may show no sooner.
+      guard fsync(descriptor) == 0, unsafe rename(temporary, target) == 0 else {
         throw ImageError(path, "cannot be written", advice: "check the folder's permissions")
       }
     }

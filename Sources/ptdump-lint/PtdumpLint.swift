@@ -24,9 +24,15 @@ struct PtdumpLint: ParsableCommand {
       complain("ptdump-lint: an input shrank while it was read: copy it first, and try again")
       _exit(2)
     }
+    // A limit of the size of files is an error of writing, with its line.
+    signal(SIGXFSZ, SIG_IGN)
     do {
-      var command = try parseAsRoot()
-      try command.run()
+      do {
+        var command = try parseAsRoot()
+        try command.run()
+      } catch  where exitCode(for: error) == .success && !(error is ExitCode) {
+        try writeOut(Array((Help.closed(fullMessage(for: error)) + "\n").utf8))
+      }
     } catch let status as ExitCode {
       Self.exit(withError: status)
     } catch let error as ImageError {
@@ -36,12 +42,7 @@ struct PtdumpLint: ParsableCommand {
       complain("Error: \(error)")
       Glibc.exit(2)
     } catch {
-      let text = fullMessage(for: error)
-      if exitCode(for: error) == .success {
-        print(Help.closed(text))
-        Glibc.exit(0)
-      }
-      complain(text)
+      complain(fullMessage(for: error))
       Glibc.exit(2)
     }
   }

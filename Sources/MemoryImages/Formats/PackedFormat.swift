@@ -14,7 +14,11 @@ enum PackedFormat {
   }
 
   /// Unpacks a file into a temporary one.
-  static func unpack(_ file: MappedFile, with program: String) throws(ImageError) -> MappedFile {
+  ///
+  /// - Parameter limit: the bytes that it may unpack to.
+  static func unpack(
+    _ file: MappedFile, with program: String, limit: UInt64
+  ) throws(ImageError) -> MappedFile {
     var ends: [Int32] = [-1, -1]
     guard unsafe pipe(&ends) == 0, fcntl(ends[0], F_SETFD, FD_CLOEXEC) == 0,
       fcntl(ends[1], F_SETFD, FD_CLOEXEC) == 0
@@ -40,7 +44,7 @@ enum PackedFormat {
       }
     }
     let target = try TemporaryFile(for: file.path)
-    try target.take(from: ends[0])
+    try target.take(from: ends[0], limit: limit)
     var status: Int32 = 0
     let isWhole = unsafe waitpid(child, &status, 0) == child && status == 0
     isAtWork = false
@@ -57,7 +61,19 @@ enum PackedFormat {
         ])
   }
 
+  /// Where systems have the programs; a search path of the environment may lead anywhere.
+  private static let folders = ["/usr/bin", "/bin", "/usr/local/bin", "/run/current-system/sw/bin"]
+
+  /// The memory that a program may take in bytes: xz needs 65 MB for its -9, and up to 1.6 GB for the
+  /// largest dictionary of its format.
+  private static let memory: rlim_t = 4 << 30
+
   private static func start(_ program: String, reading: Int32, writing: Int32) -> pid_t? {
+    guard
+      let path = folders.map({ "\($0)/\(program)" }).first(where: {
+        unsafe access($0, X_OK) == 0
+      })
+    else { return nil }
     lseek(reading, 0, SEEK_SET)
     var actions = unsafe posix_spawn_file_actions_t()
     guard unsafe posix_spawn_file_actions_init(&actions) == 0 else { return nil }
@@ -68,12 +84,17 @@ enum PackedFormat {
     var child: pid_t = 0
     var name = Array(program.utf8CString)
     var option = Array("-dc".utf8CString)
+    // Options in the environment (XZ_OPT, GZIP) are none of a reader's.
+    var noEnvironment: [UnsafeMutablePointer<CChar>?] = [nil]
     let result = unsafe name.withUnsafeMutableBufferPointer { name in
       unsafe option.withUnsafeMutableBufferPointer { option in
         var arguments = unsafe [name.baseAddress, option.baseAddress, nil]
-        return unsafe posix_spawnp(&child, program, &actions, nil, &arguments, environ)
+        return unsafe posix_spawn(&child, path, &actions, nil, &arguments, &noEnvironment)
       }
     }
-    return result == 0 ? child : nil
+    guard result == 0 else { return nil }
+    var limit = rlimit(rlim_cur: memory, rlim_max: memory)
+    _ = unsafe prlimit(child, RLIMIT_AS, &limit, nil)
+    return child
   }
 }

@@ -59,9 +59,11 @@ package struct InputReader: Sendable {
   package static let textLimit = 1 << 30
 
   /// The text of a file, whatever packs it.
-  package static func text(of path: String) throws(ImageError) -> String {
-    let bytes = try ImageFile.content(path: path).wholeContent(limit: textLimit)
-    return String(decoding: bytes, as: UTF8.self)
+  ///
+  /// - Parameter limit: its size in bytes at most, unpacked.
+  package static func text(of path: String, limit: Int = textLimit) throws(ImageError) -> String {
+    let file = try ImageFile.content(path: path, limit: UInt64(limit))
+    return String(decoding: try file.wholeContent(limit: limit), as: UTF8.self)
   }
 
   /// What paths name: the parts of a split dump are one, and nothing is the running kernel.

@@ -31,7 +31,7 @@ package enum DecodeReport {
           candidate, prefix: isSure || index == 0 ? "" : "or ", namesMode: modes.count > 1,
           isAccessOnly: entry.item?.isAccessOnly == true)
       }
-      return lines.joined(separator: "\n") + "\n"
+      return lines.asLines
     }.joined()
   }
 

@@ -35,7 +35,7 @@ package enum DifferenceReport {
     }
     if detail == .quiet, difference.status == 0 { return "" }
     lines.append("ptdump-lint: \(summary(difference, style: style))")
-    return lines.joined(separator: "\n") + "\n"
+    return lines.asLines
   }
 
   private static func summary(_ difference: Difference, style: TextStyle) -> String {

@@ -48,7 +48,3 @@ enum KTAPReport {
       ]).joined(separator: "\n") + "\n"
   }
 }
-
-extension String {
-  fileprivate var oneLine: String { printable.replacing("\n", with: " ") }
-}

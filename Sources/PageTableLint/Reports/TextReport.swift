@@ -57,7 +57,7 @@ package enum TextReport {
     }
     lines.append(
       "ptdump-lint: \(summary(reports, style: style, status: status, gone: gone.count))")
-    return lines.joined(separator: "\n") + "\n"
+    return lines.asLines
   }
 
   /// The verdict and the figures, one line.
@@ -106,7 +106,7 @@ package enum TextReport {
             style: style)
       }
     }
-    return lines.isEmpty ? nil : lines.joined(separator: "\n") + "\n"
+    return lines.isEmpty ? nil : lines.asLines
   }
 
   /// What an input is and what is known of its kernel.
@@ -138,7 +138,7 @@ package enum TextReport {
     if subject.isLogAlone { lines += logFacts(subject) }
     lines += subject.remarks.map { "  \($0.printable)" }
     lines += subject.problems.map { "  problem: \($0)" }
-    return lines.joined(separator: "\n") + "\n"
+    return lines.asLines
   }
 
   /// Why a self-test failed, once for each cause, and which findings belong to it.
@@ -210,7 +210,7 @@ package enum TextReport {
       if let mode = cause?.mode { lines += finding.evidence.map { "  \($0.text(mode))" } }
       lines.append("  fix: \(finding.help)")
     }
-    return lines.map(wrapped).joined(separator: "\n") + "\n"
+    return lines.map { wrapped($0.oneLine) }.joined(separator: "\n") + "\n"
   }
 
   /// Breaks a long line between words for a terminal of 80 columns, keeping its indent.

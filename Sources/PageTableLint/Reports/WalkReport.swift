@@ -104,6 +104,6 @@ package struct WalkReport {
       lines.append("  -> unknown: the table is \(place)")
     case .notCanonical: lines.append("  -> not canonical")
     }
-    return lines.joined(separator: "\n") + "\n"
+    return lines.asLines
   }
 }
