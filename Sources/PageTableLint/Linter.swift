@@ -18,6 +18,23 @@ package struct Linter {
 
     package var rulesRun: Int { rules.count - skipped.count }
 
+    /// The rules that did not run because the kernel's symbols were not found.
+    var skippedForSymbols: Int {
+      skipped.count { subject.whyNotInPart($0.rule) == nil && $0.rule.lacksSymbols(in: subject) }
+    }
+
+    /// What the reader of a report must know of how the input was looked at, a line each.
+    package var remarks: [String] {
+      guard subject.lacksSymbols else { return subject.remarks }
+      let count = skippedForSymbols
+      return subject.remarks + [
+        "the kernel's symbols were not found"
+          + (count == 0
+            ? "" : ", so \(count) rule\(count == 1 ? "" : "s") could not run")
+          + ": \(Subject.symbolAdvice)"
+      ]
+    }
+
     /// The findings of a severity that count.
     package func count(_ severity: Severity) -> Int {
       findings.count { $0.isOpen && $0.severity == severity }

@@ -11,6 +11,8 @@ extension Rule {
     let isOfLogs: Bool
     /// Why the rule does not run on a subject; nil where it can.
     let missing: @Sendable (Subject) -> String?
+    /// Whether the kernel's symbols would meet it where it is not met.
+    private(set) var isToldBySymbols: @Sendable (Subject) -> Bool = { _ in false }
 
     init(
       _ inWords: String, isOfLogs: Bool = false, missing: @escaping @Sendable (Subject) -> String?
@@ -26,6 +28,17 @@ extension Rule {
       unless isMet: @escaping @Sendable (Subject) -> Bool
     ) {
       self.init(inWords, isOfLogs: isOfLogs) { isMet($0) ? nil : reason }
+    }
+
+    /// The same, of which the kernel's symbols tell what it asks for.
+    ///
+    /// - Parameter isUnknown: whether nothing has told it.
+    fileprivate func toldBySymbols(
+      where isUnknown: @escaping @Sendable (Subject) -> Bool = { _ in true }
+    ) -> Need {
+      var need = self
+      need.isToldBySymbols = isUnknown
+      return need
     }
   }
 }
@@ -96,7 +109,7 @@ extension Rule.Need {
   static let memoryMap = Rule.Need(
     "the machine's memory map (/proc/iomem)",
     "needs the machine's memory map (iomem_resource): the image's symbols tell it"
-  ) { $0.resources != nil }
+  ) { $0.resources != nil }.toldBySymbols()
 
   static let structPage = Rule.Need(
     "the kernel's struct page (a whole image with VMCOREINFO, 64 bits)"
@@ -121,7 +134,7 @@ extension Rule.Need {
   static let directMapBase = Rule.Need(
     "the direct map's base known",
     "needs the direct map's base (page_offset_base): the image's symbols tell it"
-  ) { $0.facts.directMap != nil }
+  ) { $0.facts.directMap != nil }.toldBySymbols()
 
   static func area(_ kind: Area.Kind) -> Rule.Need {
     Rule.Need(
@@ -145,14 +158,14 @@ extension Rule.Need {
 
   static let imageFrames = Rule.Need(
     "the kernel image's frames", "not known which frames the kernel image has"
-  ) { $0.image?.imageFrames != nil }
+  ) { $0.image?.imageFrames != nil }.toldBySymbols()
 
   static let readOnlyParts = Rule.Need("the symbols of the kernel's text or rodata") { subject in
     subject.symbols == nil
       ? "needs the kernel's symbols: give --symbols"
       : subject.image?.readOnlyParts.isEmpty != false
         ? "the kernel's symbols do not tell where its text and rodata lie" : nil
-  }
+  }.toldBySymbols()
 
   /// Symbols that a rule cannot do without.
   static func symbols(_ names: String...) -> Rule.Need {
@@ -162,7 +175,7 @@ extension Rule.Need {
       }
       let lacking = names.filter { symbols[$0] == nil }
       return lacking.isEmpty ? nil : "the kernel's symbols lack \(lacking.joined(separator: ", "))"
-    }
+    }.toldBySymbols()
   }
 
   /// Sections between two symbols each, of a whole page at least.
@@ -172,7 +185,7 @@ extension Rule.Need {
       guard subject.symbols != nil else { return "needs the kernel's symbols: give --symbols" }
       let lacking = sections.first { subject.section($0.start, $0.end) == nil }
       return lacking.map { "the kernel's symbols tell no page from \($0.start) to \($0.end)" }
-    }
+    }.toldBySymbols()
   }
 
   static let imageInItsSpace = Rule.Need(
@@ -181,7 +194,7 @@ extension Rule.Need {
   ) { subject in
     guard let space = subject.imageSpace, let image = subject.imageMapping else { return false }
     return space.contains(image.lowerBound)
-  }
+  }.toldBySymbols()
 }
 
 /// What the kernel is, and how it runs.
@@ -192,15 +205,15 @@ extension Rule.Need {
     case false: "the no-execute bit is not in use"
     case nil: "not known whether the no-execute bit is in use: give --assume nx=on or nx=off"
     }
-  }
+  }.toldBySymbols { $0.facts.nx == nil }
 
   static let ptiOff = Rule.Need("page-table isolation known to be off") { subject in
     subject.facts.pti?.value == true ? "page-table isolation is on" : isolationUnknown(subject)
-  }
+  }.toldBySymbols { $0.facts.pti == nil }
 
   static let ptiOn = Rule.Need("page-table isolation known to be on") { subject in
     subject.facts.pti?.value == false ? "page-table isolation is off" : isolationUnknown(subject)
-  }
+  }.toldBySymbols { $0.facts.pti == nil }
 
   private static func isolationUnknown(_ subject: Subject) -> String? {
     subject.facts.pti == nil
@@ -228,7 +241,7 @@ extension Rule.Need {
       subject.facts.isAtLeast(major, minor).map {
         $0 ? nil : "the kernel is older than \(major).\(minor)"
       } ?? "not known whether the kernel is \(major).\(minor) or later: give --release"
-    }
+    }.toldBySymbols { $0.facts.version == nil }
   }
 
   /// As `release`, but one that is not known may be judged.
@@ -274,7 +287,7 @@ extension Rule.Need {
       return "needs the kernel's count (direct_pages_count): the image's symbols tell it"
     }
     return counted[1] > 0 ? nil : "the kernel counted no large pages (direct_pages_count)"
-  }
+  }.toldBySymbols()
 
   /// What freed memory of init shows: executable pages, or under isolation any page at all.
   static let initProtection = Rule.Need(

@@ -103,7 +103,18 @@ package struct Rule: Sendable {
 
   /// Why the rule does not run on `subject`; nil where it can.
   func missing(in subject: Subject) -> String? {
-    serves.missing(in: subject) ?? needs.lazy.compactMap { $0.missing(subject) }.first
+    serves.missing(in: subject) ?? unmet(in: subject)?.missing(subject)
+  }
+
+  /// The first of its needs that is not met.
+  private func unmet(in subject: Subject) -> Need? {
+    needs.first { $0.missing(subject) != nil }
+  }
+
+  /// Whether it does not run because the kernel's symbols were not found.
+  func lacksSymbols(in subject: Subject) -> Bool {
+    subject.lacksSymbols && serves.missing(in: subject) == nil
+      && unmet(in: subject)?.isToldBySymbols(subject) == true
   }
 
   /// Said of a check that found nothing that it could look at, though all its needs were met.

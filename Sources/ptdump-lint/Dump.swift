@@ -13,7 +13,8 @@ struct Dump: ParsableCommand {
       EXIT STATUS:
         0  The input was read whole.
         2  Not read: wrong usage, unreadable input, no such table.
-        3  Read in part: tables are missing, or the input is cut off.
+        3  Read in part: tables are missing, or the input is cut off. --style kernel: the
+           markers are assumed, since no symbol tells them.
       """)
 
   enum Style: String, ExpressibleByArgument, CaseIterable { case table, kernel, json, jsonl, csv }
@@ -49,17 +50,23 @@ struct Dump: ParsableCommand {
     let subject = try options.subject(input, filter: filter.map { try MappingFilter($0) })
     let table = try options.chosen(subject)
     let output = try report.open(report.format.first?.path)
+    var assumed: String?
     if let other = MappingReport.Style(rawValue: wanted.rawValue) {
       try MappingReport.write(table, of: subject, style: other) { text in
         let isJSON = wanted == .json || wanted == .jsonl
         try output.write(Array((isJSON ? text.harmlessJSON : text.harmless()).utf8))
       }
     } else {
-      let (text, markers) = try KernelReport.text(table, of: subject)
+      let (text, markers, areAssumed) = try KernelReport.text(table, of: subject)
+      if areAssumed { assumed = markers }
       if options.verbose { complain("ptdump-lint: markers: \(markers)") }
       try output.write(text.bytes)
     }
     try output.finish()
+    if let assumed {
+      complain("ptdump-lint: the markers are assumed: \(assumed); \(Subject.symbolAdvice)")
+    }
     try requireComplete(subject)
+    if assumed != nil { throw ExitCode(3) }
   }
 }

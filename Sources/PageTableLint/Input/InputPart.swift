@@ -36,6 +36,11 @@ extension Subject {
     return lines
   }
 
+  /// Whether it is an image whose symbols nothing tells: neither its memory nor a file.
+  var lacksSymbols: Bool { image != nil && symbols == nil }
+
+  package static let symbolAdvice = "give --symbols FILE, a vmlinux or System.map of the same build"
+
   /// Why a rule cannot judge a part of the input; nil where it can, or the whole was asked for.
   func whyNotInPart(_ rule: Rule) -> String? {
     if isPart, rule.comparesParts {

@@ -15,7 +15,7 @@ enum GitHubReport {
             finding.severity, [("title", finding.title), ("file", path)] + line,
             text.joined(separator: "\n")))
       }
-      for remark in report.subject.remarks {
+      for remark in report.remarks {
         lines.append(
           command(.note, [("title", "ptdump-lint: remark"), ("file", path)], remark))
       }

@@ -50,7 +50,7 @@ enum GitLabReport {
           severities[finding.severity] ?? "info", path,
           line: report.subject.line(of: finding.finding))
       }
-      for remark in report.subject.remarks {
+      for remark in report.remarks {
         add("ptdump-lint: \(remark)", "remark", "remark", "info", path, line: nil)
       }
       if let incomplete = report.incompleteness {

@@ -29,6 +29,7 @@ package enum JSONReport {
     let range: Range?
     let filter: String?
     let logRefused: Refusal?
+    let symbolsNotFound: SymbolsNotFound?
     let complete: Bool
     let log: LogRecord?
     let dumpLevel: UInt32?
@@ -36,6 +37,11 @@ package enum JSONReport {
     let facts: [String: FactRecord]
   }
   struct Refusal: Encodable { let path, reason: String }
+  struct SymbolsNotFound: Encodable {
+    /// Nil where no rules were asked for.
+    let rulesSkipped: Int?
+    let advice = Subject.symbolAdvice
+  }
   struct FactRecord: Encodable { let value, source: String }
   struct Summary: Encodable {
     let errors, warnings, notes, reports, rulesRun, rulesSkipped: Int
@@ -88,7 +94,8 @@ package enum JSONReport {
     func sum(_ count: (Linter.Report) -> Int) -> Int { reports.reduce(0) { $0 + count($1) } }
     let tests = reports.flatMap(\.subject.selfTests)
     return Check(
-      tool: Tool(version: result.version), inputs: reports.map { input($0.subject) },
+      tool: Tool(version: result.version),
+      inputs: reports.map { input($0.subject, skipped: $0.skippedForSymbols) },
       summary: Summary(
         errors: sum { $0.count(.error) }, warnings: sum { $0.count(.warning) },
         notes: sum { $0.count(.note) }, reports: sum(\.reportCount), rulesRun: sum(\.rulesRun),
@@ -167,7 +174,8 @@ package enum JSONReport {
 
   package static func info(_ subject: Subject) throws -> String { try encode(input(subject)) }
 
-  static func input(_ subject: Subject) -> Input {
+  /// - Parameter skipped: the rules that did not run for want of symbols, where any were asked for.
+  static func input(_ subject: Subject, skipped: Int? = nil) -> Input {
     Input(
       path: subject.path, format: subject.format,
       architecture: subject.mode.architecture.name,
@@ -179,6 +187,7 @@ package enum JSONReport {
       },
       filter: subject.filter?.text,
       logRefused: subject.logRefusal.map { Refusal(path: $0.path, reason: $0.reason) },
+      symbolsNotFound: subject.lacksSymbols ? SymbolsNotFound(rulesSkipped: skipped) : nil,
       complete: subject.isJudgedWhole, log: subject.isLogAlone ? LogRecord(subject) : nil,
       dumpLevel: subject.image?.memory.dumpLevel,
       tablesTakenForZero: subject.tablesTakenForZero == 0 ? nil : subject.tablesTakenForZero,

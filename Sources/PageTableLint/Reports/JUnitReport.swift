@@ -51,7 +51,7 @@ enum JUnitReport {
     let errors = incomplete != nil && !result.allowIncomplete ? 1 : 0
     let skipped =
       results.count { $0.skipped != nil } + (incomplete != nil && result.allowIncomplete ? 1 : 0)
-    let remarks = report.subject.remarks.map { ("remark", $0) }
+    let remarks = report.remarks.map { ("remark", $0) }
     let properties =
       ([
         ("version", result.version), ("exitStatus", "\(result.status)"),

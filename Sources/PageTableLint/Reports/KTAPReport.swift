@@ -34,7 +34,7 @@ enum KTAPReport {
           one.failures.isEmpty, "\(place)\(one.rule.id) \(one.rule.name)", skipped: one.skipped)
       }
       let incomplete = report.incompleteness
-      diagnostics += report.subject.remarks.map { "# \($0)".oneLine }
+      diagnostics += report.remarks.map { "# \($0)".oneLine }
       if let incomplete { diagnostics.append("# \(incomplete)".oneLine) }
       add(
         incomplete == nil || result.allowIncomplete, "\(place)input-read-whole",

@@ -5,12 +5,13 @@ internal import PageTables
 
 /// The dump that the kernel's own debugfs file prints of a table.
 package enum KernelReport {
-  /// - Returns: the text, and where its markers are from.
+  /// - Returns: the text, where its markers are from, and whether they are assumed: those of a usual
+  ///   configuration, which may not be this kernel's.
   /// - Throws: `ImageError` where nothing tells what the kernel would mark.
   package static func text(_ table: Table, of subject: Subject) throws(ImageError) -> (
-    text: KernelText, markers: String
+    text: KernelText, markers: String, areAssumed: Bool
   ) {
-    if let text = subject.text { return (text, "the text's own") }
+    if let text = subject.text { return (text, "the text's own", false) }
     let architecture = subject.mode.architecture
     let dialect = architecture.dialect(release: subject.facts.release?.value)
     guard
@@ -18,7 +19,7 @@ package enum KernelReport {
         ?? architecture.usualMarkers(table.layout).map({
           Fact(
             $0,
-            "those of 6.12's usual configuration: the image has no address_markers that symbols tell"
+            "those of 6.12's usual configuration, since no symbol tells address_markers"
           )
         })
     else {
@@ -28,7 +29,8 @@ package enum KernelReport {
     }
     let space = table.root.flatMap { subject.image?.dumpedSpace(root: $0) } ?? table.space
     return (
-      KernelText(showing: space, markers: markers.value, dialect: dialect), markers.source
+      KernelText(showing: space, markers: markers.value, dialect: dialect), markers.source,
+      subject.image?.markers == nil
     )
   }
 }

@@ -19,9 +19,9 @@ enum MarkdownReport {
       ]
       lines.append("| \(cells.map(\.text).joined(separator: " | ")) |")
     }
-    for subject in result.reports.map(\.subject) where !subject.remarks.isEmpty {
+    for report in result.reports where !report.remarks.isEmpty {
       lines.append("")
-      lines += subject.remarks.map { "- \("\(subject.path): \($0)".text)" }
+      lines += report.remarks.map { "- \("\(report.subject.path): \($0)".text)" }
     }
     let findings = result.reports.flatMap { report in
       report.findings.map { (report: report, finding: $0) }

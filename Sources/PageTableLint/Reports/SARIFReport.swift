@@ -143,7 +143,7 @@ enum SARIFReport {
     }
     return [report.incompleteness.map { notification("warning", $0, "incomplete") }]
       .compactMap { $0 }
-      + report.subject.remarks.map { notification("note", $0.printable, "remark") }
+      + report.remarks.map { notification("note", $0.printable, "remark") }
       + report.skipped.map {
         notification(
           "note", $0.reason, "rule-skipped",

@@ -8,7 +8,7 @@ extension TextReport {
     var lines: [String] = []
     let path = report.subject.path
     let mode = report.subject.mode
-    if detail != .quiet { lines += report.subject.remarks.map { "\(path): \($0.printable)" } }
+    if detail != .quiet { lines += report.remarks.map { "\(path): \($0.printable)" } }
     let (first, reports, notes) = parts(of: report)
     for finding in first + reports.prefix(faultsSaid) {
       lines += self.lines(finding, path: path, mode: mode, detail: detail, style: style)

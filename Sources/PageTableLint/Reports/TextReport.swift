@@ -83,6 +83,7 @@ package enum TextReport {
       + " in \(reports.map(\.rulesRun).reduce(0, +)) rules "
       + "(\(reports.map(\.skipped.count).reduce(0, +)) skipped)"
       + apart + (reports.contains(where: \.subject.isPart) ? ", of a part only" : "")
+      + (reports.contains(where: \.subject.lacksSymbols) ? ", without symbols" : "")
       + (reports.count > 1 ? " over \(reports.count) inputs" : "")
       + (status.map { ", exit status \($0)" } ?? "")
   }
