@@ -126,8 +126,13 @@ package enum RunningKernel {
     return facts
   }
 
-  /// Its symbols; nil where kptr_restrict hides their addresses.
-  package static var symbols: Symbols? { try? SymbolFile.read("/proc/kallsyms") }
+  /// Its symbols; nil where kptr_restrict hides their addresses, all of which are zero then.
+  ///
+  /// Source: `kallsyms_show_value`, kernel/ksyms_common.c, 6.12.
+  package static func symbols() -> Symbols? { symbols(in: "/proc/kallsyms") }
+
+  /// - Parameter path: a file as /proc/kallsyms is.
+  package static func symbols(in path: String) -> Symbols? { try? SymbolFile.read(path) }
 
   /// Its log, as far as the ring still holds it; nil where it may not be read.
   ///

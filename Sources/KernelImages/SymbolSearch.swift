@@ -21,7 +21,8 @@ struct SymbolSearch {
     var problems: [String] = []
     let reader = VirtualReader(found.root, memory)
     let kallsyms = Kallsyms.find(info, reader)?.symbols(reader)
-    if kallsyms == nil, info?.mentions("kallsyms_") == true {
+    // Where files tell the symbols, nothing that is judged is missing.
+    if kallsyms == nil, files.isEmpty, info?.mentions("kallsyms_") == true {
       problems.append("the kernel's own symbol table (kallsyms) could not be read")
     } else if let stext = info?.symbol("_stext"), let own = kallsyms?["_stext"], own != stext {
       problems.append("kallsyms and VMCOREINFO disagree on _stext: one of them is damaged")

@@ -110,7 +110,7 @@ package struct InputReader: Sendable {
   private func readOnce(_ input: Input) throws(ImageError) -> Subject {
     switch input {
     case .runningKernel: return try readRunningKernel()
-    case .kcore: return try read(try KcoreImage())
+    case .kcore: return try read(try KcoreImage(), running: RunningKernel.symbols)
     case .files(let files):
       if let memory = try ImageFile.open(files, base: base) { return try read(memory) }
       let file = files[0]
@@ -131,9 +131,9 @@ package struct InputReader: Sendable {
   private func readRunningKernel() throws(ImageError) -> Subject {
     // A dump holds the kernel's own table only.
     switch try RunningKernel.open(needsMemory: table != .kernel, limit: Self.textLimit) {
-    case .memory(let memory): return try read(memory)
+    case .memory(let memory): return try read(memory, running: RunningKernel.symbols)
     case .text(let path, let bytes):
-      let own = symbols.isEmpty ? RunningKernel.symbols : nil
+      let own = symbols.isEmpty ? RunningKernel.symbols() : nil
       var subject = try dump(bytes.span, path: path, symbols: own.map { [$0] })
       subject.log = RunningKernel.log
       let facts = RunningKernel.facts
@@ -191,9 +191,15 @@ package struct InputReader: Sendable {
 
 /// Memory images.
 extension InputReader {
-  private func read(_ memory: any MemoryImage) throws(ImageError) -> Subject {
+  /// - Parameter running: what the running kernel tells of its symbols, where the memory is its own.
+  package func read(
+    _ memory: any MemoryImage, running: () -> Symbols? = { nil }
+  ) throws(ImageError) -> Subject {
     var image = try KernelImage(
       memory, mode: mode, root: table.root, symbols: try symbolFiles())
+    if image.symbols == nil, let told = running() {
+      image = try KernelImage(memory, mode: mode, root: table.root, symbols: [told])
+    }
     if image.symbols == nil, let path = image.info?["BUILD-ID"].flatMap(SymbolFile.installed) {
       image = try KernelImage(
         memory, mode: mode, root: table.root, symbols: [try SymbolFile.read(path)])
