@@ -61,13 +61,15 @@ extension String {
     return String(scalars)
   }
 
-  /// JSON whose strings hold no character that a terminal obeys: the encoder leaves U+007F to U+009F.
+  /// JSON whose strings hold no character that a terminal obeys: the encoder leaves U+007F to U+009F,
+  /// and those that turn a text's direction.
   package var harmlessJSON: String {
-    guard utf8.contains(where: { $0 == 0x7f || $0 == 0xc2 }) else { return self }
+    guard utf8.contains(where: { $0 == 0x7f || $0 == 0xc2 || $0 == 0xe2 }) else { return self }
     var text = ""
     for scalar in unicodeScalars {
-      if (0x7f...0x9f).contains(scalar.value) {
-        text += "\\u00" + String(scalar.value, radix: 16)
+      if (0x7f...0x9f).contains(scalar.value) || scalar.turnsText {
+        let digits = String(scalar.value, radix: 16)
+        text += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
       } else {
         text.unicodeScalars.append(scalar)
       }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import KernelText
 import PageTableLint
+import PageTables
 
 struct Dump: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -2,6 +2,7 @@ import ArgumentParser
 import Glibc
 import MemoryImages
 import PageTableLint
+import PageTables
 import Synchronization
 
 /// The formats of a report that has few.

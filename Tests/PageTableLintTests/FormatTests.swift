@@ -89,7 +89,7 @@ import Testing
     // One that comes twice is one.
     #expect(try Self.answer([parts[2], parts[0], parts[1], parts[0]]) == expected)
     try Self.withFiles(parts + [Container.kdump(core), parts[1]]) { paths in
-      let groups = ImageFile.grouped(try paths.map(ImageFile.content))
+      let groups = ImageFile.grouped(try paths.map { try ImageFile.content(path: $0) })
       #expect(groups.map(\.count) == [4, 1])
     }
     // The part with the top table is what the rest cannot do without; the last part can be.

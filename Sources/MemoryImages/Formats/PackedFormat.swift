@@ -64,16 +64,15 @@ enum PackedFormat {
   /// Where systems have the programs; a search path of the environment may lead anywhere.
   private static let folders = ["/usr/bin", "/bin", "/usr/local/bin", "/run/current-system/sw/bin"]
 
-  /// The memory that a program may take in bytes: xz needs 65 MB for its -9, and up to 1.6 GB for the
-  /// largest dictionary of its format.
-  private static let memory: rlim_t = 4 << 30
+  /// What limits the memory that a program takes.
+  ///
+  /// xz -9 needs 65 MB, the largest dictionary of its format 1.6 GB; zstd takes 128 MB at most by itself,
+  /// gzip next to nothing.
+  private static let limits = ["xz": "-M2GiB"]
 
   private static func start(_ program: String, reading: Int32, writing: Int32) -> pid_t? {
-    guard
-      let path = folders.map({ "\($0)/\(program)" }).first(where: {
-        unsafe access($0, X_OK) == 0
-      })
-    else { return nil }
+    let paths: [String] = folders.map { "\($0)/\(program)" }
+    guard let path = paths.first(where: { unsafe access($0, X_OK) == 0 }) else { return nil }
     lseek(reading, 0, SEEK_SET)
     var actions = unsafe posix_spawn_file_actions_t()
     guard unsafe posix_spawn_file_actions_init(&actions) == 0 else { return nil }
@@ -82,19 +81,14 @@ enum PackedFormat {
     unsafe posix_spawn_file_actions_adddup2(&actions, writing, 1)
     unsafe posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0)
     var child: pid_t = 0
-    var name = Array(program.utf8CString)
-    var option = Array("-dc".utf8CString)
     // Options in the environment (XZ_OPT, GZIP) are none of a reader's.
-    var noEnvironment: [UnsafeMutablePointer<CChar>?] = [nil]
-    let result = unsafe name.withUnsafeMutableBufferPointer { name in
-      unsafe option.withUnsafeMutableBufferPointer { option in
-        var arguments = unsafe [name.baseAddress, option.baseAddress, nil]
-        return unsafe posix_spawn(&child, path, &actions, nil, &arguments, &noEnvironment)
-      }
-    }
-    guard result == 0 else { return nil }
-    var limit = rlimit(rlim_cur: memory, rlim_max: memory)
-    _ = unsafe prlimit(child, RLIMIT_AS, &limit, nil)
+    let words = [program, "-dc"] + [limits[program]].compactMap { $0 }
+    var arguments = unsafe words.map { unsafe strdup($0) } + [nil]
+    defer { unsafe arguments.forEach { unsafe free($0) } }
+    var environment: [UnsafeMutablePointer<CChar>?] = unsafe [nil]
+    guard
+      unsafe posix_spawn(&child, path, &actions, nil, &arguments, &environment) == 0
+    else { return nil }
     return child
   }
 }

@@ -4,7 +4,7 @@ import Support
 import Testing
 
 /// What becomes of output that cannot be written, and of what an input's names hold.
-@Suite struct OutputTests {
+@Suite struct OutputSafetyTests {
   private static let image = "samples/cpa-2008/memory.elf"
   private static let program = URL(filePath: CommandLine.arguments[0]).deletingLastPathComponent()
     .appending(path: "ptdump-lint").path
@@ -57,9 +57,9 @@ import Testing
   func fullDisk(_ command: String) throws {
     let line = command.replacing("IMAGE", with: "\"$1/\(Self.image)\"")
     let run = try shell(
-      "echo old > out; (ulimit -f 1; \"$0\" \(line) > /dev/null 2> errors); echo status $?; "
+      "echo old > out; (ulimit -f 0; \"$0\" \(line) > /dev/null 2>&1); echo status $?; "
         + "cat out; ls | wc -l")
-    #expect(run.output == "status 2\nold\n2\n")
+    #expect(run.output == "status 2\nold\n1\n")
   }
 
   /// Whatever name it has: a link, a hard link, another way to it.
@@ -96,7 +96,7 @@ import Testing
     let after = try shell(
       "echo kept > victim; bash -c 'ln -s victim out.$$.part; exec \"$0\" rules --format json=out' "
         + "\"$0\"; cat victim; test ! -L out && head -c 1 out; ls | wc -l")
-    #expect(after.output == "kept\n{2\n")
+    #expect(after.output == "kept\n[2\n")
   }
 
   @Test(arguments: ["evil", "ktap"])
@@ -131,7 +131,7 @@ import Testing
       "x ##[error] ##vso[task] ## Heading\n# a".harmless()
         == "x ## [error] ## vso[task] ## Heading\n# a")
     #expect("größer — 1 GiB".harmless() == "größer — 1 GiB")
-    #expect("\"\u{9b}\u{7f}é\"".harmlessJSON == "\"\\u009b\\u007fé\"")
+    #expect("\"\u{9b}\u{7f}é\u{202e}\"".harmlessJSON == "\"\\u009b\\u007fé\\u202e\"")
     #expect(["a\nb", "c\r\nd"].asLines == "a b\nc d\n")
   }
 }

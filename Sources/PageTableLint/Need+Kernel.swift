@@ -1,0 +1,180 @@
+internal import KernelImages
+internal import MemoryImages
+internal import PageTables
+
+/// Where things lie.
+extension Rule.Need {
+  static let directMapBase = Rule.Need(
+    "the direct map's base known",
+    "needs the direct map's base (page_offset_base): the image's symbols tell it"
+  ) { $0.facts.directMap != nil }.toldBySymbols()
+
+  static func area(_ kind: Area.Kind) -> Rule.Need {
+    Rule.Need(
+      "the place of the area \"\(kind.name)\" known",
+      "not known where the area \"\(kind.name)\" lies"
+    ) { $0.kernel.layout.first(kind) != nil }
+  }
+
+  static let kaslrOffset = Rule.Need(
+    "how far KASLR moved the image", "not known how far KASLR moved the image"
+  ) { $0.facts.kaslrOffset != nil }
+
+  static let kaslrOn = Rule.Need("KASLR in use", "KASLR is off") {
+    $0.facts.kaslrOffset?.value != 0
+  }
+
+  static let physBase = Rule.Need(
+    "where the kernel image lies in memory (phys_base)",
+    "not known where the kernel image lies in memory (phys_base)"
+  ) { $0.facts.physBase != nil }
+
+  static let imageFrames = Rule.Need(
+    "the kernel image's frames", "not known which frames the kernel image has"
+  ) { $0.image?.imageFrames != nil }.toldBySymbols()
+
+  static let readOnlyParts = Rule.Need("the symbols of the kernel's text or rodata") { subject in
+    subject.symbols == nil
+      ? "needs the kernel's symbols: give --symbols"
+      : subject.image?.readOnlyParts.isEmpty != false
+        ? "the kernel's symbols do not tell where its text and rodata lie" : nil
+  }.toldBySymbols()
+
+  /// Symbols that a rule cannot do without.
+  static func symbols(_ names: String...) -> Rule.Need {
+    Rule.Need("the kernel's symbols (\(names.joined(separator: ", ")))") { subject in
+      guard let symbols = subject.symbols else {
+        return "needs the kernel's symbols: give --symbols"
+      }
+      let lacking = names.filter { symbols[$0] == nil }
+      return lacking.isEmpty ? nil : "the kernel's symbols lack \(lacking.joined(separator: ", "))"
+    }.toldBySymbols()
+  }
+
+  /// Sections between two symbols each, of a whole page at least.
+  static func sections(_ sections: (start: String, end: String)...) -> Rule.Need {
+    let words = sections.map { "\($0.start) to \($0.end)" }.joined(separator: ", ")
+    return Rule.Need("the kernel's symbols (\(words))") { subject in
+      guard subject.symbols != nil else { return "needs the kernel's symbols: give --symbols" }
+      let lacking = sections.first { subject.section($0.start, $0.end) == nil }
+      return lacking.map { "the kernel's symbols tell no page from \($0.start) to \($0.end)" }
+    }.toldBySymbols()
+  }
+
+  static let imageInItsSpace = Rule.Need(
+    "the kernel image in the space that is kept for it",
+    "the kernel image does not lie in the space that is kept for it"
+  ) { subject in
+    guard let space = subject.imageSpace, let image = subject.imageMapping else { return false }
+    return space.contains(image.lowerBound)
+  }.toldBySymbols()
+}
+
+/// What the kernel is, and how it runs.
+extension Rule.Need {
+  static let noExecute = Rule.Need("the no-execute bit known to be in use") { subject in
+    switch subject.facts.nx?.value {
+    case true: nil
+    case false: "the no-execute bit is not in use"
+    case nil: "not known whether the no-execute bit is in use: give --assume nx=on or nx=off"
+    }
+  }.toldBySymbols { $0.facts.nx == nil }
+
+  static let ptiOff = Rule.Need("page-table isolation known to be off") { subject in
+    subject.facts.pti?.value == true ? "page-table isolation is on" : isolationUnknown(subject)
+  }.toldBySymbols { $0.facts.pti == nil }
+
+  static let ptiOn = Rule.Need("page-table isolation known to be on") { subject in
+    subject.facts.pti?.value == false ? "page-table isolation is off" : isolationUnknown(subject)
+  }.toldBySymbols { $0.facts.pti == nil }
+
+  private static func isolationUnknown(_ subject: Subject) -> String? {
+    subject.facts.pti == nil
+      ? "not known whether page-table isolation is on: give --assume pti=on or pti=off" : nil
+  }
+
+  static let globalPages = Rule.Need("global pages not known to be out of use, or Xen's") {
+    subject in
+    subject.facts.pge?.value == false
+      ? "the processor's global pages are not in use"
+      : subject.facts.xen?.value == true ? "Xen owns the global bit" : nil
+  }
+
+  /// No guest of Xen's without hardware's help.
+  ///
+  /// - Parameter reason: what Xen does that the rule would take for a defect.
+  static func notXen(_ reason: String) -> Rule.Need {
+    Rule.Need("a kernel that is not known to run under Xen (\(reason))", "under Xen: \(reason)") {
+      $0.facts.xen?.value != true
+    }
+  }
+
+  static func release(_ major: Int, _ minor: Int) -> Rule.Need {
+    Rule.Need("a release from \(major).\(minor) on") { subject in
+      subject.facts.isAtLeast(major, minor).map {
+        $0 ? nil : "the kernel is older than \(major).\(minor)"
+      } ?? "not known whether the kernel is \(major).\(minor) or later: give --release"
+    }.toldBySymbols { $0.facts.version == nil }
+  }
+
+  /// As `release`, but one that is not known may be judged.
+  static func noReleaseBefore(_ major: Int, _ minor: Int) -> Rule.Need {
+    Rule.Need(
+      "a release that is not known to be before \(major).\(minor)",
+      "the kernel is older than \(major).\(minor)"
+    ) { $0.facts.isAtLeast(major, minor) != false }
+  }
+
+  static let settledImage = Rule.Need(
+    "a kernel that has write-protected its image",
+    "no page of the kernel image is read-only yet: taken before mark_rodata_ro()"
+  ) { $0.imageIsSettled }
+
+  static let guardHole = Rule.Need(
+    "a 64-bit kernel known to be 2.6.27 or later, and not Xen's"
+  ) { subject in
+    if subject.facts.xen?.value == true { return "Xen lives in the guard hole" }
+    return switch subject.facts.isAtLeast(2, 6, 27) {
+    case true: nil
+    case false: "kernels before 2.6.27 have their direct map there"
+    case nil: "not known whether the kernel is 2.6.27 or later: give --release"
+    }
+  }
+
+  static let invertedFrames = Rule.Need("a release from 4.19 on, 64 bits or PAE") { subject in
+    subject.mode.invertedFrame == 0
+      ? "the paging mode has no inverted frames"
+      : subject.mayShareByAddress
+        ? "the guest shares memory by an address bit, which shortens inverted frames"
+        : release(4, 19).missing(subject)
+  }
+
+  static let encryption = Rule.Need(
+    "memory encryption known to be in use (AMD's SME)",
+    "memory encryption is not known to be in use"
+  ) { $0.mode.encryption != 0 }
+
+  static let directPages = Rule.Need("the kernel's own count of its direct map's pages") {
+    subject in
+    guard let counted = subject.facts.directPages?.value else {
+      return "needs the kernel's count (direct_pages_count): the image's symbols tell it"
+    }
+    return counted[1] > 0 ? nil : "the kernel counted no large pages (direct_pages_count)"
+  }.toldBySymbols()
+
+  /// What freed memory of init shows: executable pages, or under isolation any page at all.
+  static let initProtection = Rule.Need(
+    "the no-execute bit in use, or page-table isolation and a release from 4.19 on",
+    "neither the no-execute bit nor page-table isolation from 4.19 on is known to be in use"
+  ) { $0.facts.nx?.value == true || $0.initMemoryMustBeGone }
+
+  static let sharedKernelHalf = Rule.Need(
+    "processes that share the kernel's half (not PAE with page-table isolation)"
+  ) { subject in
+    switch subject.processesOwnKernelHalf {
+    case true: "with PAE and page-table isolation each process has a kernel half of its own"
+    case false: nil
+    case nil: isolationUnknown(subject)
+    }
+  }
+}
