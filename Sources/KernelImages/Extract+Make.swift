@@ -34,8 +34,10 @@ extension Extract {
   private static func pages(of image: KernelImage) -> Set<UInt64> {
     let granule = image.mode.granule
     let recorder = TableRecorder(image.memory, granule: granule)
-    for root in image.tableRoots {
-      _ = Walker.walk(root: root, mode: image.mode, memory: recorder, inParallel: false)
+    for root in Set(image.tableRoots) {
+      _ = Walker.walk(
+        root: root, mode: image.mode, memory: recorder, inParallel: false,
+        budget: RunBudget(bytes: .max, held: image.memory.heldBytes))
     }
     var pages = recorder.pages
     let reader = VirtualReader(mode: image.mode, root: image.root, memory: image.memory)

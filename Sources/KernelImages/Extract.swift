@@ -35,23 +35,30 @@ package enum Extract {
     let notes = image.notes.filter { $0.name == owner }
     guard !notes.isEmpty else { return nil }
     var contents = Contents()
-    for note in notes { contents.take(note, checksum: { image.checksum(zeroing: $0) }) }
-    if !notes.contains(where: { $0.type == NoteType.checksum.rawValue }) {
-      contents.problems.append("the extract has no checksum: it is damaged")
+    for note in notes { contents.take(note) }
+    let sums = notes.filter { $0.type == NoteType.checksum.rawValue }
+    switch sums.count {
+    case 0: contents.problems.append("the extract has no checksum: it is damaged")
+    case 1:
+      guard let stored = sums[0].bytes.u64(at: 0), let at = Int(exactly: sums[0].offset),
+        image.checksum(zeroing: at) == stored
+      else {
+        contents.problems.append(
+          "the file differs from its checksum: it is cut off or damaged")
+        break
+      }
+    default:
+      contents.problems.append("the extract has \(sums.count) checksums: it is damaged")
     }
     return contents
   }
 }
 
 extension Extract.Contents {
-  fileprivate mutating func take(_ note: ImageNote, checksum: (Int) -> UInt64?) {
+  fileprivate mutating func take(_ note: ImageNote) {
     let text = { String(decoding: note.bytes, as: UTF8.self) }
     switch Extract.NoteType(rawValue: note.type) {
-    case .checksum:
-      guard let stored = note.bytes.u64(at: 0), let at = Int(exactly: note.offset) else { break }
-      if checksum(at) != stored {
-        problems.append("the file differs from its checksum: it is cut off or damaged")
-      }
+    case .checksum: break
     case .values:
       for line in note.bytes.split(separator: 10) {
         let parts = line.split(separator: 0x3d)

@@ -15,6 +15,7 @@ struct ExtractedMemory: MemoryImage {
   var machine: Machine? { file.machine }
   var placements: [Placement] { file.placements }
   var tellsAllMemory: Bool { file.tellsAllMemory }
+  var heldBytes: UInt64 { file.heldBytes }
 
   private func reason(_ error: UnreadableMemory, at address: UInt64) -> UnreadableMemory {
     let wasThere = contents.memory?.contains { $0.contains(address) } ?? true

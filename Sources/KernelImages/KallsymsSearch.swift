@@ -18,9 +18,10 @@ enum KallsymsSearch {
     let text = Root.text(mode: reader.mode, root: reader.root, memory: reader.memory)?.address
     guard let start = info?.symbol("_stext") ?? text else { return nil }
     var search = Scan(reader, from: start & ~4095, count: mostImageBytes)
-    while let place = search.next(digits) {
-      guard let tokens = Tokens(digitsAt: place, reader),
-        let names = Names(before: tokens.start, from: start, reader)
+    var effort = Effort()
+    while let place = search.next(digits), effort.takeDigits() {
+      guard let tokens = Tokens(digitsAt: place, reader), effort.takeTokens(),
+        let names = Names(before: tokens.start, from: start, reader, &effort)
       else { continue }
       let found = candidates(names, tokens, reader).first { candidate in
         guard let symbols = candidate.symbols(reader) else { return false }
@@ -58,6 +59,31 @@ enum KallsymsSearch {
 extension UInt64 {
   fileprivate func rounded(up alignment: UInt64) -> UInt64 {
     (self &+ (alignment &- 1)) & ~(alignment &- 1)
+  }
+}
+
+/// What a search may look at: an image may be made so that its tables seem to lie everywhere.
+private struct Effort {
+  private var digits = 1 << 12
+  private var tokens = 16
+  private var names = 1 << 25
+
+  /// Whether one more place that has the digits' tokens may be looked at: an image has a few.
+  mutating func takeDigits() -> Bool {
+    digits -= 1
+    return digits >= 0
+  }
+
+  /// Whether the names before one more table of tokens may be looked for: an image has one.
+  mutating func takeTokens() -> Bool {
+    tokens -= 1
+    return tokens >= 0
+  }
+
+  /// Whether one more name may be read: a kernel has some 200,000, which are met at a few places.
+  mutating func takeName() -> Bool {
+    names -= 1
+    return names >= 0
   }
 }
 
@@ -102,9 +128,11 @@ private struct Names {
   let start: UInt64
 
   /// The names end where a table of markers begins: the place of each 256th name.
-  init?(before tokens: UInt64, from first: UInt64, _ reader: VirtualReader) {
+  init?(
+    before tokens: UInt64, from first: UInt64, _ reader: VirtualReader, _ effort: inout Effort
+  ) {
     guard tokens > first else { return nil }
-    let span = min(Int(tokens - first), 16 << 20)
+    let span = min(Int(clamping: tokens - first), 16 << 20)
     let start = tokens &- UInt64(span)
     guard let (begin, bytes) = reader.latest(before: tokens, from: start) else { return nil }
     var place = (bytes.count & ~3) - 8
@@ -116,7 +144,7 @@ private struct Names {
       let size = bytes.count - place
       // A name takes some 4 to 60 bytes.
       guard count > size / 60, count < size / 4 else { continue }
-      for names in [place + 4, place + 8] where Self.holds(bytes, names, count) {
+      for names in [place + 4, place + 8] where Self.holds(bytes, names, count, &effort) {
         countPlace = begin &+ UInt64(place)
         self.count = count
         self.start = begin &+ UInt64(names)
@@ -126,12 +154,14 @@ private struct Names {
     return nil
   }
 
-  private static func holds(_ bytes: [UInt8], _ start: Int, _ count: Int) -> Bool {
+  private static func holds(
+    _ bytes: [UInt8], _ start: Int, _ count: Int, _ effort: inout Effort
+  ) -> Bool {
     var at = start
     var second = 0
     for number in 0..<count {
       if number == 256 { second = at - start }
-      guard let name = Kallsyms.name(in: bytes, at: at) else { return false }
+      guard effort.takeName(), let name = Kallsyms.name(in: bytes, at: at) else { return false }
       at = name.upperBound
     }
     guard count > 256 else { return false }

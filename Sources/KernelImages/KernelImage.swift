@@ -26,10 +26,12 @@ package struct KernelImage: Sendable {
   package let kfencePool: ClosedRange<UInt64>?
   /// The top tables of other kernels in the same memory: that of a crash kernel that was running.
   package let otherRoots: [UInt64]
-  /// What the runs of all walks together may take of memory; nil for no limit.
-  package var budget: RunBudget?
+  /// What the runs of all walks together may take of memory.
+  package var budget: RunBudget
   /// What the kernel image's virtual addresses lie above its physical ones.
   private let imageOffset: UInt64
+  /// Where the machine has memory.
+  private let machineMemory: RangeSet
 
   /// - Parameters:
   ///   - mode: overrides the mode that the image tells.
@@ -82,6 +84,9 @@ package struct KernelImage: Sendable {
     facts = known.facts
     markers = Self.markers(extract, symbols, reader)
     resources = Self.resources(extract, symbols, reader)
+    budget = RunBudget(bytes: .max, held: memory.heldBytes)
+    machineMemory = RangeSet(
+      resources.map { $0.value.filter(\.isRAM).map(\.range) } ?? extract?.memory ?? memory.ranges)
     log = ring.map { Fact($0, "the image's printk ring") }
     kfencePool = Self.kfencePool(values[Variable.kfencePool], ring)
   }
@@ -122,12 +127,14 @@ package struct KernelImage: Sendable {
   /// image as symbols of code alone tell.
   ///
   /// Nil without them.
+  ///
+  /// No kernel's read-only part is longer than `mostBytes`.
   var readOnlyAddresses: ClosedRange<UInt64>? {
     guard let start = symbols?["_text"] ?? symbols?["_stext"], let end = symbols?["_etext"],
       start < end
     else { return nil }
     var next = end | (mode.granule - 1)
-    while next < mode.top {
+    while next < mode.top, next - start < Self.mostBytes {
       let walk = walk(next + 1)
       guard case .leaf(_, let size) = walk.end, walk.steps.last?.access.isWritable == false else {
         break
@@ -136,6 +143,8 @@ package struct KernelImage: Sendable {
     }
     return start...next
   }
+
+  private static let mostBytes: UInt64 = 128 << 20
 
   /// The physical addresses of the kernel image; nil without symbols.
   package var imageFrames: ClosedRange<UInt64>? {
@@ -189,10 +198,7 @@ package struct KernelImage: Sendable {
 
   /// Whether the machine has memory at a physical address.
   package func isMemory(_ physical: UInt64) -> Bool {
-    if let resources = resources?.value {
-      return resources.contains { $0.isRAM && $0.start <= physical && physical <= $0.last }
-    }
-    return (extract?.memory ?? memory.ranges).contains { $0.contains(physical) }
+    machineMemory.contains(physical)
   }
 
   /// The root of the user twin under PTI.
@@ -227,7 +233,8 @@ package struct KernelImage: Sendable {
     else { return nil }
     return Walker.walk(
       root: root, mode: mode, memory: memory,
-      shadow: EarlyShadow(tables: tables, entry: entry))
+      shadow: EarlyShadow(tables: tables, entry: entry),
+      budget: RunBudget(bytes: .max, held: memory.heldBytes))
   }
 
   package func walk(_ address: UInt64, root: UInt64? = nil) -> WalkResult {

@@ -14,6 +14,11 @@ package struct KernelTypes: Sendable {
     "task_struct": ["tasks", "pid", "comm", "mm"], "mm_struct": ["pgd"],
   ]
 
+  /// How many members are looked at in one structure and the nameless ones inside it.
+  ///
+  /// `task_struct` has some 300; a damaged structure may hold itself.
+  private static let mostMembers = 1 << 16
+
   /// - Parameter field: `task_struct.mm`, …
   package subscript(field: String) -> UInt64? { offsets[field] }
 
@@ -38,16 +43,17 @@ package struct KernelTypes: Sendable {
     while unsafe dwarf_nextcu(dwarf, offset, &next, &headerSize, nil, nil, nil) == 0 {
       var unit = unsafe Dwarf_Die()
       var die = unsafe Dwarf_Die()
-      if unsafe dwarf_offdie(dwarf, offset + UInt64(headerSize), &unit) != nil,
+      if unsafe dwarf_offdie(dwarf, offset &+ UInt64(headerSize), &unit) != nil,
         unsafe dwarf_child(&unit, &die) == 0
       {
+        var left = mostMembers
         repeat {
           guard unsafe dwarf_tag(&die) == Int32(DW_TAG_structure_type),
             unsafe dwarf_hasattr(&die, UInt32(DW_AT_declaration)) == 0,
             let name = unsafe dwarf_diename(&die).map({ unsafe String(cString: $0) }),
             let fields = wanted[name], found["\(name).\(fields.first ?? "")"] == nil
           else { continue }
-          unsafe members(&die, of: name, fields, at: 0, depth: 0, &found)
+          unsafe members(&die, of: name, fields, at: 0, depth: 0, &found, &left)
         } while unsafe advance(&die)
       }
       types = KernelTypes(source: types.source, offsets: found)
@@ -60,11 +66,13 @@ package struct KernelTypes: Sendable {
   /// Takes the fields of a structure, and of the nameless ones inside it.
   private static func members(
     _ type: UnsafeMutablePointer<Dwarf_Die>, of name: String, _ fields: Set<String>,
-    at base: UInt64, depth: Int, _ found: inout [String: UInt64]
+    at base: UInt64, depth: Int, _ found: inout [String: UInt64], _ left: inout Int
   ) {
     var member = unsafe Dwarf_Die()
     guard depth < 8, unsafe dwarf_child(type, &member) == 0 else { return }
     repeat {
+      left -= 1
+      guard left > 0 else { return }
       guard unsafe dwarf_tag(&member) == Int32(DW_TAG_member) else { continue }
       var attribute = unsafe Dwarf_Attribute()
       var place: Dwarf_Word = 0
@@ -72,13 +80,14 @@ package struct KernelTypes: Sendable {
         _ = unsafe dwarf_formudata(&attribute, &place)
       }
       if let field = unsafe dwarf_diename(&member).map({ unsafe String(cString: $0) }) {
-        if fields.contains(field) { found["\(name).\(field)"] = base + place }
+        if fields.contains(field) { found["\(name).\(field)"] = base &+ place }
       } else {
         var inner = unsafe Dwarf_Die()
         if unsafe dwarf_attr(&member, UInt32(DW_AT_type), &attribute) != nil,
           unsafe dwarf_formref_die(&attribute, &inner) != nil
         {
-          unsafe members(&inner, of: name, fields, at: base + place, depth: depth + 1, &found)
+          unsafe members(
+            &inner, of: name, fields, at: base &+ place, depth: depth + 1, &found, &left)
         }
       }
     } while unsafe advance(&member)
@@ -110,7 +119,8 @@ package struct KernelTypes: Sendable {
     for (name, fields) in wanted {
       let id = unsafe btf__find_by_name_kind(btf, name, UInt32(BTF_KIND_STRUCT))
       guard id > 0 else { return nil }
-      unsafe members(btf, UInt32(id), of: name, fields, at: 0, depth: 0, &found)
+      var left = mostMembers
+      unsafe members(btf, UInt32(id), of: name, fields, at: 0, depth: 0, &found, &left)
     }
     let types = KernelTypes(source: source, offsets: found)
     return types.isComplete ? types : nil
@@ -118,7 +128,7 @@ package struct KernelTypes: Sendable {
 
   private static func members(
     _ btf: OpaquePointer, _ id: UInt32, of name: String, _ fields: Set<String>, at base: UInt64,
-    depth: Int, _ found: inout [String: UInt64]
+    depth: Int, _ found: inout [String: UInt64], _ left: inout Int
   ) {
     guard depth < 8, let type = unsafe btf__type_by_id(btf, id) else { return }
     // Modifiers lead on to the type itself.
@@ -126,6 +136,8 @@ package struct KernelTypes: Sendable {
     guard kind == BTF_KIND_STRUCT || kind == BTF_KIND_UNION, let list = unsafe btf_members(type)
     else { return }
     for index in 0..<UInt32(unsafe btf_vlen(type)) {
+      left -= 1
+      guard left > 0 else { return }
       let member = unsafe list[Int(index)]
       let place = base + UInt64(unsafe btf_member_bit_offset(type, index)) / 8
       let field = unsafe btf__name_by_offset(btf, member.name_off).map {
@@ -134,7 +146,8 @@ package struct KernelTypes: Sendable {
       if let field, !field.isEmpty {
         if fields.contains(field) { found["\(name).\(field)"] = place }
       } else {
-        unsafe members(btf, member.type, of: name, fields, at: place, depth: depth + 1, &found)
+        unsafe members(
+          btf, member.type, of: name, fields, at: place, depth: depth + 1, &found, &left)
       }
     }
   }

@@ -79,7 +79,7 @@ struct RootSearch {
   ///
   /// Source: `crashk_res`, kernel/crash_core.c, and `struct resource`, include/linux/ioport.h, 6.12.
   private static func crashed(of kernels: [Found], _ memory: any MemoryImage) -> Found? {
-    let reserved = kernels.compactMap { root, info -> ClosedRange<UInt64>? in
+    let reserved = kernels.prefix(8).compactMap { root, info -> ClosedRange<UInt64>? in
       let reader = VirtualReader(root, memory)
       let size = root.mode.entrySize
       guard let place = Kallsyms.find(info, reader)?.symbols(reader)?["crashk_res"],

@@ -47,7 +47,7 @@ package struct Symbols: Sendable {
   package func name(at address: UInt64) -> String? {
     var low = sorted.partitioningIndex { $0.address >= address }
     var names: [String] = []
-    while low < sorted.count, sorted[low].address == address {
+    while low < sorted.count, sorted[low].address == address, names.count < Self.mostAliases {
       names.append(sorted[low].name)
       low += 1
     }
@@ -56,6 +56,9 @@ package struct Symbols: Sendable {
     return names.first { $0.hasSuffix("_pgt") || $0.hasSuffix("pg_dir") || $0.hasSuffix("_pgd") }
       ?? names.first(where: Self.sectionMarks.contains) ?? names.first
   }
+
+  /// Of a name of which a damaged table has thousands the first are enough.
+  private static let mostAliases = 1024
 
   /// Source: include/asm-generic/vmlinux.lds.h, 6.12.
   private static let sectionMarks: Set = [

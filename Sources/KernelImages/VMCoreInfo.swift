@@ -60,6 +60,9 @@ package struct VMCoreInfo: Sendable {
     image.notes.first { $0.name == "VMCOREINFO" }.map { VMCoreInfo($0.bytes, source: "VMCOREINFO") }
   }
 
+  /// Each kernel that ran since the memory was cleared leaves one; a hostile image is full of them.
+  private static let mostCopies = 256
+
   /// The kernel's own copies in its memory, where no note brings one: each starts a page.
   ///
   /// Source: `crash_save_vmcoreinfo_init`, kernel/vmcore_info.c, 6.12 (`get_zeroed_page`).
@@ -67,7 +70,9 @@ package struct VMCoreInfo: Sendable {
     let start = Array("OSRELEASE=".utf8)
     var found: [VMCoreInfo] = []
     image.forEachPage { address, isHere in
-      guard isHere(start), let page = try? image.read(at: address, count: 4096) else { return }
+      guard found.count < mostCopies, isHere(start),
+        let page = try? image.read(at: address, count: 4096)
+      else { return }
       found.append(
         VMCoreInfo(page, source: "VMCOREINFO in memory at \(address.entry)"))
     }

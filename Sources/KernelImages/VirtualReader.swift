@@ -21,7 +21,8 @@ struct VirtualReader {
   }
 
   func bytes(at address: UInt64, count: Int) -> [UInt8]? {
-    guard count >= 0, count <= 64 << 20 else { return nil }
+    // Tables may show one page at any number of addresses: no structure is longer than the file.
+    guard count >= 0, count <= 64 << 20, UInt64(count) <= memory.heldBytes else { return nil }
     var found: [UInt8] = []
     found.reserveCapacity(count)
     var at = address

@@ -5,8 +5,21 @@ package struct Checksum: Sendable {
   package init() {}
 
   package mutating func add(_ byte: UInt8) {
-    value = (value ^ UInt64(byte)) &* 0x0000_0100_0000_01b3
+    value = (value ^ UInt64(byte)) &* Self.prime
   }
+
+  /// Adds as many zeros, which multiply the sum and do nothing else.
+  package mutating func add(zeros count: Int) {
+    var factor: UInt64 = Self.prime
+    var left = count
+    while left > 0 {
+      if left & 1 == 1 { value = value &* factor }
+      factor = factor &* factor
+      left >>= 1
+    }
+  }
+
+  private static let prime: UInt64 = 0x0000_0100_0000_01b3
 
   package mutating func add(_ bytes: some Sequence<UInt8>) {
     for byte in bytes { add(byte) }

@@ -16,20 +16,23 @@ package struct ImageNote: Sendable, Equatable {
 
   /// Reads a block of ELF notes.
   static func read(
-    _ file: MappedFile, at offset: UInt64, size: UInt64, damage: inout [String]
+    _ file: MappedFile, at offset: UInt64, size: UInt64, within limits: inout NoteLimits,
+    damage: inout [String]
   ) -> [ImageNote] {
-    // 64 MiB is far above any machine's notes, and bounds what a bad header can ask for.
-    guard let count = Int(exactly: size), count <= 64 << 20,
+    guard let count = Int(exactly: size), count <= limits.bytesLeft,
       let bytes = file.bytes(at: offset, count: count)
     else {
       damage.append("the notes at \(offset.entry) cannot be read")
       return []
     }
-    return read(bytes, at: offset, damage: &damage)
+    limits.bytesLeft -= count
+    return read(bytes, at: offset, within: &limits, damage: &damage)
   }
 
   /// Reads the ELF notes in `bytes`, which lie at `offset` of the file.
-  static func read(_ bytes: [UInt8], at offset: UInt64, damage: inout [String]) -> [ImageNote] {
+  static func read(
+    _ bytes: [UInt8], at offset: UInt64, within limits: inout NoteLimits, damage: inout [String]
+  ) -> [ImageNote] {
     var found: [ImageNote] = []
     var at = 0
     while at + 12 <= bytes.count, let nameSize = bytes.u32(at: at),
@@ -43,6 +46,13 @@ package struct ImageNote: Sendable, Equatable {
         break
       }
       if nameSize == 0, descriptionSize == 0 { break }
+      guard limits.notesLeft > 0 else {
+        damage.append(
+          "more notes than any machine has: those from \((offset + UInt64(at)).entry) on were not read"
+        )
+        break
+      }
+      limits.notesLeft -= 1
       let name = String(
         decoding: bytes[nameAt..<(nameAt + Int(nameSize))].prefix { $0 != 0 }, as: UTF8.self)
       found.append(
@@ -52,9 +62,24 @@ package struct ImageNote: Sendable, Equatable {
       at = (end + 3) & ~3
     }
     // A note of a name that nobody writes is one whose name was changed.
-    damage += found.filter { !writers.contains($0.name) }.map {
+    let unknown = found.filter { !writers.contains($0.name) }
+    damage += unknown.prefix(shown).map {
       "the note at \($0.offset.entry) has the unknown name \"\($0.name)\""
+    }
+    if unknown.count > shown {
+      damage.append("\(unknown.count - shown) more notes have unknown names")
     }
     return found
   }
+
+  /// How many notes of unknown names are named.
+  private static let shown = 16
+}
+
+/// What all notes of an image together may take.
+struct NoteLimits {
+  /// 64 MiB is far above any machine's notes.
+  var bytesLeft = 64 << 20
+  /// Each processor has some notes; Linux has 8192 processors at most.
+  var notesLeft = 1 << 16
 }

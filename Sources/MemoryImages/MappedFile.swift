@@ -59,6 +59,24 @@ internal import PageTables
     return unsafe [UInt8](UnsafeRawBufferPointer(start: source, count: count))
   }
 
+  /// `SEEK_DATA` and `SEEK_HOLE`, which Swift's Glibc leaves out.
+  ///
+  /// Source: include/uapi/linux/fs.h, 6.12.
+  private static let seekData: Int32 = 3
+  private static let seekHole: Int32 = 4
+
+  /// The next stretch from `start` on that the file system holds; what lies between such is zeros.
+  ///
+  /// Nil where only zeros follow. A file system without holes holds all of a file.
+  func nextData(from start: Int) -> Range<Int>? {
+    guard start >= 0, start < size else { return nil }
+    let data = lseek(descriptor, start, Self.seekData)
+    guard data >= 0 else { return errno == ENXIO ? nil : start..<size }
+    let hole = lseek(descriptor, data, Self.seekHole)
+    guard data < size else { return nil }
+    return data..<(hole > data ? min(hole, size) : size)
+  }
+
   /// Where `count` bytes from `offset` are mapped; nil where the file does not hold them all.
   func mapped(at offset: UInt64, count: Int) -> UnsafeRawPointer? {
     guard let base = unsafe base, count >= 0, let start = Int(exactly: offset), start <= size,

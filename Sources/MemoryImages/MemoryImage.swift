@@ -16,6 +16,8 @@ package protocol MemoryImage: PhysicalMemory {
   var placements: [Placement] { get }
   /// Whether the machine had no memory but `ranges`; a writer may have left out more (AVML's zeros).
   var tellsAllMemory: Bool { get }
+  /// How many bytes of memory the file can hold at most: what claims to be longer repeats itself.
+  var heldBytes: UInt64 { get }
   /// What makedumpfile was told to leave out (its -d), where the format tells.
   var dumpLevel: UInt32? { get }
   /// Whether the page at an address is none of the file's and is read as zeros, because the file
@@ -47,6 +49,7 @@ extension MemoryImage {
   package var machine: Machine? { nil }
   package var placements: [Placement] { [] }
   package var tellsAllMemory: Bool { true }
+  package var heldBytes: UInt64 { ~0 }
   package var dumpLevel: UInt32? { nil }
   package func isTakenForZero(_ address: UInt64) -> Bool { false }
   package func checksum(zeroing offset: Int) -> UInt64? { nil }

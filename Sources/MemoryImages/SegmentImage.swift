@@ -19,10 +19,9 @@ package final class SegmentImage: MemoryImage, Sendable {
   package let machine: Machine?
   package let placements: [Placement]
   package let tellsAllMemory: Bool
+  package let ranges: [ClosedRange<UInt64>]
+  package let heldBytes: UInt64
   package var path: String { file.path }
-  package var ranges: [ClosedRange<UInt64>] {
-    segments.map { $0.physical...($0.physical + $0.size - 1) }
-  }
 
   /// - Parameter segments: in any order; none may lie above 2^52. Where two overlap, the first in
   ///   order of addresses goes before.
@@ -48,6 +47,9 @@ package final class SegmentImage: MemoryImage, Sendable {
       disjoint.append(segment)
     }
     self.segments = disjoint
+    ranges = disjoint.map { $0.physical...($0.physical + $0.size - 1) }
+    // Segments may share what the file holds.
+    heldBytes = UInt64(file.size)
   }
 
   private func segment(of address: UInt64) -> Segment? {
@@ -90,25 +92,43 @@ package final class SegmentImage: MemoryImage, Sendable {
   package func checksum(zeroing offset: Int) -> UInt64? {
     file.withBytes { bytes in
       var sum = Checksum()
-      for index in bytes.indices {
-        sum.add(index >= offset && index < offset + 8 ? 0 : bytes[index])
+      var at = 0
+      while let part = file.nextData(from: at) {
+        sum.add(zeros: part.lowerBound - at)
+        for index in part {
+          sum.add(index >= offset && index < offset + 8 ? 0 : bytes[index])
+        }
+        at = part.upperBound
       }
+      sum.add(zeros: bytes.count - at)
       return sum.value
     }
   }
 
+  /// Visits what the segments hold, each page of the file once for its first segment and once more
+  /// for all others: /proc/vmcore lists the kernel's text twice, a hostile file may list a page for
+  /// each of a million segments.
   package func forEachPage(_ body: (_ address: UInt64, _ startsWith: ([UInt8]) -> Bool) -> Void) {
     file.withBytes { bytes in
-      for segment in segments {
-        var offset: UInt64 = 0
-        while offset < segment.available {
-          let at = Int(segment.offset + offset)
-          body(segment.physical + offset) { wanted in
-            guard wanted.count <= bytes.count - at else { return false }
-            for index in wanted.indices where bytes[at + index] != wanted[index] { return false }
-            return true
+      var left = 2 * UInt64(bytes.count)
+      for segment in segments where segment.available > 0 && left > 0 {
+        let start = Int(segment.offset)
+        let end = start + Int(min(segment.available, left))
+        left -= UInt64(end - start)
+        var next = start
+        while let part = file.nextData(from: next), part.lowerBound < end {
+          // Pages of memory need not be the file's.
+          var at = start + (part.lowerBound - start) & ~4095
+          at = max(at, next)
+          while at < min(part.upperBound, end) {
+            body(segment.physical + UInt64(at - start)) { wanted in
+              guard wanted.count <= bytes.count - at else { return false }
+              for index in wanted.indices where bytes[at + index] != wanted[index] { return false }
+              return true
+            }
+            at += 4096
           }
-          offset += 4096
+          next = at
         }
       }
     }

@@ -112,6 +112,7 @@ final class AVMLImage: MemoryImage {
   let damage: [String]
   /// AVML leaves out blocks of zeros.
   let tellsAllMemory = false
+  let heldBytes: UInt64
   var path: String { file.path }
   private let file: MappedFile
   private let blocks: [Block]
@@ -124,6 +125,7 @@ final class AVMLImage: MemoryImage {
     self.ranges = ranges
     self.blocks = blocks
     self.damage = damage
+    heldBytes = blocks.reduce(0) { $0 + UInt64($1.size) }
   }
 
   private func index(of address: UInt64) -> Int? {

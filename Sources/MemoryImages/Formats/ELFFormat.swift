@@ -40,6 +40,7 @@ package enum ELFFormat {
       }
       contents.take(program, index: index)
     }
+    contents.finishDamage()
     guard !contents.segments.isEmpty else {
       throw ImageError(
         file.path, "no memory in it (no PT_LOAD with a physical address)",
@@ -77,13 +78,31 @@ package enum ELFFormat {
     var segments: [SegmentImage.Segment] = []
     var placements: [Placement] = []
     var notes: [ImageNote] = []
+    private var noteLimits = NoteLimits()
+    private var damageLeftOut = 0
 
     init(file: MappedFile) {
       self.file = file
       damage = file.damage
     }
 
+    /// A file may have millions of program headers, each of them damaged.
+    private static let mostDamage = 64
+
+    private mutating func limitDamage() {
+      guard damage.count > Self.mostDamage else { return }
+      damageLeftOut += damage.count - Self.mostDamage
+      damage.removeLast(damage.count - Self.mostDamage)
+    }
+
+    /// Says how much of the damage was left out.
+    mutating func finishDamage() {
+      guard damageLeftOut > 0 else { return }
+      damage.append("\(damageLeftOut) more of the file's headers and notes are damaged")
+    }
+
     mutating func take(_ program: GElf_Phdr, index: Int) {
+      defer { limitDamage() }
       let size = UInt64(file.size)
       let held = program.p_offset > size ? 0 : min(program.p_filesz, size - program.p_offset)
       if held < program.p_filesz {
@@ -96,7 +115,8 @@ package enum ELFFormat {
         if program.p_memsz != 0, program.p_memsz != program.p_filesz {
           damage.append("program header \(index): the notes' two sizes differ")
         }
-        notes += ImageNote.read(file, at: program.p_offset, size: held, damage: &damage)
+        notes += ImageNote.read(
+          file, at: program.p_offset, size: held, within: &noteLimits, damage: &damage)
       case UInt32(PT_LOAD):
         // Without a physical address (kcore's vmalloc), or past its end, it is no memory to us.
         let memory = max(program.p_memsz, program.p_filesz)

@@ -19,9 +19,7 @@ package final class KcoreImage: MemoryImage, Sendable {
   package let placements: [Placement]
   package var format: String { "kcore" }
   package let machine: Machine?
-  package var ranges: [ClosedRange<UInt64>] {
-    segments.map { $0.physical...($0.physical + $0.size - 1) }
-  }
+  package let ranges: [ClosedRange<UInt64>]
 
   /// Opens /proc/kcore, or a file that is laid out like it.
   ///
@@ -46,6 +44,7 @@ package final class KcoreImage: MemoryImage, Sendable {
     self.descriptor = descriptor
     machine = found.machine
     segments = found.segments
+    ranges = found.segments.map { $0.physical...($0.physical + $0.size - 1) }
     notes = found.notes
     damage = found.damage
     placements = found.placements
@@ -72,6 +71,7 @@ package final class KcoreImage: MemoryImage, Sendable {
       let programs = bytes(of: file, at: table, count: Int(count) * 56)
     else { return nil }
     var found = Contents(machine: machine)
+    var limits = NoteLimits()
     var stretches: [(placement: Placement, segment: SegmentImage.Segment)] = []
     for at in stride(from: 0, to: programs.count, by: 56) {
       guard let type = programs.u32(at: at), let offset = programs.u64(at: at + 8),
@@ -85,7 +85,8 @@ package final class KcoreImage: MemoryImage, Sendable {
           found.damage.append("the notes at \(offset.entry) cannot be read")
           continue
         }
-        found.notes += ImageNote.read(held, at: offset, damage: &found.damage)
+        found.notes += ImageNote.read(
+          held, at: offset, within: &limits, damage: &found.damage)
       }
       // vmalloc and vmemmap have no physical address.
       guard type == 1, size > 0, physical <= 1 << 52, size <= 1 << 52 else { continue }

@@ -48,11 +48,14 @@ enum KdumpFormat {
   private let header: KdumpHeader
   // The bitmaps of the first file speak for all; the library reads from the files' descriptors.
   private let files: [MappedFile]
+  // Pages whose descriptors the library must not see.
+  private let damagedPages: RangeSet
   // An absent page is one of zeros; else why it is absent is not known.
   private let absentIsZero: Bool
   // A context serves one reader at a time; there are as many as there were readers at once.
   private let idle: Mutex<[Context]>
 
+  let heldBytes: UInt64
   var dumpLevel: UInt32? { header.dumpLevel }
 
   init(_ parts: [Part]) throws(ImageError) {
@@ -65,17 +68,20 @@ enum KdumpFormat {
     notes = Self.notes(first, damage: &damage)
 
     var sharesData = false
+    var damaged: [ClosedRange<UInt64>] = []
     for part in parts {
       if part.header.isIncomplete {
         damage.append("makedumpfile marked \(part.file.path) as incomplete (out of space)")
       }
-      let found = Self.inspect(part)
+      let found = PageDescriptors(part)
       damage += found.damage.map { [$0] } ?? []
       sharesData = sharesData || found.sharesData
+      damaged += found.damagedPages
     }
     // makedumpfile keeps zero pages, in one place for all of them; who does so dropped none. At other
     // levels a page may be absent for another reason.
     absentIsZero = header.dumpLevel == 1 && !sharesData
+    damagedPages = RangeSet(damaged)
     damage += Self.missingParts(parts)
 
     var ranges: [ClosedRange<UInt64>] = []
@@ -88,6 +94,12 @@ enum KdumpFormat {
     if ranges.count == 1 << 20 { damage.append("the bitmap of memory is no bitmap") }
     self.ranges = ranges
     self.damage = damage
+    var kept: UInt64 = 0
+    first.file.forEachRun(of: header.keptBitmap, in: 0..<header.pageCount) { run in
+      kept += run.upperBound - run.lowerBound
+      return true
+    }
+    heldBytes = kept * KdumpHeader.pageSize
 
     idle = Mutex([try Context(files)])
   }
@@ -97,8 +109,10 @@ enum KdumpFormat {
     let header = first.header
     var notes: [ImageNote] = []
     if header.notes.size > 0 {
+      var limits = NoteLimits()
       notes = ImageNote.read(
-        first.file, at: header.notes.offset, size: header.notes.size, damage: &damage)
+        first.file, at: header.notes.offset, size: header.notes.size, within: &limits,
+        damage: &damage)
     }
     let info = header.vmcoreinfo
     guard info.size > 0, !notes.contains(where: { $0.name == "VMCOREINFO" }) else { return notes }
@@ -132,56 +146,29 @@ enum KdumpFormat {
       + "\((pages.upperBound - 1).entry) (page frame numbers) is missing: give all parts"
   }
 
-  /// Looks through a file's page descriptors.
-  ///
-  /// - Returns: the first thing that is wrong, and whether some pages share their data.
-  private static func inspect(_ part: Part) -> (damage: String?, sharesData: Bool) {
-    let size = UInt64(part.file.size)
-    var at = part.header.descriptors
-    var damage: String?
-    var lowest = UInt64.max
-    var atLowest = 0
-    part.file.forEachRun(of: part.header.keptBitmap, in: part.header.pages) { run in
-      for page in run {
-        guard let bytes = part.file.bytes(at: at, count: 16), let offset = bytes.u64(at: 0),
-          let length = bytes.u32(at: 8), let flags = bytes.u32(at: 12)
-        else {
-          damage = "the file ends at \(size.entry), within its page descriptors"
-          return false
-        }
-        let place = "the descriptor of page \(page.entry) at \(at.entry)"
-        guard [0, 1, 2, 4, 0x20].contains(flags), length > 0, length <= KdumpHeader.pageSize,
-          flags != 0 || UInt64(length) == KdumpHeader.pageSize
-        else {
-          damage = "\(place) is damaged: size \(length), flags \(UInt64(flags).entry)"
-          return false
-        }
-        guard offset <= size, UInt64(length) <= size - offset else {
-          damage = "\(place) leads past the end of the file at \(size.entry): it is cut off"
-          return false
-        }
-        atLowest = offset < lowest ? 1 : atLowest + (offset == lowest ? 1 : 0)
-        lowest = min(lowest, offset)
-        at += 24
-      }
-      return true
-    }
-    if damage == nil, lowest != .max, lowest != at {
-      damage =
-        "the page bitmap tells of data from \(at.entry) on, the descriptors from \(lowest.entry)"
-    }
-    return (damage, atLowest > 1)
-  }
-
   /// Whether a page's content is in the file; an absent one is of zeros.
   private func isHeld(_ address: UInt64) throws(UnreadableMemory) -> Bool {
     let page = address / KdumpHeader.pageSize
     guard page < header.pageCount, files[0].bit(page, of: header.memoryBitmap) else {
       throw .outsideMemory
     }
-    if files[0].bit(page, of: header.keptBitmap) { return true }
+    if files[0].bit(page, of: header.keptBitmap) {
+      guard !damagedPages.contains(page) else { throw .notInImage }
+      return true
+    }
     guard absentIsZero else { throw .notInImage }
     return false
+  }
+
+  /// Visits the pages whose content is in the file: a bitmap may claim a million times as many.
+  func forEachPage(_ body: (_ address: UInt64, _ startsWith: ([UInt8]) -> Bool) -> Void) {
+    files[0].forEachRun(of: header.keptBitmap, in: 0..<header.pageCount) { run in
+      for page in run {
+        let address = page * KdumpHeader.pageSize
+        body(address) { wanted in (try? read(at: address, count: wanted.count)) == wanted }
+      }
+      return true
+    }
   }
 
   func isTakenForZero(_ address: UInt64) -> Bool {
@@ -245,39 +232,4 @@ enum KdumpFormat {
   }
 
   deinit { unsafe kdump_free(pointer) }
-}
-
-extension MappedFile {
-  /// Bit `index` of the bitmap at `offset`, the lowest bit first.
-  fileprivate func bit(_ index: UInt64, of offset: UInt64) -> Bool {
-    bytes(at: offset + index / 8, count: 1).map { $0[0] >> (index % 8) & 1 == 1 } ?? false
-  }
-
-  /// Visits the runs of set bits of the bitmap at `offset`, until `body` answers false.
-  fileprivate func forEachRun(
-    of offset: UInt64, in range: Range<UInt64>, _ body: (Range<UInt64>) -> Bool
-  ) {
-    withBytes { bytes in
-      guard range.upperBound > range.lowerBound,
-        offset + (range.upperBound - 1) / 8 < UInt64(bytes.count)
-      else { return }
-      var start: UInt64?
-      var index = range.lowerBound
-      while index < range.upperBound {
-        let byte = bytes[Int(offset + index / 8)]
-        if index % 8 == 0, range.upperBound - index >= 8, byte == (start == nil ? 0 : 0xff) {
-          index += 8
-          continue
-        }
-        let isSet = byte >> (index % 8) & 1 == 1
-        if isSet, start == nil { start = index }
-        if !isSet, let first = start {
-          start = nil
-          if !body(first..<index) { return }
-        }
-        index += 1
-      }
-      if let start { _ = body(start..<range.upperBound) }
-    }
-  }
 }

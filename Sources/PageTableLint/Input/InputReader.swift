@@ -165,7 +165,8 @@ extension InputReader {
       image = try KernelImage(
         memory, mode: mode, root: table.root, symbols: [try SymbolFile.read(path)])
     }
-    image.budget = RunBudget(bytes: maxMemory ?? Self.memoryToTake)
+    image.budget = RunBudget(
+      bytes: maxMemory ?? Self.memoryToTake, held: memory.heldBytes)
     var subject = Subject(image: image, roots: try roots(of: image), progress: progress)
     switch table {
     case .all: subject.add(try processes(of: image), progress: progress)

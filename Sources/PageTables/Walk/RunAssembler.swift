@@ -81,7 +81,10 @@ struct RunAssembler {
   mutating func holdToBudget(_ count: Int, _ base: UInt64, _ size: UInt64, _ level: Int) {
     guard count > 0, let budget, !budget.take(count), !stopped else { return }
     stopped = true
-    note(Anomaly(.memoryLimit, address: mode.canonical(base), size: size, level: level))
+    note(
+      Anomaly(
+        budget.isOfImage ? .walkLimit : .memoryLimit, address: mode.canonical(base), size: size,
+        level: level))
   }
 
   /// Appends the runs of a table that was read before, which are relative to its first address.
