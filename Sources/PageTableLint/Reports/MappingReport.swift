@@ -6,19 +6,6 @@ internal import PageTables
 package enum MappingReport {
   package enum Style: String { case table, json, jsonl, csv }
 
-  private struct Record: Encodable {
-    /// In a line of its own; the header names it elsewhere.
-    var input: String?
-    let start, end: String
-    let size: UInt64
-    let pageSize: UInt64?
-    let kind, level, area: String
-    let flags: [String]
-    let rawFlags: String
-    let write, user, execute: Bool
-    let physical, symbol: String?
-  }
-
   private struct Header: Encodable {
     let schemaVersion = JSONReport.version
     let input, format, architecture, mode, table: String
@@ -38,36 +25,22 @@ package enum MappingReport {
   package static func write(
     _ table: Table, of subject: Subject, style: Style, to sink: (String) throws -> Void
   ) throws {
-    var pending = ""
-    func put(_ text: String) throws {
-      pending += text
-      guard pending.utf8.count > 1 << 16 else { return }
-      try sink(pending)
-      pending = ""
-    }
+    var lines = try MappingLines(table, of: subject, style: style)
     switch style {
     case .json:
-      try put(
-        "{\"header\":\(try line(header(table, of: subject))),\n\"mappings\":[")
+      lines.append("{\"header\":\(try line(header(table, of: subject))),\n\"mappings\":[")
     case .csv:
-      try put("start,end,size,kind,level,flags,write,user,execute,physical,area,symbol\n")
+      lines.append("start,end,size,kind,level,flags,write,user,execute,physical,area,symbol\n")
     case .jsonl, .table: break
     }
     var isFirst = true
     for run in table.space.runs {
-      var record = self.record(run, in: table, of: subject)
-      switch style {
-      case .json: try put((isFirst ? "\n" : ",\n") + line(record))
-      case .jsonl:
-        record.input = subject.path
-        try put(line(record) + "\n")
-      case .csv: try put(row(record))
-      case .table: try put(row(record, run))
-      }
+      try lines.append(run, isFirst: isFirst)
       isFirst = false
+      if lines.bytes.count > 1 << 16 { try sink(lines.take()) }
     }
-    if style == .json { try put("\n]}\n") }
-    try sink(pending)
+    if style == .json { lines.append("\n]}\n") }
+    try sink(lines.take())
   }
 
   private static func line(_ value: some Encodable) throws -> String {
@@ -84,38 +57,6 @@ package enum MappingReport {
       areas: table.layout.areas.map {
         Stretch(area: $0.name, start: mode.text($0.start), end: mode.text($0.last &+ 1))
       }, range: input.range, filter: input.filter)
-  }
-
-  private static func record(_ run: Run, in table: Table, of subject: Subject) -> Record {
-    let mode = table.space.mode
-    let area = table.layout.area(of: run.start)
-    let symbol =
-      run.isLeaf && area.kind == .image ? subject.symbols?.label(around: run.start) : nil
-    return Record(
-      start: mode.text(run.start), end: mode.text(run.end), size: run.size,
-      pageSize: run.isLeaf ? mode.span(of: run) : nil, kind: "\(run.kind)",
-      level: mode.level(Int(max(1, run.level))).name, area: area.name,
-      flags: run.kind == .hole ? [] : mode.names(run.flags, level: Int(run.level)),
-      rawFlags: run.flags.entry, write: run.isLeaf && run.access.isWritable,
-      user: run.isLeaf && run.access.isUser, execute: run.isLeaf && run.access.isExecutable,
-      physical: run.physical?.entry, symbol: symbol)
-  }
-
-  private static func row(_ record: Record) -> String {
-    "\(record.start),\(record.end),\(record.size),\(record.kind),\(record.level),"
-      + "\(record.flags.joined(separator: " ")),\(record.write),\(record.user),"
-      + "\(record.execute),\(record.physical ?? ""),\(record.area),\(record.symbol ?? "")\n"
-  }
-
-  private static func row(_ record: Record, _ run: Run) -> String {
-    let own = run.isLeaf ? record.flags.joined(separator: " ") : record.kind
-    let effective =
-      run.isLeaf
-      ? (record.user ? "u" : "-") + (record.write ? "w" : "-") + (record.execute ? "x" : "-")
-      : "   "
-    return "\(record.start)-\(record.end) \(left(run.size.size, 8)) \(record.level) "
-      + "\(effective) \(right(own, 44)) \(right(record.physical ?? "", 14)) \(record.area)"
-      + (record.symbol.map { " \($0)\n" } ?? "\n")
   }
 
   /// What an area maps, in bytes.
@@ -167,10 +108,6 @@ package enum MappingReport {
       : found.pages != found.pagesTheKernelCounts
         ? "; the kernel's own check sees \(found.pagesTheKernelCounts)" : ""
     return "W+X pages: \(found.pages)\(remark)\n"
-  }
-
-  private static func left(_ text: String, _ width: Int) -> String {
-    String(repeating: " ", count: max(0, width - text.count)) + text
   }
 
   private static func right(_ text: String, _ width: Int) -> String {

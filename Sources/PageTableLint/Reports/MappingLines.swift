@@ -1,0 +1,225 @@
+internal import KernelImages
+internal import PageTables
+
+/// Writes runs as lines of a style, byte by byte: an image may have a hundred million of them.
+struct MappingLines {
+  private let subject: Subject
+  private let table: Table
+  private let style: MappingReport.Style
+  private let mode: TableFormat
+  private let digits: Int
+  /// The input as JSON has it, where each line names it.
+  private let input: [UInt8]?
+  /// What was written and not taken yet.
+  private(set) var bytes: [UInt8] = []
+
+  /// The area of the last run, in words, and up to where it goes on.
+  private var area = (last: UInt64(0), words: [UInt8](), json: [UInt8](), isImage: false)
+  private var hasArea = false
+  /// The names of flags, and the same as JSON has them, by the flags and the level.
+  private var names: [Flags: (words: [UInt8], json: [UInt8])] = [:]
+
+  private struct Flags: Hashable {
+    let flags: UInt64
+    let level: UInt8
+  }
+
+  /// Flags that are remembered: what an image has of them is few.
+  private static let mostNames = 4096
+
+  init(_ table: Table, of subject: Subject, style: MappingReport.Style) throws {
+    self.subject = subject
+    self.table = table
+    self.style = style
+    mode = table.space.mode
+    digits = mode.addressDigits
+    input = style == .jsonl ? try Self.json(subject.path) : nil
+  }
+
+  /// Hands out what was written.
+  mutating func take() -> String {
+    defer { bytes.removeAll(keepingCapacity: true) }
+    return String(decoding: bytes, as: UTF8.self)
+  }
+
+  mutating func append(_ text: String) { bytes.append(contentsOf: text.utf8) }
+
+  mutating func append(_ run: Run, isFirst: Bool) throws {
+    findArea(of: run.start)
+    let symbol =
+      run.isLeaf && area.isImage ? subject.symbols?.label(around: run.start) : nil
+    switch style {
+    case .json:
+      append(isFirst ? "\n" : ",\n")
+      try appendObject(run, symbol)
+    case .jsonl:
+      try appendObject(run, symbol)
+      append("\n")
+    case .csv: appendFields(run, symbol)
+    case .table: appendColumns(run, symbol)
+    }
+  }
+
+  // MARK: - Styles
+
+  private mutating func appendObject(_ run: Run, _ symbol: String?) throws {
+    append("{\"area\":")
+    bytes += area.json
+    append(",\"end\":\"")
+    append(address: run.end)
+    append("\",\"execute\":")
+    append(run.isLeaf && run.access.isExecutable)
+    append(",\"flags\":")
+    bytes += run.kind == .hole ? Array("[]".utf8) : flags(of: run).json
+    if let input {
+      append(",\"input\":")
+      bytes += input
+    }
+    append(",\"kind\":\"")
+    append(Self.word(run.kind))
+    append("\",\"level\":\"")
+    append(mode.level(Int(max(1, run.level))).name)
+    append("\"")
+    if run.isLeaf {
+      append(",\"pageSize\":")
+      append(number: mode.span(of: run))
+    }
+    if let physical = run.physical {
+      append(",\"physical\":\"0x")
+      append(hex: physical)
+      append("\"")
+    }
+    append(",\"rawFlags\":\"0x")
+    append(hex: run.flags)
+    append("\",\"size\":")
+    append(number: run.size)
+    append(",\"start\":\"")
+    append(address: run.start)
+    append("\"")
+    if let symbol {
+      append(",\"symbol\":")
+      bytes += try Self.json(symbol)
+    }
+    append(",\"user\":")
+    append(run.isLeaf && run.access.isUser)
+    append(",\"write\":")
+    append(run.isLeaf && run.access.isWritable)
+    append("}")
+  }
+
+  private mutating func appendFields(_ run: Run, _ symbol: String?) {
+    append(address: run.start)
+    append(",")
+    append(address: run.end)
+    append(",")
+    append(number: run.size)
+    append(",\(Self.word(run.kind)),\(mode.level(Int(max(1, run.level))).name),")
+    if run.kind != .hole { bytes += flags(of: run).words }
+    for isAllowed in [run.access.isWritable, run.access.isUser, run.access.isExecutable] {
+      append(",")
+      append(run.isLeaf && isAllowed)
+    }
+    append(",")
+    if let physical = run.physical {
+      append("0x")
+      append(hex: physical)
+    }
+    append(",")
+    bytes += area.words
+    append(",\(symbol ?? "")\n")
+  }
+
+  private mutating func appendColumns(_ run: Run, _ symbol: String?) {
+    append(address: run.start)
+    append("-")
+    append(address: run.end)
+    let size = run.size.size
+    append(" ")
+    pad(8 - size.utf8.count)
+    append(size)
+    append(" ")
+    append(mode.level(Int(max(1, run.level))).name)
+    append(" ")
+    if run.isLeaf {
+      bytes.append(run.access.isUser ? 0x75 : 0x2d)
+      bytes.append(run.access.isWritable ? 0x77 : 0x2d)
+      bytes.append(run.access.isExecutable ? 0x78 : 0x2d)
+    } else {
+      pad(3)
+    }
+    append(" ")
+    var start = bytes.count
+    if run.isLeaf { bytes += flags(of: run).words } else { append(Self.word(run.kind)) }
+    pad(44 - (bytes.count - start))
+    append(" ")
+    start = bytes.count
+    if let physical = run.physical {
+      append("0x")
+      append(hex: physical)
+    }
+    pad(14 - (bytes.count - start))
+    append(" ")
+    bytes += area.words
+    if let symbol { append(" \(symbol)") }
+    append("\n")
+  }
+
+  // MARK: - Pieces
+
+  private static func word(_ kind: Run.Kind) -> String {
+    switch kind {
+    case .hole: "hole"
+    case .notPresent: "notPresent"
+    case .leaf: "leaf"
+    case .unreadable: "unreadable"
+    }
+  }
+
+  private static func json(_ value: some Encodable) throws -> [UInt8] {
+    Array(try JSONReport.encode(value, pretty: false).utf8.dropLast())
+  }
+
+  /// Runs come in the order of their addresses.
+  private mutating func findArea(of start: UInt64) {
+    guard !hasArea || start > area.last else { return }
+    let (found, last) = table.layout.stretch(at: start)
+    hasArea = true
+    area = (
+      last, Array(found.name.utf8), Array("\"\(found.name)\"".utf8), found.kind == .image
+    )
+  }
+
+  private mutating func flags(of run: Run) -> (words: [UInt8], json: [UInt8]) {
+    let key = Flags(flags: run.flags, level: run.level)
+    if let known = names[key] { return known }
+    let words = mode.names(run.flags, level: Int(run.level))
+    let made = (
+      Array(words.joined(separator: " ").utf8),
+      Array("[\(words.map { "\"\($0)\"" }.joined(separator: ","))]".utf8)
+    )
+    if names.count >= Self.mostNames { names.removeAll() }
+    names[key] = made
+    return made
+  }
+
+  private mutating func append(_ isTrue: Bool) { append(isTrue ? "true" : "false") }
+
+  private mutating func pad(_ count: Int) {
+    for _ in 0..<max(0, count) { bytes.append(0x20) }
+  }
+
+  private mutating func append(address: UInt64) {
+    append("0x")
+    append(hex: address & mode.top, digits: digits)
+  }
+
+  private mutating func append(hex value: UInt64, digits: Int = 1) {
+    let needed = max(digits, (67 - value.leadingZeroBitCount) / 4)
+    for place in stride(from: needed - 1, through: 0, by: -1) {
+      let digit = UInt8(truncatingIfNeeded: value >> UInt64(4 * place)) & 15
+      bytes.append(digit < 10 ? 0x30 + digit : 0x57 + digit)
+    }
+  }
+
+  private mutating func append(number: UInt64) { append(String(number)) }
+}
