@@ -3,16 +3,27 @@ internal import MemoryImages
 internal import PageTables
 
 extension Rule {
-  /// A leaf outside the direct map, and the direct map's of the same frame, where memory types differ.
+  /// A leaf outside the direct map whose memory type is not that of the direct map's leaves of the
+  /// same frames.
   struct AliasConflict {
     let alias: Run
-    let direct: Run
+    /// Whether one of those is a page of the lowest level, and whether one is a larger one.
+    let withPage: Bool
+    let withLargePage: Bool
   }
 
   static func conflictingAliases(_ subject: Subject) -> [(Table, [AliasConflict])] {
     guard let base = subject.facts.directMap?.value else { return [] }
     let ram = subject.ram
     let lowest: UInt64 = 1 << 20
+    let types = MemoryType.allCases
+    func number(_ run: Run, _ mode: TableFormat) -> Int {
+      mode.memoryType(of: run).flatMap { types.firstIndex(of: $0) } ?? types.count
+    }
+    // A class is a type and whether the leaf is a page of the lowest level.
+    let leaves = DirectMapLeaves(of: subject.kernel, base: base) {
+      2 * number($0, subject.mode) + ($0.level == 1 ? 1 : 0)
+    }
     return subject.tables.map { table in
       let mode = table.space.mode
       var found: [AliasConflict] = []
@@ -20,12 +31,15 @@ extension Rule {
       where run.isLeaf && run.start >= table.space.mode.upperHalf {
         let kind = table.layout.area(of: run.start).kind
         guard kind != .directMap, kind != .espfix, let physical = run.physical,
-          physical >= lowest, ram.contains(where: { $0.contains(physical) })
+          physical >= lowest, ram.contains(physical)
         else { continue }
-        let type = mode.memoryType(of: run)
-        for direct in subject.kernel.directMapAliases(of: run, base: base)
-        where mode.memoryType(of: direct) != type {
-          found.append(AliasConflict(alias: run, direct: direct))
+        let type = number(run, mode)
+        let others = (leaves?.classes(under: run) ?? []).filter { $0 / 2 != type }
+        if !others.isEmpty {
+          found.append(
+            AliasConflict(
+              alias: run, withPage: others.contains { $0 % 2 == 1 },
+              withLargePage: others.contains { $0 % 2 == 0 }))
         }
       }
       return (table, found)
@@ -36,11 +50,9 @@ extension Rule {
     _ rule: Rule, _ subject: Subject, _ table: Table, _ aliases: [Run], _ what: String,
     help: String
   ) -> [Finding] {
-    var runs: [Run] = []
-    for alias in aliases where runs.last?.start != alias.start { runs.append(alias) }
     let mode = table.space.mode
     func type(_ run: Run) -> String { mode.memoryType(of: run)?.rawValue ?? "of unknown type" }
-    return grouped(runs, table).map { area, runs in
+    return grouped(aliases, table).map { area, runs in
       var lines = evidence(runs, subject, table)
       if let first = runs.first, let physical = first.physical,
         let base = subject.facts.directMap?.value,

@@ -24,6 +24,8 @@ package struct Finding: Sendable {
   package let pages: UInt64
   /// The ranges that have it, in address order.
   package let extents: [ClosedRange<UInt64>]
+  /// From the lowest to the highest address of those; nil where there are none.
+  let hull: ClosedRange<UInt64>?
   package let level: String?
   package let entry: UInt64?
   package let physical: UInt64?
@@ -50,6 +52,14 @@ package struct Finding: Sendable {
 
   /// Whether it is of addresses, not of the input as such.
   var hasRange: Bool { start != end || start != 0 }
+
+  private static func hull(of extents: [ClosedRange<UInt64>]) -> ClosedRange<UInt64>? {
+    guard var hull = extents.first else { return nil }
+    for part in extents {
+      hull = min(hull.lowerBound, part.lowerBound)...max(hull.upperBound, part.upperBound)
+    }
+    return hull
+  }
 
   /// Whether each range that has it lies wholly in one of some ranges; false where it has none.
   func lies(within ranges: [ClosedRange<UInt64>]) -> Bool {
@@ -86,6 +96,7 @@ package struct Finding: Sendable {
     start = first?.start ?? 0
     end = runs.last?.end ?? 0
     extents = runs.map { $0.start...max($0.start, $0.last) }
+    hull = Self.hull(of: extents)
     pages = runs.reduce(0) { $0 &+ $1.pages }
     let levels = Set(runs.map(\.level))
     level =
@@ -125,6 +136,7 @@ package struct Finding: Sendable {
     start = first ?? 0
     end = last.map { $0 &+ 1 } ?? 0
     extents = first.flatMap { first in last.map { [first...$0] } } ?? []
+    hull = Self.hull(of: extents)
     pages = extents.first.map { ($0.upperBound - $0.lowerBound) / mode.granule + 1 } ?? 0
     level = judged.level
     entry = fault.entries.first { $0.name == judged.level }?.value

@@ -54,20 +54,45 @@ package struct Linter {
   }
 
   package static func run(_ subject: Subject, rules: [Rule] = Rule.all) -> Report {
-    let looks = Looks()
-    let watched = subject.withoutIncidental.watched(by: looks)
+    var subject = subject
+    let judged = subject.withoutIncidental
+    let looks = Looks(at: judged)
+    let watched = judged.watched(by: looks)
     var found: [Finding] = []
+    var stopped: [String] = []
     var skipped: [(rule: Rule, reason: String)] = []
     for rule in rules where rule.checkExceptions == nil {
       if let reason = watched.whySkipped(rule) {
         skipped.append((rule: rule, reason: reason))
         continue
       }
-      looks.forget()
+      looks.begin()
       let findings = rule.check(rule, watched)
       if findings.isEmpty, !looks.any { skipped.append((rule: rule, reason: Rule.sawNothing)) }
-      found += findings
+      if looks.isStopped { stopped.append(rule.stopped) }
+      if findings.count > mostFindings {
+        stopped.append(rule.cutOff(at: mostFindings, of: findings))
+      }
+      found += findings.prefix(mostFindings)
     }
+    subject.problems += stopped
+    if rules.contains(where: { $0.id == Rule.truncatedDump.id }) {
+      found += stopped.map { Rule.truncatedDump.finding($0, in: watched) }
+    }
+    return report(found, skipped, of: subject, rules: rules)
+  }
+
+  /// What one rule finds in one input at most.
+  ///
+  /// A hostile image has a place for each of its tables.
+  private static let mostFindings = 4096
+
+  /// Judges what was found.
+  private static func report(
+    _ found: [Finding], _ skipped: [(rule: Rule, reason: String)], of subject: Subject,
+    rules: [Rule]
+  ) -> Report {
+    var skipped = skipped
     var judged = found.withoutConsequences.configured(in: subject)
     // What exceptions are good for shows when all else is said.
     let skippedIDs = skipped.map(\.rule.id)
@@ -130,6 +155,18 @@ package struct Linter {
     return Report(
       subject: last.subject, findings: confirmed + notes, skipped: last.skipped,
       rules: last.rules)
+  }
+}
+
+extension Rule {
+  /// That its check was stopped.
+  fileprivate var stopped: String {
+    "\(id) (\(name)) was stopped: it would look at more than these tables warrant"
+  }
+
+  /// That some of its findings are left out.
+  fileprivate func cutOff(at most: Int, of findings: [Finding]) -> String {
+    "\(id) (\(name)) has \(findings.count) findings: all but the first \(most) are left out"
   }
 }
 

@@ -1,16 +1,49 @@
 internal import PageTables
 internal import Synchronization
 
-/// Remembers whether a check looked at anything that it could judge.
+/// Remembers whether a check looked at anything that it could judge, and stops one that has to look
+/// at more than the tables warrant.
 ///
 /// A check that looked at nothing has not run: its silence says nothing, and reports list it as
 /// skipped. Needs say why before the check; this holds where none does.
 final class Looks: Sendable {
   private let seen = Atomic<Bool>(false)
+  /// The steps that are left for all rules, and for the one that runs.
+  private let left: Atomic<Int>
+  private let share = Atomic<Int>(0)
 
+  /// What a piece of a finding costs, in steps: it stays in memory.
+  static let piece = 16
+
+  /// Steps beyond those that the runs and pointers of the tables warrant.
+  private static let beside = 1 << 24
+
+  /// - Parameter subject: each of its runs and pointers warrants some steps.
+  init(at subject: Subject) {
+    left = Atomic(
+      subject.tables.reduce(Self.beside) {
+        $0 + 64 * ($1.space.runs.count + $1.space.pointers.count)
+      })
+  }
+
+  /// Whether the check looked at anything.
   var any: Bool { seen.load(ordering: .relaxed) }
+  /// Whether the check was stopped.
+  var isStopped: Bool { share.load(ordering: .relaxed) < 0 }
+
   func note() { seen.store(true, ordering: .relaxed) }
-  func forget() { seen.store(false, ordering: .relaxed) }
+
+  /// Begins with a check, which may take half of the steps that are left.
+  func begin() {
+    seen.store(false, ordering: .relaxed)
+    share.store(max(0, left.load(ordering: .relaxed)) / 2, ordering: .relaxed)
+  }
+
+  /// Takes steps; false where the check has to stop.
+  func take(_ steps: Int) -> Bool {
+    left.subtract(steps, ordering: .relaxed)
+    return share.subtract(steps, ordering: .relaxed).newValue >= 0
+  }
 }
 
 /// What rules read of a table.
@@ -49,6 +82,10 @@ extension Table {
 }
 
 extension Subject {
+  /// Whether a check may take some steps more, where it looks at one thing for each of many others;
+  /// where not, it stops with what it has.
+  func mayLook(_ steps: Int) -> Bool { looks?.take(steps) ?? true }
+
   /// What a check judges that stands in no table: a fact, the log, the configuration.
   func looking<Value>(at value: Value) -> Value {
     looks?.note()

@@ -39,6 +39,7 @@ package struct YAMLNode: Sendable {
     }
     defer { unsafe yaml_parser_delete(parser) }
     return try unsafe Array(yaml.utf8).withUnsafeBufferPointer { bytes throws(Failure) in
+      try unsafe checkDepth(bytes)
       unsafe yaml_parser_set_input_string(parser, bytes.baseAddress, bytes.count)
       let root = try unsafe document(parser)
       if root != nil, let second = try unsafe document(parser) {
@@ -46,6 +47,32 @@ package struct YAMLNode: Sendable {
       }
       return root
     }
+  }
+
+  /// Refuses a text that nests too deep before it is loaded: at every token libyaml 0.2.5 looks at
+  /// each collection that is open.
+  private static func checkDepth(_ bytes: UnsafeBufferPointer<UInt8>) throws(Failure) {
+    let parser = UnsafeMutablePointer<yaml_parser_t>.allocate(capacity: 1)
+    defer { unsafe parser.deallocate() }
+    guard unsafe yaml_parser_initialize(parser) == 1 else {
+      throw Failure(problem: "no memory", line: nil)
+    }
+    defer { unsafe yaml_parser_delete(parser) }
+    unsafe yaml_parser_set_input_string(parser, bytes.baseAddress, bytes.count)
+    var depth = 0
+    while depth <= depthLimit {
+      var event = unsafe yaml_event_t()
+      // What is no YAML is reported when it is loaded.
+      guard unsafe yaml_parser_parse(parser, &event) == 1 else { return }
+      defer { unsafe yaml_event_delete(&event) }
+      switch unsafe event.type {
+      case YAML_SEQUENCE_START_EVENT, YAML_MAPPING_START_EVENT: depth += 1
+      case YAML_SEQUENCE_END_EVENT, YAML_MAPPING_END_EVENT: depth -= 1
+      case YAML_STREAM_END_EVENT: return
+      default: break
+      }
+    }
+    throw Failure(problem: "too many nodes, or too deep", line: nil)
   }
 
   /// The next document's root; nil at the end.

@@ -115,6 +115,7 @@ extension Finding {
       return false
     }
     let last = max(address, report.fault.last ?? address)
+    guard hull?.overlaps(address...last) == true else { return false }
     return extents.contains { $0.overlaps(address...last) }
   }
 }

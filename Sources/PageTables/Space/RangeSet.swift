@@ -26,11 +26,21 @@ package struct RangeSet: Sendable, Equatable, RandomAccessCollection {
     return index < ranges.count && ranges[index].contains(address)
   }
 
+  /// The parts of `range` that belong to these.
+  package func parts(in range: ClosedRange<UInt64>) -> some Sequence<ClosedRange<UInt64>> {
+    let first = ranges.partitioningIndex { $0.upperBound >= range.lowerBound }
+    return ranges[first...].lazy.prefix { $0.lowerBound <= range.upperBound }.map {
+      $0.clamped(to: range)
+    }
+  }
+
   /// The parts of `range` that belong to none of these.
   package func gaps(in range: ClosedRange<UInt64>) -> [ClosedRange<UInt64>] {
     var found: [ClosedRange<UInt64>] = []
     var from = range.lowerBound
-    for part in ranges where part.upperBound >= from && part.lowerBound <= range.upperBound {
+    let first = ranges.partitioningIndex { $0.upperBound >= from }
+    for part in ranges[first...] {
+      guard part.lowerBound <= range.upperBound else { break }
       if part.lowerBound > from { found.append(from...(part.lowerBound - 1)) }
       if part.upperBound >= range.upperBound { return found }
       from = part.upperBound + 1

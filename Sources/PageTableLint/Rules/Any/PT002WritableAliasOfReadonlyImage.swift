@@ -34,12 +34,15 @@ extension Rule {
       let area = table.layout.first(.directMap)
     else { return [] }
     var bad: [Run] = []
+    var counted = 0
     for part in image.readOnlyParts {
       // The image's own mapping tells where the protection has been applied.
       let protected = table.runs(from: part.lowerBound, through: part.upperBound).filter {
         $0.isLeaf && !$0.access.isWritable
       }
       for run in protected {
+        guard subject.mayLook(Looks.piece * (bad.count - counted + 1)) else { break }
+        counted = bad.count
         // Where a leaf leads elsewhere than the image is PT602's.
         let alias = base &+ (run.start &- imageArea.start &+ physBase)
         bad += table.runs(from: alias, through: alias &+ (run.size &- 1)).filter {

@@ -31,8 +31,11 @@ extension Rule {
     let sparesSinglePages = kind == .vmalloc && subject.mayBeHyperV
     var bad: [Run] = []
     var code: [Run] = []
+    var counted = 0
     for run in table.runs(kind) where run.isReadOnlyExecutable {
       if sparesSinglePages, run.size == mode.granule { continue }
+      guard subject.mayLook(Looks.piece * (bad.count - counted + 1)) else { break }
+      counted = bad.count
       let writable = table.directMapAliases(of: run, base: base).filter {
         $0.access.isWritable
       }

@@ -31,28 +31,7 @@ extension Rule {
     let isPart = size > 0 && size <= all.upperBound - all.lowerBound
     let frames = isPart ? all.lowerBound...(all.lowerBound + size - 1) : all
     return subject.tables.flatMap { table -> [Finding] in
-      let mode = table.space.mode
-      var bad: [Run] = []
-      for run in table.runs {
-        guard run.start < mode.upperHalf else { break }
-        guard run.isLeaf, run.access.isUser, let physical = run.physical,
-          physical <= frames.upperBound, physical &+ (run.size - 1) >= frames.lowerBound
-        else { continue }
-        let span = mode.span(of: run)
-        // The pages whose frames are the image's; of a repeated leaf the first is enough.
-        let from = run.start &+ (max(physical, frames.lowerBound) - physical)
-        let size = run.repeats ? min(run.size, span) : run.size
-        let last = run.start &+ min(size - 1, frames.upperBound - physical)
-        for address in stride(from: from, through: last, by: Int(mode.granule)) {
-          guard let frame = run.physical(of: address, span: span), frames.contains(frame),
-            let owner = image.owner(ofTable: frame),
-            run.access.isWritable || !(frame == zeroPage || isForPrograms(owner)),
-            let page = run.clipped(
-              from: address, through: address &+ (mode.granule - 1), span: span)
-          else { continue }
-          Run.append(page, to: &bad, mode: mode)
-        }
-      }
+      let bad = pages(of: image, in: frames, zeroPage: zeroPage, openIn: table, subject)
       guard let first = bad.first, let frame = first.physical else { return [] }
       let isWritable = bad.contains { $0.access.isWritable }
       return [
@@ -65,6 +44,50 @@ extension Rule {
           ] + evidence(bad, subject, table), help: "see which driver's mmap() gave the frame")
       ]
     }
+  }
+
+  /// The pages of the image that user mode reaches and should not.
+  private static func pages(
+    of image: KernelImage, in frames: ClosedRange<UInt64>, zeroPage: UInt64?, openIn table: Table,
+    _ subject: Subject
+  ) -> [Run] {
+    let mode = table.space.mode
+    func physical(_ run: Run) -> ClosedRange<UInt64>? {
+      guard run.isLeaf, run.access.isUser, let first = run.physical else { return nil }
+      // Of a repeated leaf the first is enough.
+      let size = run.repeats ? min(run.size, mode.span(of: run)) : run.size
+      let all = first...(first &+ (size - 1))
+      return all.overlaps(frames) ? all.clamped(to: frames) : nil
+    }
+    let runs = table.runs.prefix { $0.start < mode.upperHalf }
+    // Whose a page of the image is, once for all leaves that reach it.
+    var owned: [ClosedRange<UInt64>] = []
+    var secret: [ClosedRange<UInt64>] = []
+    for range in RangeSet(runs.lazy.compactMap(physical)) {
+      for frame in stride(from: range.lowerBound, through: range.upperBound, by: Int(mode.granule))
+      {
+        guard subject.mayLook(Looks.piece) else { return [] }
+        guard let owner = image.owner(ofTable: frame) else { continue }
+        let page = frame...(frame + (mode.granule - 1))
+        owned.append(page)
+        if frame != zeroPage, !isForPrograms(owner) { secret.append(page) }
+      }
+    }
+    let (all, unreadable) = (RangeSet(owned), RangeSet(secret))
+    var bad: [Run] = []
+    for run in runs {
+      guard let reached = physical(run), let first = run.physical else { continue }
+      let whole = reached.lowerBound...(reached.upperBound | (mode.granule - 1))
+      for part in (run.access.isWritable ? all : unreadable).parts(in: whole) {
+        guard subject.mayLook(Looks.piece) else { return bad }
+        let from = run.start &+ (part.lowerBound - first)
+        let through = run.start &+ (part.upperBound - first)
+        if let pages = run.clipped(from: from, through: through, span: mode.span(of: run)) {
+          Run.append(pages, to: &bad, mode: mode)
+        }
+      }
+    }
+    return bad
   }
 
   /// Whether a symbol of the image names a page that every program may read.

@@ -23,24 +23,7 @@ extension Rule {
     let tablePages = tablePages(of: subject)
     return subject.tables.flatMap { table -> [Finding] in
       let mode = table.space.mode
-      var bad: [Run] = []
-      for run in table.runs where run.isLeaf && run.start < mode.upperHalf {
-        guard run.access.isUser, let physical = run.physical else { continue }
-        let span = mode.span(of: run)
-        let size = run.repeats ? min(run.size, span) : run.size
-        var index = tablePages.partitioningIndex { $0.upperBound >= physical }
-        while index < tablePages.count {
-          let low = max(physical, tablePages[index].lowerBound)
-          let high = min(physical &+ (size - 1), tablePages[index].upperBound)
-          guard low <= high,
-            let pages = run.clipped(
-              from: run.start &+ (low - physical), through: run.start &+ (high - physical),
-              span: span)
-          else { break }
-          Run.append(pages, to: &bad, mode: mode)
-          index += 1
-        }
-      }
+      let bad = open(tablePages, in: table, subject)
       guard let first = bad.first, let frame = first.physical else { return [] }
       let isWritable = bad.contains { $0.access.isWritable }
       let owner = subject.image?.owner(ofTable: frame).map { " (\($0))" } ?? ""
@@ -56,8 +39,28 @@ extension Rule {
     }
   }
 
+  /// The pages of tables that user mode reaches.
+  private static func open(_ tablePages: RangeSet, in table: Table, _ subject: Subject) -> [Run] {
+    let mode = table.space.mode
+    var bad: [Run] = []
+    for run in table.runs where run.isLeaf && run.start < mode.upperHalf {
+      guard run.access.isUser, let physical = run.physical else { continue }
+      let span = mode.span(of: run)
+      let size = run.repeats ? min(run.size, span) : run.size
+      for pages in tablePages.parts(in: physical...(physical &+ (size - 1))) {
+        guard subject.mayLook(Looks.piece),
+          let part = run.clipped(
+            from: run.start &+ (pages.lowerBound - physical),
+            through: run.start &+ (pages.upperBound - physical), span: span)
+        else { return bad }
+        Run.append(part, to: &bad, mode: mode)
+      }
+    }
+    return bad
+  }
+
   /// The physical addresses of all tables, in ascending order, neighbours together.
-  private static func tablePages(of subject: Subject) -> [ClosedRange<UInt64>] {
+  private static func tablePages(of subject: Subject) -> RangeSet {
     let all = subject.tables.flatMap { table in
       table.pointers.targets(table.space.mode)
         + (table.root.map { root in
@@ -65,6 +68,6 @@ extension Rule {
           return [(root & ~offset)...(root | offset)]
         } ?? [])
     }
-    return RangeSet(all).ranges
+    return RangeSet(all)
   }
 }

@@ -22,7 +22,7 @@ extension Rule {
   ) { rule, subject in
     conflictingAliases(subject).flatMap { table, conflicts in
       findAliases(
-        rule, subject, table, conflicts.filter { $0.direct.level > 1 }.map(\.alias),
+        rule, subject, table, conflicts.filter(\.withLargePage).map(\.alias),
         "mapped with another memory type than a large page of the direct map",
         help: "see whether change_page_attr() was asked to change the large page, and failed")
     }

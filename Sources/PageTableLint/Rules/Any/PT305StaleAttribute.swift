@@ -67,11 +67,12 @@ extension Rule {
       $0.isLeaf && $0.start >= mode.upperHalf
         && table.layout.area(of: $0.start).kind != .directMap
     }
-    let anywhere = RangeSet(framesOf: others, mode)
-    let readOnly = RangeSet(framesOf: others.filter { !$0.access.isWritable }, mode)
     let crash = (subject.resources?.value ?? []).filter { $0.name == "Crash kernel" }
     let protected =
-      subject.readOnlyImageFrames + crash.map { $0.start...$0.last }
+      subject.readOnlyImageFrames + crash.map { $0.start...$0.last } + [0...(mebibyte - 1)]
+    let anywhere = RangeSet(framesOf: others, mode, and: protected)
+    let readOnly = RangeSet(
+      framesOf: others.filter { !$0.access.isWritable }, mode, and: protected)
     var stale: (readOnly: [Run], uncached: [Run]) = ([], [])
     // Runs come in order: the surroundings of the last one, and whether they are plain.
     var last: (block: UInt64, isPlain: Bool)?
@@ -89,13 +90,7 @@ extension Rule {
       let isReadOnly = !run.access.isWritable && !run.access.isExecutable
       let isUncached = run.access.isWritable && mode.memoryType(of: run) != .writeBack
       guard isReadOnly || isUncached, isException(run) else { continue }
-      for start in stride(from: run.start, through: run.last, by: Int(page)) {
-        guard
-          let part = run.clipped(from: start, through: start + (page - 1), span: page),
-          let frame = part.physical, frame >= mebibyte,
-          !protected.contains(where: { $0.contains(frame) }),
-          !(isReadOnly ? readOnly : anywhere).contains(frame)
-        else { continue }
+      for part in (isReadOnly ? readOnly : anywhere).pagesOutside(of: run, page: page) {
         if isReadOnly {
           Run.append(part, to: &stale.readOnly, mode: mode)
         } else {
@@ -118,14 +113,34 @@ extension Rule {
 }
 
 extension RangeSet {
-  /// The frames that some runs map.
-  fileprivate init(framesOf runs: [Run], _ mode: TableFormat) {
+  /// The frames that some runs map, and other ranges.
+  fileprivate init(
+    framesOf runs: [Run], _ mode: TableFormat, and others: [ClosedRange<UInt64>]
+  ) {
     self.init(
-      runs.compactMap { run in
-        run.physical.map { physical in
-          let size = run.repeats ? Swift.min(run.size, mode.span(of: run)) : run.size
-          return physical...(physical &+ (size &- 1))
-        }
-      })
+      others
+        + runs.compactMap { run in
+          run.physical.map { physical in
+            let size = run.repeats ? Swift.min(run.size, mode.span(of: run)) : run.size
+            return physical...(physical &+ (size &- 1))
+          }
+        })
+  }
+
+  /// The pages of a run of the lowest level whose frames do not start in these.
+  ///
+  /// - Parameter page: the size of a page in bytes.
+  fileprivate func pagesOutside(of run: Run, page: UInt64) -> [Run] {
+    guard let physical = run.physical else { return [] }
+    if run.repeats { return contains(physical) ? [] : [run] }
+    return gaps(in: physical...(physical &+ (run.size - 1))).compactMap { gap in
+      let first = (gap.lowerBound &+ (page - 1)) & ~(page - 1)
+      let last = gap.upperBound | (page - 1)
+      return first > last
+        ? nil
+        : run.clipped(
+          from: run.start &+ (first - physical), through: run.start &+ (last - physical),
+          span: page)
+    }
   }
 }

@@ -51,6 +51,9 @@ extension Rule {
       }
       // What was not asked for by --range is not there to be looked at.
       let runs = ranges.flatMap { table.runs(from: $0.lowerBound, through: $0.upperBound) }
+      guard subject.mayLook(runs.count) else {
+        return unchecked("all expectations together look at more than the tables warrant")
+      }
       guard runs.contains(where: \.isLeaf) || !place.isWholeArea else {
         return unchecked("nothing is mapped there")
       }

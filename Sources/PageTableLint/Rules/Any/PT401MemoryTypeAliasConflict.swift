@@ -25,7 +25,7 @@ extension Rule {
   ) { rule, subject in
     conflictingAliases(subject).flatMap { table, conflicts in
       findAliases(
-        rule, subject, table, conflicts.filter { $0.direct.level == 1 }.map(\.alias),
+        rule, subject, table, conflicts.filter(\.withPage).map(\.alias),
         "mapped with another memory type than in the direct map",
         help: "change the type of all mappings by set_memory_uc(), _wc() or _wb()")
     }

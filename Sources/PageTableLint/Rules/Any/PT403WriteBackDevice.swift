@@ -21,6 +21,7 @@ extension Rule {
       """
   ) { rule, subject in
     let devices = subject.resources?.value.filter(\.isDevice) ?? []
+    let deviceMemory = RangeSet(devices.map(\.range))
     let others = subject.notDevices
     return subject.tables.flatMap { table in
       let bad = table.runs.filter { run in
@@ -28,8 +29,7 @@ extension Rule {
           table.layout.area(of: run.start).kind != .directMap,
           table.space.mode.memoryType(of: run) == .writeBack
         else { return false }
-        return devices.contains { $0.start <= physical && physical <= $0.last }
-          && !others.contains { $0.contains(physical) }
+        return deviceMemory.contains(physical) && !others.contains(physical)
       }
       return grouped(bad, table).map { area, runs in
         let name = runs.first?.physical.flatMap { physical in

@@ -16,13 +16,16 @@ extension Rule {
       - arch/x86/mm/dump_pagetables.c, Linux 6.12: note_page_flush
       """
   ) { rule, subject in
-    subject.looking(at: subject.problems).map { problem in
-      Finding(rule, problem, in: subject.kernel, runs: [], help: "take the dump again, whole")
-    }
+    subject.looking(at: subject.problems).map { rule.finding($0, in: subject) }
       + anomaliesByTable(subject) { $0 == .truncated }.map { table, found in
         Finding(
           rule, "the text does not hold the whole address space: it is cut off or elided",
           in: table, runs: [], evidence: [.words(lines(found))], help: "take the dump again, whole")
       }
+  }
+
+  /// That something of the input was not seen.
+  func finding(_ problem: String, in subject: Subject) -> Finding {
+    Finding(self, problem, in: subject.kernel, runs: [], help: "take the dump again, whole")
   }
 }

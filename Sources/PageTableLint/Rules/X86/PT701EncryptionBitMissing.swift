@@ -27,6 +27,7 @@ extension Rule {
     guard let base = subject.facts.directMap?.value else { return [] }
     let bit = subject.mode.encryption
     let ram = subject.ram
+    let leaves = DirectMapLeaves(of: subject.kernel, base: base) { $0.flags & bit == 0 ? 0 : 1 }
     let shared = subject.section("__start_bss_decrypted", "__end_bss_decrypted")
     return subject.tables.flatMap { table -> [Finding] in
       let mode = table.space.mode
@@ -34,11 +35,9 @@ extension Rule {
         guard run.isLeaf, run.start >= mode.upperHalf,
           shared?.overlaps(run.start...run.last) != true,
           table.layout.area(of: run.start).kind != .directMap, let physical = run.physical,
-          ram.contains(where: { $0.contains(physical) })
+          ram.contains(physical)
         else { return false }
-        return subject.kernel.directMapAliases(of: run, base: base).contains {
-          ($0.flags ^ run.flags) & bit != 0
-        }
+        return leaves?.classes(under: run).contains(run.flags & bit == 0 ? 1 : 0) == true
       }
       return grouped(bad, table).map { area, runs in
         let isEncrypted = runs[0].flags & bit != 0

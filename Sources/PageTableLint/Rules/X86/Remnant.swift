@@ -44,11 +44,14 @@ enum Remnant {
 extension Subject {
   /// The entries of the kernel's half of `table` that are not present and are what `wanted` says.
   func remnants(in table: Table, where wanted: (Remnant) -> Bool) -> [Run] {
-    table.runs.filter { run in
-      run.kind == .notPresent && run.start >= table.space.mode.upperHalf && !isKFENCE(run)
-        && wanted(
-          Remnant(run.flags, mode: table.space.mode) { holdsMemoryFrame(run, table) })
+    var found: [Run] = []
+    for run in table.runs
+    where run.kind == .notPresent && run.start >= table.space.mode.upperHalf && !isKFENCE(run) {
+      let remnant = Remnant(run.flags, mode: table.space.mode) { holdsMemoryFrame(run, table) }
+      guard looks?.isStopped != true else { break }
+      if wanted(remnant) { found.append(run) }
     }
+    return found
   }
 
   /// Whether a run lies among KFENCE's pages, whose present bit it clears and nothing else.
@@ -63,14 +66,23 @@ extension Subject {
   private func holdsMemoryFrame(_ run: Run, _ table: Table) -> Bool {
     guard let image, let root = table.root else { return false }
     let mode = table.space.mode
-    let level = mode.level(Int(run.level))
+    let span = mode.level(Int(run.level)).span
     var address = run.start
     // A hostile image may hold a run of any length: the first entries tell.
-    for _ in 0..<4096 where address >= run.start && address <= run.last {
-      guard let step = image.walk(address, root: root).steps.last else { return false }
-      let frame = step.entry & mode.tableAddress
-      if frame != 0, image.isMemory(frame) { return true }
-      address &+= level.span
+    var left = 4096
+    while left > 0, mayLook(64), let step = image.walk(address, root: root).steps.last {
+      let level = mode.level(step.level)
+      var entries = mode.emptyTable(level)
+      guard (try? mode.readTable(at: step.table, from: image.memory, into: &entries)) != nil else {
+        return false
+      }
+      for entry in entries[step.index...].prefix(left) {
+        let frame = entry & mode.tableAddress
+        if frame != 0, image.isMemory(frame) { return true }
+        left -= 1
+        guard mayLook(1), run.last - address >= span else { return false }
+        address += span
+      }
     }
     return false
   }
