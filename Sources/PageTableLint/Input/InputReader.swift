@@ -1,6 +1,5 @@
 internal import Glibc
 package import KernelImages
-internal import KernelText
 package import MemoryImages
 package import PageTables
 
