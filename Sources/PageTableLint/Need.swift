@@ -33,7 +33,7 @@ extension Rule {
     /// The same, of which the kernel's symbols tell what it asks for.
     ///
     /// - Parameter isUnknown: whether nothing has told it.
-    fileprivate func toldBySymbols(
+    func toldBySymbols(
       where isUnknown: @escaping @Sendable (Subject) -> Bool = { _ in true }
     ) -> Need {
       var need = self

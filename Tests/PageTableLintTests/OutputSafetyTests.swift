@@ -99,6 +99,27 @@ import Testing
     #expect(after.output == "kept\n[2\n")
   }
 
+  /// A configuration that lies in a pull request cannot fill the disk.
+  @Test func packedTextHasALimit() throws {
+    let run = try shell(
+      "head -c 3000000 /dev/zero | gzip > .ptdump-lint.yml; "
+        + "\"$0\" check \"$1/\(Self.image)\" 2>&1; echo status $?")
+    #expect(run.output.contains("unpacks to more than 1 MiB"))
+    #expect(run.output.hasSuffix("status 2\n"))
+  }
+
+  /// Neither the search path nor the environment's options reach what unpacks.
+  @Test func unpackersAreTheSystems() throws {
+    let run = try shell(
+      """
+      mkdir bin; printf '#!/bin/sh\\ntouch used\\n' > bin/xz; chmod +x bin/xz
+      xz -dc "$1/samples/hostile/prb-ok.elf.xz" | xz > image.xz
+      PATH=$PWD/bin:$PATH XZ_OPT=--no-such-option "$0" info image.xz > out; echo status $?
+      test -e used && echo used; grep -c release out
+      """)
+    #expect(run.output == "status 0\n1\n")
+  }
+
   @Test(arguments: ["evil", "ktap"])
   func namesOfTheInputDoNotAct(_ name: String) throws {
     for command in [
