@@ -62,13 +62,7 @@ package struct KernelImage: Sendable {
       FactEvidence(
         info: info, root: root, values: variables.values, symbols: symbols, reader: reader,
         cpu: cpus.first))
-    var problems =
-      memory.damage + (extract?.problems ?? []) + found.problems + named.problems
-      + variables.problems + known.problems
-    let ring = extract?.log ?? info.flatMap { PrintkRing.read($0, reader) }
-    if ring == nil, extract == nil, info?.mentions("prb") == true {
-      problems.append("the kernel log (printk's ring) could not be read")
-    }
+    let ring = Self.ring(extract, info, reader)
 
     self.memory = memory
     self.extract = extract
@@ -77,7 +71,9 @@ package struct KernelImage: Sendable {
     self.symbols = symbols
     self.mode = root.mode
     self.root = root.address
-    self.problems = problems
+    problems =
+      memory.damage + (extract?.problems ?? []) + found.problems + named.problems
+      + variables.problems + known.problems + ring.problems
     otherRoots = found.others.map(\.address)
     imageOffset = root.imageOffset
     values = variables.values
@@ -87,8 +83,26 @@ package struct KernelImage: Sendable {
     budget = RunBudget(bytes: .max, held: memory.heldBytes)
     machineMemory = RangeSet(
       resources.map { $0.value.filter(\.isRAM).map(\.range) } ?? extract?.memory ?? memory.ranges)
-    log = ring.map { Fact($0, "the image's printk ring") }
-    kfencePool = Self.kfencePool(values[Variable.kfencePool], ring)
+    log = ring.text.map { Fact($0, "the image's printk ring") }
+    kfencePool = Self.kfencePool(values[Variable.kfencePool], ring.text)
+  }
+
+  /// The kernel's log, and what of it could not be read.
+  private static func ring(
+    _ extract: Extract.Contents?, _ info: VMCoreInfo?, _ reader: VirtualReader
+  ) -> (text: String?, problems: [String]) {
+    if let extract { return (extract.log, []) }
+    guard let info, let log = PrintkRing.read(info, reader) else {
+      return (
+        nil,
+        info?.mentions("prb") == true ? ["the kernel log (printk's ring) could not be read"] : []
+      )
+    }
+    return (
+      log.text,
+      log.lost > 0
+        ? ["\(log.lost) records of the kernel log (printk's ring) could not be read"] : []
+    )
   }
 
   private static func markers(

@@ -12,9 +12,9 @@ struct PrintkRing {
   private let long: Int
   /// The ring's descriptors, its records of `struct printk_info`, and its text: each a power of two
   /// of them.
-  private let descriptors: [UInt8]
-  private let infos: [UInt8]
-  private let text: [UInt8]
+  private let descriptors: SparseBytes
+  private let infos: SparseBytes
+  private let text: SparseBytes
   private let count: Int
   /// The identifiers of the newest and the oldest record.
   private let head: UInt64
@@ -81,9 +81,9 @@ struct PrintkRing {
     else { return nil }
     count = 1 << Int(countBits)
     guard count * layout.descriptorSize <= 64 << 20, count * layout.infoSize <= 64 << 20,
-      let descriptors = reader.bytes(at: descs, count: count * layout.descriptorSize),
-      let records = reader.bytes(at: infos, count: count * layout.infoSize),
-      let text = reader.bytes(at: data, count: 1 << Int(sizeBits))
+      let descriptors = reader.sparse(at: descs, count: count * layout.descriptorSize),
+      let records = reader.sparse(at: infos, count: count * layout.infoSize),
+      let text = reader.sparse(at: data, count: 1 << Int(sizeBits))
     else { return nil }
     self.layout = layout
     self.descriptors = descriptors
@@ -93,54 +93,89 @@ struct PrintkRing {
     self.tail = tail
   }
 
-  /// The log, a line a record, as a console prints it.
-  ///
-  /// - Returns: nil where VMCOREINFO does not lead to a ring, or the ring holds no record though it
-  ///   says that it does.
-  static func read(_ info: VMCoreInfo, _ reader: VirtualReader) -> String? {
-    guard let ring = PrintkRing(info, reader) else { return nil }
-    let log = ring.log()
-    return log.isEmpty && ring.head != ring.tail ? nil : log
+  /// What a ring holds.
+  struct Log {
+    /// A line a record, as a console prints it.
+    let text: String
+    /// How many records it should hold and does not.
+    let lost: Int
   }
 
-  private func log() -> String {
+  /// The log.
+  ///
+  /// - Returns: nil where VMCOREINFO does not lead to a ring, or none of its records can be read.
+  static func read(_ info: VMCoreInfo, _ reader: VirtualReader) -> Log? {
+    guard let ring = PrintkRing(info, reader) else { return nil }
+    let log = ring.log()
+    return log.text.isEmpty && (ring.head != ring.tail || log.lost > 0) ? nil : log
+  }
+
+  private func log() -> Log {
     // Descriptor states are a `long`, whose top two bits are the state.
     let idMask: UInt64 = (1 << UInt64(long * 8 - 2)) - 1
     var log = ""
+    var lost = 0
     // No record shares its text with another, so all of them fit the ring.
-    var left = text.count
+    var left = text.bytes.count
     var id = tail & idMask
-    for _ in 0..<count {
-      if let (time, bytes) = record(id, idMask), bytes.count <= left {
+    for number in 1...count {
+      switch record(id, idMask) {
+      case .text(let time, let bytes) where bytes.count <= left:
         left -= bytes.count
         let stamp = LogStamp(microseconds: time / 1000).text
         for line in bytes.split(separator: 10) {
           log += stamp + String(decoding: line, as: UTF8.self) + "\n"
         }
+      case .none: break
+      case .text, .lost: lost += 1
       }
       if id == head & idMask { break }
+      // The ring holds no more.
+      if number == count { lost += 1 }
       id = (id &+ 1) & idMask
     }
-    return log
+    return Log(text: log, lost: lost)
   }
 
-  /// A record's time in nanoseconds, and its text; nil where the ring does not hold it any more.
-  private func record(_ id: UInt64, _ idMask: UInt64) -> (UInt64, ArraySlice<UInt8>)? {
+  private enum Record {
+    /// The time in nanoseconds, and the text.
+    case text(UInt64, ArraySlice<UInt8>)
+    /// Without text, not yet written, or given back.
+    case none
+    /// It should be there.
+    case lost
+  }
+
+  /// The states of a descriptor: `enum desc_state`.
+  private static let (reserved, reusable): (UInt64, UInt64) = (0, 3)
+
+  private func record(_ id: UInt64, _ idMask: UInt64) -> Record {
     let slot = Int(id & UInt64(count - 1))
     let descriptor = slot * layout.descriptorSize
     let info = slot * layout.infoSize
     guard let state = descriptors.number(at: descriptor + layout.state, size: long),
-      state & idMask == id, [1, 2].contains(state >> UInt64(long * 8 - 2)),
       let begin = descriptors.number(at: descriptor + layout.begin, size: long),
-      let next = descriptors.number(at: descriptor + layout.next, size: long),
-      let nanoseconds = infos.u64(at: info + layout.time),
+      let next = descriptors.number(at: descriptor + layout.next, size: long)
+    else { return .lost }
+    let found = state & idMask
+    guard found == id else {
+      // The newest may not have its descriptor yet. A newer one in the place of an old one was written
+      // while the dump was taken.
+      let rounds = ((found &- id) & idMask) / UInt64(count)
+      let isNewer = state != 0 && (found &- id) & UInt64(count - 1) == 0 && rounds <= 16
+      return id == head & idMask || isNewer ? .none : .lost
+    }
+    let phase = state >> UInt64(long * 8 - 2)
+    if [Self.reserved, Self.reusable].contains(phase) { return .none }
+    // A record without text has odd places.
+    if begin & 1 == 1, next & 1 == 1 { return .none }
+    guard let nanoseconds = infos.number(at: info + layout.time, size: 8),
       let length = infos.number(at: info + layout.length, size: 2), begin & 1 == 0
-    else { return nil }
+    else { return .lost }
     // A record that would cross the ring's end lies at its start instead.
-    let place = UInt64(text.count - 1)
+    let place = UInt64(text.bytes.count - 1)
     let wraps = begin & ~place != next & ~place && next & place != 0
     let start = (wraps ? 0 : Int(begin & place)) + long
-    guard start + Int(length) <= text.count else { return nil }
-    return (nanoseconds, text[start..<(start + Int(length))])
+    return text.slice(at: start, count: Int(length)).map { .text(nanoseconds, $0) } ?? .lost
   }
 }

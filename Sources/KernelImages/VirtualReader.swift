@@ -78,4 +78,49 @@ struct VirtualReader {
     guard text.count < bytes.count, text.allSatisfy({ $0 >= 0x20 && $0 < 0x7f }) else { return nil }
     return String(decoding: text, as: UTF8.self)
   }
+
+  /// Memory of which some pages may not be there; nil where none is, or where it is too long.
+  func sparse(at address: UInt64, count: Int) -> SparseBytes? {
+    if let bytes = bytes(at: address, count: count) { return SparseBytes(bytes: bytes) }
+    guard count >= 0, count <= 64 << 20, UInt64(count) <= memory.heldBytes else { return nil }
+    var found = SparseBytes(bytes: [])
+    var missing: [ClosedRange<UInt64>] = []
+    found.bytes.reserveCapacity(count)
+    while found.bytes.count < count {
+      let at = address &+ UInt64(found.bytes.count)
+      let part = min(count - found.bytes.count, Int(mode.granule - (at & (mode.granule - 1))))
+      if let page = bytes(at: at, count: part) {
+        found.bytes += page
+      } else {
+        missing.append(UInt64(found.bytes.count)...UInt64(found.bytes.count + part - 1))
+        found.bytes += repeatElement(0, count: part)
+      }
+    }
+    found.missing = RangeSet(missing)
+    return found.missing.first == 0...UInt64(max(1, count) - 1) ? nil : found
+  }
+}
+
+/// Bytes of which some are not known.
+struct SparseBytes {
+  fileprivate(set) var bytes: [UInt8]
+  fileprivate var missing = RangeSet()
+
+  fileprivate init(bytes: [UInt8]) { self.bytes = bytes }
+
+  /// Bytes that are all known; nil where they are not, or lie outside.
+  func slice(at offset: Int, count: Int) -> ArraySlice<UInt8>? {
+    guard offset >= 0, count >= 0, count <= bytes.count, offset <= bytes.count - count else {
+      return nil
+    }
+    let isKnown =
+      count == 0 || missing.isEmpty
+      || !missing.parts(in: UInt64(offset)...UInt64(offset + count - 1)).contains { _ in true }
+    return isKnown ? bytes[offset..<(offset + count)] : nil
+  }
+
+  /// A little-endian number.
+  func number(at offset: Int, size: Int) -> UInt64? {
+    slice(at: offset, count: size) == nil ? nil : bytes.number(at: offset, size: size)
+  }
 }
