@@ -4,21 +4,13 @@ extension [Finding] {
   /// One finding a cause: what lies wholly inside a place where a table or a pointer is wrong, and
   /// what another rule's finding in its area explains, goes into that finding's evidence.
   var withoutConsequences: [Judged] {
-    // Few rules explain others: only their findings are asked.
-    let yielded = Set(flatMap(\.rule.givesWayTo))
-    let causes = enumerated().filter {
-      $0.element.report == nil && $0.element.hull != nil
-        && ($0.element.rule.explainsWhatLiesBelow || yielded.contains($0.element.rule.id))
-    }.map { Cause(index: $0.offset, finding: $0.element) }
-    var effort = Cause.mostSteps
+    var causes = Causes(self)
     var isConsequence = [Bool](repeating: false, count: count)
     var consequences: [Int: [Evidence]] = [:]
     for (index, finding) in enumerated() {
-      guard !finding.rule.explainsWhatLiesBelow, finding.report == nil,
-        let cause = causes.first(where: { $0.explains(finding, &effort) })
-      else { continue }
+      guard let cause = causes.cause(of: finding) else { continue }
       isConsequence[index] = true
-      consequences[cause.index, default: []].append(
+      consequences[cause, default: []].append(
         .consequence(rule: finding.rule.id, message: finding.message))
     }
     return indices.filter { !isConsequence[$0] }.map {
@@ -27,22 +19,59 @@ extension [Finding] {
   }
 }
 
+/// The findings that may explain others: those of few rules.
+private struct Causes {
+  /// In the order of their lowest addresses, with the highest address of those up to each.
+  private var causes: [Cause] = []
+  private var ends: [UInt64] = []
+  /// The comparisons that are left; without any, findings stand for themselves.
+  private var effort = 1 << 24
+
+  init(_ findings: [Finding]) {
+    let yielded = Set(findings.flatMap(\.rule.givesWayTo))
+    for (index, finding) in findings.enumerated() where finding.report == nil {
+      guard finding.rule.explainsWhatLiesBelow || yielded.contains(finding.rule.id),
+        let hull = finding.hull
+      else { continue }
+      causes.append(Cause(index: index, finding: finding, hull: hull))
+    }
+    causes.sort { $0.hull.lowerBound < $1.hull.lowerBound }
+    for cause in causes { ends.append(max(cause.hull.upperBound, ends.last ?? 0)) }
+  }
+
+  /// The first finding of which another is only a consequence, by its index; nil where there is none.
+  mutating func cause(of finding: Finding) -> Int? {
+    // `takingReports` decides of reports.
+    guard !finding.rule.explainsWhatLiesBelow, finding.report == nil, let hull = finding.hull else {
+      return nil
+    }
+    var found: Int?
+    var place = causes.partitioningIndex { $0.hull.lowerBound > hull.upperBound }
+    while place > 0, ends[place - 1] >= hull.lowerBound, effort > 0 {
+      place -= 1
+      effort -= 1
+      let cause = causes[place]
+      guard found.map({ cause.index < $0 }) ?? true, cause.hull.overlaps(hull) else { continue }
+      effort -= finding.extents.count
+      if cause.explains(finding) { found = cause.index }
+    }
+    return found
+  }
+}
+
 /// A finding that may explain others.
 private struct Cause {
   let index: Int
+  let hull: ClosedRange<UInt64>
   private let rule: Rule
-  private let hull: ClosedRange<UInt64>
   /// The ranges in ascending order, and the highest end of those up to each.
   private let starts: [UInt64]
   private let ends: [UInt64]
 
-  /// Comparisons after which findings stand for themselves: it hides none.
-  static let mostSteps = 1 << 24
-
-  init(index: Int, finding: Finding) {
+  init(index: Int, finding: Finding, hull: ClosedRange<UInt64>) {
     self.index = index
+    self.hull = hull
     rule = finding.rule
-    hull = finding.hull ?? 0...0
     let extents = finding.extents.sorted { $0.lowerBound < $1.lowerBound }
     starts = extents.map(\.lowerBound)
     var ends: [UInt64] = []
@@ -57,23 +86,17 @@ private struct Cause {
   }
 
   /// Whether another finding is only a consequence of this one.
-  func explains(_ finding: Finding, _ effort: inout Int) -> Bool {
-    effort -= 1
-    guard effort > 0, rule.id != finding.rule.id, let other = finding.hull, hull.overlaps(other)
-    else { return false }
+  func explains(_ finding: Finding) -> Bool {
+    if rule.id == finding.rule.id { return false }
     if finding.rule.givesWayTo.contains(rule.id) {
       // A sum over an area speaks of all of it.
-      effort -= finding.extents.count
       return finding.extents.contains { part in
         end(startingBy: part.upperBound).map { $0 >= part.lowerBound } ?? false
       }
     }
-    guard rule.explainsWhatLiesBelow, hull.lowerBound <= other.lowerBound,
-      other.upperBound <= hull.upperBound
-    else { return false }
-    effort -= finding.extents.count
-    return finding.extents.allSatisfy { part in
-      end(startingBy: part.lowerBound).map { $0 >= part.upperBound } ?? false
-    }
+    return rule.explainsWhatLiesBelow
+      && finding.extents.allSatisfy { part in
+        end(startingBy: part.lowerBound).map { $0 >= part.upperBound } ?? false
+      }
   }
 }

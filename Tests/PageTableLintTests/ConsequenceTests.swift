@@ -1,0 +1,35 @@
+import PageTables
+import Support
+import Testing
+
+@testable import PageTableLint
+
+@Suite struct ConsequenceTests {
+  private func findings(_ rule: Rule, _ count: Int, in table: Table) -> [Finding] {
+    (0..<UInt64(count)).map { number in
+      let start = 0xffff_9000_0000_0000 + number << 21
+      let run = Run(start: start, last: start + 0x1f_ffff, kind: .leaf, level: 1)
+      return Finding(rule, "\(number)", in: table, runs: [run], help: "")
+    }
+  }
+
+  /// Each finding asks the few that lie in its place: 32,000 of them took nine seconds.
+  @Test(.timeLimit(.minutes(1))) func manyFindingsHaveManyCauses() throws {
+    let text = try Fixtures.text("PT503", "fires.tables")
+    let table = try Fixtures.subject(tables: DeclaredTables(text)).kernel
+    let causes = findings(.tableInFreeMemory, 32_000, in: table)
+    let judged = (causes + findings(.writableExecutable, 32_000, in: table)).withoutConsequences
+    #expect(judged.count == causes.count)
+    #expect(judged.allSatisfy { $0.evidence.count == 1 && $0.rule.id == "PT503" })
+    #expect(
+      judged.last?.evidence == [.consequence(rule: "PT001", message: "31999")])
+    // What spans two causes is no consequence of one.
+    let wide = Finding(
+      .writableExecutable, "wide", in: table,
+      runs: [
+        Run(
+          start: 0xffff_9000_0000_0000, last: 0xffff_9000_003f_ffff, kind: .leaf, level: 1)
+      ], help: "")
+    #expect((causes + [wide]).withoutConsequences.count == causes.count + 1)
+  }
+}
