@@ -22,6 +22,15 @@ import Testing
     #expect(set.gaps(in: 5...11) == [7...9])
     #expect(set.gaps(in: 4...6) == [])
     #expect(set.gaps(in: 7...8) == [7...8])
+    #expect(set.gaps(in: 13...20) == [13...20])
+  }
+
+  @Test func findsParts() {
+    let set = RangeSet([4...6, 10...12, 20...29])
+    #expect(Array(set.parts(in: 0...30)) == set.ranges)
+    #expect(Array(set.parts(in: 5...10)) == [5...6, 10...10])
+    #expect(Array(set.parts(in: 7...9)) == [])
+    #expect(Array(set.parts(in: 30...40)) == [])
   }
 }
 

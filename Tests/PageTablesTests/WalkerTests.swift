@@ -320,6 +320,25 @@ private struct DeclaredMemory: PhysicalMemory {
     }
   }
 
+  /// An image warrants a run for each two bytes, and 393,216 more: ESPfix needs them.
+  @Test func runsAreBoundByTheImage() {
+    // Two times 512 times one table of 512 runs.
+    func entries(_ count: Int, _ entry: (Int) -> UInt64) -> [Int: UInt64] {
+      Dictionary(uniqueKeysWithValues: (0..<count).map { ($0, entry($0)) })
+    }
+    let memory = DeclaredMemory(tables: [
+      0x1000: [256: 0x2063], 0x2000: entries(2) { _ in 0x3063 },
+      0x3000: entries(512) { _ in 0x4063 }, 0x4000: entries(512) { $0 & 1 == 0 ? 0x1063 : 0x1061 },
+    ])
+    for (held, isWhole) in [(UInt64(20 << 10), false), (1 << 20, true)] {
+      let space = Walker.walk(
+        root: 0x1000, mode: .x86_64, memory: memory, budget: RunBudget(bytes: .max, held: held))
+      #expect(space.anomalies.map(\.kind) == (isWhole ? [] : [.walkLimit]))
+      #expect((space.runs.count > 512 << 10) == isWhole)
+      #expect(space.runs.count > 393_216)
+    }
+  }
+
   @Test func pointersSideBySideAreKeptTogether() {
     var pointers = TablePointers()
     let level = TableFormat.x86_64.level(2)
