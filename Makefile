@@ -5,7 +5,7 @@ SAMPLE := samples/cpa-2008/memory.elf
 SCRATCH := $(if $(STATIC),.build-static,.build)
 SWIFT_BUILD := swift build -c release --product ptdump-lint $(if $(STATIC),--static-swift-stdlib --scratch-path .build-static)
 
-.PHONY: demo test test-all test-live test-kernels fuzz test-deb bench build documents install deb packages test-packages live-packages deb-packages test-deb-packages
+.PHONY: demo test test-all test-live test-kernels fuzz mutate test-deb bench build documents install deb packages test-packages live-packages deb-packages test-deb-packages
 
 # The main job on a real memory image: the false alarm of 2008.
 demo: build
@@ -21,6 +21,7 @@ test test-all: packages test-packages live-packages
 	swift build $(SWIFT_TEST) --build-tests
 	Tests/run --skip-build $(SWIFT_TEST)
 	Tests/Instructions/instructions .build/release/ptdump-lint
+	Tests/Fuzz/mutate .build/release/ptdump-lint 500
 	Tests/Live/live
 	Tests/Live/runner
 	swift test --package-path samples/library
@@ -45,6 +46,13 @@ SWIFT_FUZZ := --package-path Tests/Fuzz -c release -Xswiftc -enable-testing -Xsw
 fuzz: packages
 	swift build $(SWIFT_FUZZ)
 	Tests/Fuzz/run $(FUZZ_SECONDS) $(FUZZ_TARGETS)
+
+# Inputs changed piece by piece, each read by the program as users run it: no crash, no silence, two seconds
+# and 500 MB. What fails is kept in .build/mutate; make test runs 500.
+MUTATIONS ?= 50000
+MUTATION_SEED ?= $(shell date +%Y%m%d)
+mutate: build
+	Tests/Fuzz/mutate .build/release/ptdump-lint $(MUTATIONS) $(MUTATION_SEED)
 
 # What docs/performance.md says, measured on this machine beside dd, libkdumpfile and drgn; then each
 # part alone. 5 GB of images go into .build/bench and stay there.
