@@ -24,8 +24,23 @@ struct MappingLines {
     let level: UInt8
   }
 
-  /// Flags that are remembered: what an image has of them is few.
-  private static let mostNames = 4096
+  /// What runs that differ in their places alone have in common in JSON.
+  private struct Pieces {
+    let untilPhysical, untilSize, rest: [UInt8]
+  }
+
+  private struct Likeness: Hashable {
+    let flags: UInt64
+    let kind: Run.Kind
+    let level: UInt8
+    let access: UInt8
+    let hasPhysical: Bool
+  }
+
+  private var pieces: [Likeness: Pieces] = [:]
+
+  /// How many of those are remembered: what an image has of them is few.
+  private static let mostKept = 4096
 
   init(_ table: Table, of subject: Subject, style: MappingReport.Style) throws {
     self.subject = subject
@@ -63,35 +78,14 @@ struct MappingLines {
   // MARK: - Styles
 
   private mutating func appendObject(_ run: Run, _ symbol: String?) throws {
+    let pieces = pieces(of: run)
     append("{\"area\":")
     bytes += area.json
     append(",\"end\":\"")
     append(address: run.end)
-    append("\",\"execute\":")
-    append(run.isLeaf && run.access.isExecutable)
-    append(",\"flags\":")
-    bytes += run.kind == .hole ? Array("[]".utf8) : flags(of: run).json
-    if let input {
-      append(",\"input\":")
-      bytes += input
-    }
-    append(",\"kind\":\"")
-    append(Self.word(run.kind))
-    append("\",\"level\":\"")
-    append(mode.level(Int(max(1, run.level))).name)
-    append("\"")
-    if run.isLeaf {
-      append(",\"pageSize\":")
-      append(number: mode.span(of: run))
-    }
-    if let physical = run.physical {
-      append(",\"physical\":\"0x")
-      append(hex: physical)
-      append("\"")
-    }
-    append(",\"rawFlags\":\"0x")
-    append(hex: run.flags)
-    append("\",\"size\":")
+    bytes += pieces.untilPhysical
+    if let physical = run.physical { append(hex: physical) }
+    bytes += pieces.untilSize
     append(number: run.size)
     append(",\"start\":\"")
     append(address: run.start)
@@ -100,11 +94,7 @@ struct MappingLines {
       append(",\"symbol\":")
       bytes += try Self.json(symbol)
     }
-    append(",\"user\":")
-    append(run.isLeaf && run.access.isUser)
-    append(",\"write\":")
-    append(run.isLeaf && run.access.isWritable)
-    append("}")
+    bytes += pieces.rest
   }
 
   private mutating func appendFields(_ run: Run, _ symbol: String?) {
@@ -197,8 +187,32 @@ struct MappingLines {
       Array(words.joined(separator: " ").utf8),
       Array("[\(words.map { "\"\($0)\"" }.joined(separator: ","))]".utf8)
     )
-    if names.count >= Self.mostNames { names.removeAll() }
+    if names.count >= Self.mostKept { names.removeAll() }
     names[key] = made
+    return made
+  }
+
+  private mutating func pieces(of run: Run) -> Pieces {
+    let key = Likeness(
+      flags: run.flags, kind: run.kind, level: run.level, access: run.access.rawValue,
+      hasPhysical: run.physical != nil)
+    if let known = pieces[key] { return known }
+    let flags = run.kind == .hole ? "[]" : String(decoding: flags(of: run).json, as: UTF8.self)
+    let named = input.map { ",\"input\":" + String(decoding: $0, as: UTF8.self) } ?? ""
+    let size = run.isLeaf ? ",\"pageSize\":\(mode.span(of: run))" : ""
+    let made = Pieces(
+      untilPhysical: Array(
+        ("\",\"execute\":\(run.isLeaf && run.access.isExecutable),\"flags\":\(flags)\(named)"
+          + ",\"kind\":\"\(Self.word(run.kind))\",\"level\":\""
+          + "\(mode.level(Int(max(1, run.level))).name)\"\(size)"
+          + (run.physical == nil ? "" : ",\"physical\":\"0x")).utf8),
+      untilSize: Array(
+        ((run.physical == nil ? "" : "\"") + ",\"rawFlags\":\"\(run.flags.entry)\",\"size\":").utf8),
+      rest: Array(
+        (",\"user\":\(run.isLeaf && run.access.isUser)"
+          + ",\"write\":\(run.isLeaf && run.access.isWritable)}").utf8))
+    if pieces.count >= Self.mostKept { pieces.removeAll() }
+    pieces[key] = made
     return made
   }
 
