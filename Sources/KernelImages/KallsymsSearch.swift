@@ -66,7 +66,7 @@ extension UInt64 {
 private struct Effort {
   private var digits = 1 << 12
   private var tokens = 16
-  private var names = 1 << 25
+  private var names = 1 << 27
 
   /// Whether one more place that has the digits' tokens may be looked at: an image has a few.
   mutating func takeDigits() -> Bool {
@@ -80,7 +80,8 @@ private struct Effort {
     return tokens >= 0
   }
 
-  /// Whether one more name may be read: a kernel has some 200,000, which are met at a few places.
+  /// Whether one more name may be read: a kernel has some 200,000, and what lies before the tables may
+  /// look like the start of them at many places.
   mutating func takeName() -> Bool {
     names -= 1
     return names >= 0
