@@ -84,6 +84,7 @@ package struct Rule: Sendable {
     areasOverlap,
     kaslrOff,
     cpuEntryAreaNotRandomised,
+    vmemmapLeadsElsewhere,
     encryptionBitMissing,
     tablePointerNotEncrypted,
     kernelFault,

@@ -13,7 +13,8 @@ extension Rule {
       without knowing it.
       How Linux should look: a page table is allocated, or reserved since boot.
       False alarm: an image that was taken while the machine ran: the table may have been freed
-      between two pages of the image. Extracts do not hold struct page: the rule stands back.
+      between two pages of the image. Extracts do not hold struct page: the rule is skipped. Where
+      struct pages are wrong themselves, PT609 says so, and this rule does not judge by them.
       Fix: see who freed the table: the page's own neighbours and contents tell who has it now.
       References:
       - mm/page_alloc.c and include/linux/page-flags.h, Linux 6.12: PGTY_buddy, PGTY_slab
@@ -21,13 +22,17 @@ extension Rule {
       """, explainsWhatLiesBelow: true, judgesTables: true
   ) { rule, subject in
     guard let use = subject.image?.frameUse else { return [] }
+    let pages = subject.image?.structPages
+    let vmemmap = VmemmapCheck(subject, subject.kernel)
     return subject.tables.flatMap { table -> [Finding] in
       let mode = table.space.mode
       var bad: [(pointer: TablePointer, use: FrameUse)] = []
       for pointer in table.pointers {
-        if let use = use(mode.tableField.address(in: pointer.entry)), use != .other {
-          bad.append((pointer, use))
-        }
+        let frame = mode.tableField.address(in: pointer.entry)
+        guard let use = use(frame), use != .other,
+          pages.map({ vmemmap.distrusts($0.address(of: frame)) }) != true
+        else { continue }
+        bad.append((pointer, use))
       }
       return grouped(bad.map { run($0.pointer, mode) }, table).map { area, runs in
         let first = bad.first { $0.pointer.address == runs[0].start }
