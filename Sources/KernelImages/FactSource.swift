@@ -59,6 +59,9 @@ package struct FactEvidence {
 struct FactSearch {
   let facts: KernelFacts
   let problems: [String]
+  /// That the direct map's entry for the tables is lost, though its start is known: a problem where
+  /// nothing tells what memory should be mapped.
+  let lostTables: String?
 
   init(_ evidence: FactEvidence) {
     let mode = evidence.mode
@@ -66,16 +69,25 @@ struct FactSearch {
     let root = evidence.root.address
     var facts = KernelFacts()
     for source in architecture.factSources { source.take(&facts, evidence) }
-    var problems: [String] = []
-    if let directMap = facts.directMap,
-      mode.walk(directMap.value &+ root, root: root, memory: evidence.reader.memory).physical
-        != root
-    {
-      problems.append(
-        "the direct map from \(mode.text(directMap.value)) (\(directMap.source)) does not lead "
-          + "back to the tables: a wrong base, or a damaged image")
+    var problem: String?
+    var isLost = false
+    if let directMap = facts.directMap {
+      let walk = mode.walk(
+        directMap.value &+ root, root: root, memory: evidence.reader.memory)
+      if walk.physical != root {
+        problem =
+          "the direct map from \(mode.text(directMap.value)) (\(directMap.source)) does not lead "
+          + "back to the tables: a wrong base, or a damaged image"
+        // No entry leads elsewhere, and no other place leads to the tables: the base is right.
+        isLost =
+          walk.steps.last?.entry == 0 && !architecture.imageIsInDirectMap
+          && directMap.value & (architecture.imageAlignment - 1) == 0
+          && evidence.root.directMap(in: evidence.reader.memory) == nil
+      }
     }
     self.facts = facts
-    self.problems = problems + architecture.contradictions(in: evidence)
+    lostTables = isLost ? problem : nil
+    problems =
+      (isLost ? [] : [problem].compactMap { $0 }) + architecture.contradictions(in: evidence)
   }
 }

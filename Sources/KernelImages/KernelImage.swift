@@ -62,7 +62,9 @@ package struct KernelImage: Sendable {
       FactEvidence(
         info: info, root: root, values: variables.values, symbols: symbols, reader: reader,
         cpu: cpus.first))
-    let ring = Self.ring(extract, info, reader)
+    let wholeReader = reader.finding(memoryFrom: known.facts.directMap?.value)
+    let resources = Self.resources(extract, symbols, wholeReader)
+    let ring = Self.ring(extract, info, wholeReader)
 
     self.memory = memory
     self.extract = extract
@@ -73,13 +75,14 @@ package struct KernelImage: Sendable {
     self.root = root.address
     problems =
       memory.damage + (extract?.problems ?? []) + found.problems + named.problems
-      + variables.problems + known.problems + ring.problems
+      + variables.problems + known.problems
+      + [resources == nil ? known.lostTables : nil].compactMap { $0 } + ring.problems
     otherRoots = found.others.map(\.address)
     imageOffset = root.imageOffset
     values = variables.values
     facts = known.facts
     markers = Self.markers(extract, symbols, reader)
-    resources = Self.resources(extract, symbols, reader)
+    self.resources = resources
     budget = RunBudget(bytes: .max, held: memory.heldBytes)
     machineMemory = RangeSet(
       resources.map { $0.value.filter(\.isRAM).map(\.range) } ?? extract?.memory ?? memory.ranges)

@@ -8,6 +8,8 @@ struct VirtualReader {
   let memory: any MemoryImage
   /// The bytes of a pointer and of a `long`.
   let wordSize: Int
+  /// Where the direct map starts, so that memory is found there whose entries are lost.
+  private var directMap: UInt64?
 
   init(_ root: Root, _ memory: any MemoryImage) {
     self.init(mode: root.mode, root: root.address, memory: memory)
@@ -20,6 +22,15 @@ struct VirtualReader {
     wordSize = mode.architecture.wordSize
   }
 
+  /// The same, which finds memory by its place in the direct map where entries are lost.
+  ///
+  /// Where the image lies in the direct map, vmalloc is not told from memory.
+  func finding(memoryFrom directMap: UInt64?) -> VirtualReader {
+    var reader = self
+    reader.directMap = mode.architecture.imageIsInDirectMap ? nil : directMap
+    return reader
+  }
+
   func bytes(at address: UInt64, count: Int) -> [UInt8]? {
     // Tables may show one page at any number of addresses: no structure is longer than the file.
     guard count >= 0, count <= 64 << 20, UInt64(count) <= memory.heldBytes else { return nil }
@@ -27,8 +38,7 @@ struct VirtualReader {
     found.reserveCapacity(count)
     var at = address
     while found.count < count {
-      guard case .leaf(let physical, let size) = mode.walk(at, root: root, memory: memory).end
-      else { return nil }
+      guard let (physical, size) = place(of: at) else { return nil }
       let inLeaf = size - (at & (size - 1))
       let part = Int(min(UInt64(count - found.count), inLeaf))
       guard let bytes = try? memory.read(at: physical, count: part) else {
@@ -43,6 +53,18 @@ struct VirtualReader {
       at &+= UInt64(part)
     }
     return found
+  }
+
+  /// Where an address leads, and the bytes of the leaf that it lies in.
+  private func place(of address: UInt64) -> (physical: UInt64, size: UInt64)? {
+    switch mode.walk(address, root: root, memory: memory).end {
+    case .leaf(let physical, let size): return (physical, size)
+    case .notPresent:
+      // By its place, as the kernel computes it: past the end of memory nothing is read.
+      guard let directMap, address >= directMap else { return nil }
+      return (address - directMap, mode.granule)
+    default: return nil
+    }
   }
 
   /// A number of `size` bytes; of a pointer's size where none is given.

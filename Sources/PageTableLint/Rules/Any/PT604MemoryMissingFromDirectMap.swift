@@ -14,6 +14,7 @@ extension Rule {
       How Linux should look: all memory is mapped. What is taken away on purpose (secret memory,
       guard pages of KFENCE and debug_pagealloc, poisoned pages, the reservation for a crash kernel)
       leaves an entry that is not present but not empty: change_page_attr() never clears one whole.
+      An empty entry above the tables of 2M leaves takes 1 GiB of memory and more: an error.
       False alarm: 32-bit kernels map low memory only (the rule looks no further than 8 MiB before
       vmalloc); memory that is being added or removed.
       Fix: see who cleared the entry, or whether the range was given to init_memory_mapping().
@@ -38,15 +39,35 @@ extension Rule {
       }
     }
     guard !missing.isEmpty else { return [] }
+    let lost = lostEntries(missing, table)
     return [
       Finding(
-        rule, "\(total(missing)) of memory have no entry in the direct map", in: table,
-        runs: missing, area: area,
-        evidence: missing.prefix(3).map {
-          .words(
-            "physical \(($0.start - base).entry), \($0.size.readableSize): "
-              + "\(table.space.mode.level(Int(max(1, $0.level))).name) entry empty")
-        }, help: "see who cleared the entry")
+        rule, severity: lost.isEmpty ? nil : .error,
+        lost.isEmpty
+          ? "\(total(missing)) of memory have no entry in the direct map"
+          : "\(total(missing)) of memory are lost: no entry in the direct map leads there",
+        in: table, runs: missing, area: area,
+        evidence: lost
+          + missing.prefix(3).map {
+            .words(
+              "physical \(($0.start - base).entry), \($0.size.readableSize): "
+                + "\(table.space.mode.level(Int(max(1, $0.level))).name) entry empty")
+          }, help: "see who cleared the entry")
     ]
+  }
+
+  /// The extent of each empty entry of 1 GiB or more, three at most.
+  private static func lostEntries(_ missing: [Run], _ table: Table) -> [Evidence] {
+    let mode = table.space.mode
+    var found: [Evidence] = []
+    for run in missing where run.level > 2 && found.count < 3 {
+      let level = mode.level(Int(run.level))
+      let start = run.start & ~(level.span - 1)
+      let lost = Evidence.words(
+        "\(mode.text(start))-\(mode.text(start &+ level.span)): the \(level.name) entry of all of it "
+          + "is empty")
+      if !found.contains(lost) { found.append(lost) }
+    }
+    return found
   }
 }
