@@ -7,3 +7,13 @@ extension KernelImage {
     package init(_ tableRegisters: [String: UInt64]) { self.tableRegisters = tableRegisters }
   }
 }
+
+extension KernelImage {
+  /// The protections of each processor that runs, by its number from 1.
+  package var registerStates: [(processor: Int, states: [RegisterState])] {
+    cpus.enumerated().compactMap { index, cpu in
+      let states = architecture.protections(in: cpu.tableRegisters)
+      return states.isEmpty ? nil : (processor: index + 1, states: states)
+    }
+  }
+}

@@ -84,5 +84,10 @@ extension KernelFacts {
   /// By name, as `info` and the JSON report list them.
   package var listed: [(name: String, value: String, source: String)] {
     Self.keys.compactMap { $0.entry(in: self) }
+      + Protection.allCases.compactMap { protection in
+        protections[protection].map {
+          (name: protection.rawValue, value: $0.value ? "on" : "off", source: $0.source)
+        }
+      }
   }
 }

@@ -28,7 +28,9 @@ package struct FactEvidence {
   let values: [String: UInt64]
   let symbols: Symbols?
   let reader: VirtualReader
-  let cpu: KernelImage.CPUState?
+  let cpus: [KernelImage.CPUState]
+
+  var cpu: KernelImage.CPUState? { cpus.first }
 
   var mode: TableFormat { root.mode }
 
@@ -69,6 +71,8 @@ struct FactSearch {
     let root = evidence.root.address
     var facts = KernelFacts()
     for source in architecture.factSources { source.take(&facts, evidence) }
+    facts.take(
+      evidence.cpus.map { architecture.protections(in: $0.tableRegisters) }, source: "(QEMU note)")
     var problem: String?
     var isLost = false
     if let directMap = facts.directMap {

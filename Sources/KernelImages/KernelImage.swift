@@ -61,7 +61,7 @@ package struct KernelImage: Sendable {
     let known = FactSearch(
       FactEvidence(
         info: info, root: root, values: variables.values, symbols: symbols, reader: reader,
-        cpu: cpus.first))
+        cpus: cpus))
     let wholeReader = reader.finding(memoryFrom: known.facts.directMap?.value)
     let resources = Self.resources(extract, symbols, wholeReader)
     let ring = Self.ring(extract, info, wholeReader)

@@ -42,6 +42,7 @@ package enum Variable {
           values[name] = reader.word(at: address, size: size)
           // The kernel takes NX, G and the like out of a mask, never the low bits.
           let isMask = values[name].map { $0 & 0x7f == 0x7f }
+          if values[name] == nil, architecture.spareVariables.contains(name) { continue }
           if architecture.entryMasks.contains(name) ? isMask != true : values[name] == nil {
             problems.append(
               "\(name) at \(reader.mode.text(address)) "

@@ -41,6 +41,7 @@ package struct Rule: Sendable {
     writableKernelText,
     executableOutsideKnownAreas,
     efiWritableExecutable,
+    processorProtectionOff,
     userAccessibleKernel,
     userMapsKernelMemory,
     ptiUserHalfExecutable,

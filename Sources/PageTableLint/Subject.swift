@@ -188,6 +188,7 @@ package struct Subject: Sendable {
         id: .kernel, space: AddressSpace(mode: mode, runs: [], hasPhysical: false),
         layout: mode.architecture.unknownLayout(mode), root: nil)
     ]
+    takeRegisters()
     logIsJudged = true
     panic = log.panic
     faultsLeftOut = log.leftOut

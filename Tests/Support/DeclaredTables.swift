@@ -25,6 +25,7 @@ package struct DeclaredTables {
   /// The machine's memory map, where it is declared.
   package private(set) var resources: [Resource] = []
   private var noteLines: [String] = []
+  private var registers: [(name: String, value: UInt64)] = []
   /// PTI's two roots, where it is declared to be on and the page behind the root is declared.
   package var twins: (kernel: UInt64, user: UInt64)? {
     guard let root, facts.contains(where: { $0 == ("pti", "on") }),
@@ -54,6 +55,12 @@ package struct DeclaredTables {
       let parsed = Resource.parse("\(words[1]) : \(words.dropFirst(2).joined(separator: " "))")
       resources += parsed ?? []
       return parsed != nil
+    }
+    if words[0] == "register", words.count == 3, ["CR0", "CR4"].contains(words[1]),
+      let value = UInt64(hexText: words[2])
+    {
+      registers.append((name: words[1], value: value))
+      return true
     }
     if words[0] == "vmcoreinfo", words.count == 2 {
       noteLines.append(words[1])
@@ -94,6 +101,7 @@ package struct DeclaredTables {
   /// An ELF image of the tables, with their root in CR3.
   package var image: ImageWriter {
     var writer = ImageWriter(root: root ?? 0)
+    for register in registers { writer.register(register.name, register.value) }
     for table in tables { writer.table(table.address, table.entries) }
     for address in missing { writer.missing(address) }
     if !noteLines.isEmpty { writer.note(vmcoreinfo: noteLines.joined(separator: "\n") + "\n") }

@@ -16,6 +16,14 @@ package struct ImageWriter {
     notes.append((name: "QEMU", bytes: cpu))
   }
 
+  /// Sets a control register of the only CPU.
+  package mutating func register(_ name: String, _ value: UInt64) {
+    guard let offset = ["CR0": 392, "CR4": 424][name] else { return }
+    for index in 0..<8 {
+      notes[0].bytes[offset + index] = UInt8(truncatingIfNeeded: value >> UInt64(8 * index))
+    }
+  }
+
   /// Sets entries of the table at `address`.
   package mutating func table(_ address: UInt64, _ entries: [Int: UInt64]) {
     var page = pages[address] ?? [UInt8](repeating: 0, count: 4096)

@@ -34,6 +34,8 @@ package protocol Architecture: Sendable {
   var shadowTables: [(level: Int, name: String)] { get }
   /// The variables that facts come from, in the order in which an extract lists them.
   var variables: [String] { get }
+  /// Those of them that an image may lack without being damaged for that.
+  var spareVariables: Set<String> { get }
   /// Those of them that have the size of an entry.
   var entryMasks: Set<String> { get }
 
@@ -60,6 +62,14 @@ package protocol Architecture: Sendable {
   )]
   /// The top table of the user's half beside a top table, under isolation.
   func userTwin(of root: UInt64) -> UInt64
+  /// The protections that a processor's registers turn on or off; none of one that does not run.
+  func protections(in registers: [String: UInt64]) -> [RegisterState]
+  /// The protections that a kernel relies on, by its variables, and what tells it.
+  func wantedProtections(_ values: [String: UInt64]) -> [(Protection, source: String)]
+  /// What the kernel logs when such a protection is lost.
+  var lostProtectionMessages: [String] { get }
+  /// The registers of protections, as logs name them.
+  var registerNames: [String] { get }
   /// What a note says against itself, beyond what is wrong on every machine.
   func contradictions(in info: VMCoreInfo) -> [String]
 

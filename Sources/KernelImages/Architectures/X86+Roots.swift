@@ -14,8 +14,10 @@ extension X86 {
   /// Source: `QEMUCPUState`, target/i386/arch_dump.c, QEMU 9: cr[5] from byte 392 on.
   package func processors(in notes: [ImageNote]) -> [KernelImage.CPUState] {
     notes.filter { $0.name == "QEMU" }.compactMap { note in
-      guard let cr3 = note.bytes.u64(at: 416), let cr4 = note.bytes.u64(at: 424) else { return nil }
-      return KernelImage.CPUState(["CR3": cr3, "CR4": cr4])
+      guard let cr0 = note.bytes.u64(at: 392), let cr3 = note.bytes.u64(at: 416),
+        let cr4 = note.bytes.u64(at: 424)
+      else { return nil }
+      return KernelImage.CPUState(["CR0": cr0, "CR3": cr3, "CR4": cr4])
     }
   }
 

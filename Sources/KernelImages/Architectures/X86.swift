@@ -51,10 +51,12 @@ package struct X86: Architecture {
   package var variables: [String] {
     [
       "page_offset_base", "vmalloc_base", "vmemmap_base", Self.supportedMask, Self.kernelMask,
-      "max_pfn_mapped", Variable.systemState, Variable.kfencePool,
+      "max_pfn_mapped", Variable.systemState, Variable.kfencePool, Self.pinnedBits,
     ] + Variable.directPages + [Variable.efiRoot]
       + Variable.kexecImages.map(Variable.controlPage)
   }
+
+  package var spareVariables: Set<String> { [Self.pinnedBits] }
 
   static let supportedMask = "__supported_pte_mask"
   static let kernelMask = "__default_kernel_pte_mask"

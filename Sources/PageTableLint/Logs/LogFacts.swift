@@ -20,6 +20,9 @@ package struct LogFacts: Sendable, Equatable {
   /// The letters after `Tainted:`, of the last line that has them.
   package private(set) var taint: String?
 
+  /// The control registers that the last report prints, by their names.
+  var registers: [String: UInt64] = [:]
+
   /// The words of `KnownCause` that the log has.
   private(set) var words: Set<String> = []
 
@@ -41,6 +44,9 @@ package struct LogFacts: Sendable, Equatable {
     for word in KnownCause.words where !words.contains(word) && text.mentions(word) {
       words.insert(word)
     }
+    takeRegisters(text)
+    // What boot prints is of a processor that is not set up yet.
+    if text.mentions("Brought up ") { registers = [:] }
     if named == nil, text.mentions("ainted") { named = Self.release(in: text) }
     if text.hasPrefix("Linux version ") {
       release = text.split(separator: " ").dropFirst(2).first.map { printable(String($0)) }

@@ -29,6 +29,7 @@ extension Subject {
     logIsJudged = true
     panic = log.panic
     logFacts = log.facts
+    takeRegisters()
     faultsLeftOut = log.leftOut
     tasks = tasks(for: log)
     faults = log.faults.map { judge($0) }
