@@ -5,7 +5,7 @@ SAMPLE := samples/cpa-2008/memory.elf
 SCRATCH := $(if $(STATIC),.build-static,.build)
 SWIFT_BUILD := swift build -c release --product ptdump-lint $(if $(STATIC),--static-swift-stdlib --scratch-path .build-static)
 
-.PHONY: demo test test-all test-live test-kernels fuzz mutate test-deb bench build documents install deb packages test-packages live-packages deb-packages test-deb-packages
+.PHONY: demo test test-all test-live test-kernels fuzz mutate test-deb bench build documents install deb packages test-packages live-packages lab-packages deb-packages test-deb-packages
 
 # The main job on a real memory image: the false alarm of 2008.
 demo: build
@@ -33,8 +33,7 @@ test-live: build live-packages
 
 # Debian's stock kernels, one of each series and switch, and what gives false alarms elsewhere: docs/kernels.md.
 # Some 40 minutes, and 2 GB of packages below PTDUMP_LAB.
-test-kernels: build live-packages
-	@command -v kexec > /dev/null || $(call install,kexec-tools)
+test-kernels: build live-packages lab-packages
 	samples/lab/stock-kernels .build/release/ptdump-lint
 
 # libFuzzer over each reader of input, ten minutes each; what it finds is kept in .build/fuzz. Everything
@@ -124,6 +123,11 @@ test-packages: .build/witnesses/requirements.txt
 live-packages:
 	@command -v qemu-system-x86_64 > /dev/null && test -x /bin/busybox \
 	  || $(call install,qemu-system-x86 busybox-static)
+
+# What the machines of samples/lab/stock-kernels have besides.
+lab-packages:
+	@command -v kexec > /dev/null && command -v gcc > /dev/null && command -v xz > /dev/null \
+	  && test -f /usr/share/OVMF/OVMF_CODE.fd || $(call install,kexec-tools ovmf gcc libc6-dev xz-utils)
 
 # What makes the Debian package, and what tries it.
 deb-packages:
