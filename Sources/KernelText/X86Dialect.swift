@@ -3,8 +3,8 @@ internal import PageTables
 extension KernelText.Dialect {
   /// The dialect of an x86 release; that of 6.12 where it is not known.
   ///
-  /// Source: arch/x86/mm/dump_pagetables.c and mm/ptdump.c. Seen in captures: 5.10, 6.1
-  /// and 6.12; the others are read from those sources.
+  /// Source: arch/x86/mm/dump_pagetables.c and mm/ptdump.c. Seen in captures: 5.10, 6.1,
+  /// 6.12 and 7.3; the others are read from those sources.
   package init(release: String? = nil) {
     self.init(x86: release.flatMap { KernelVersion(release: $0) } ?? KernelVersion(999, 0))
   }
