@@ -16,6 +16,8 @@ struct VmemmapCheck {
   private let subject: Subject
   private let mode: TableFormat
   private let leaves: [Run]
+  /// Where the leaves start that hold what struct pages can be.
+  private var sound: Set<UInt64> = []
 
   init(_ subject: Subject, _ table: Table) {
     self.subject = subject
@@ -110,9 +112,11 @@ struct VmemmapCheck {
     guard let pages = subject.image?.structPages else { return }
     for run in leaves where !isStray(run) {
       let content = pages.content(of: run, span: mode.span(of: run))
-      guard content.seen >= 4, let first = content.impossible.first,
-        content.impossible.count * 2 > content.seen
-      else { continue }
+      guard content.seen >= 4 else { continue }
+      guard let first = content.impossible.first, content.impossible.count * 2 > content.seen else {
+        sound.insert(run.start)
+        continue
+      }
       add(
         run,
         "\(content.impossible.count) of \(content.seen) pages looked at there are no struct pages; that "
@@ -120,7 +124,8 @@ struct VmemmapCheck {
     }
   }
 
-  /// Page tables are in use: struct pages that say otherwise of most are not theirs.
+  /// Page tables are in use: struct pages that say otherwise of most are not theirs, where others
+  /// show that the image holds struct pages at all.
   private mutating func findLostTables(_ table: Table) {
     guard let image = subject.image, let pages = image.structPages, subject.imageIsSettled else {
       return
@@ -139,7 +144,9 @@ struct VmemmapCheck {
       counts[index] = (count.bad + (judged ? 0 : 1), count.all + 1)
     }
     for (index, count) in counts.sorted(by: { $0.key < $1.key })
-    where count.all >= 4 && count.bad * 2 > count.all && !isStray(leaves[index]) {
+    where count.all >= 4 && count.bad * 2 > count.all && !isStray(leaves[index])
+      && sound.contains(where: { $0 != leaves[index].start })
+    {
       add(
         leaves[index],
         "of \(count.all) page tables in use, \(count.bad) are free or were never set up by what is there"
