@@ -44,6 +44,7 @@ extension FactKey<UInt64> {
   static var smeMask: Self { address("smeMask", \.smeMask) }
   static var imageSize: Self { address("imageSize", \.imageSize) }
   static var maxPfnMapped: Self { FactKey("maxPfnMapped", \.maxPfnMapped) { "\($0)" } }
+  static var physicalBits: Self { FactKey("physicalBits", \.physicalBits) { "\($0)" } }
 
   private static func address(
     _ name: String, _ path: any WritableKeyPath<KernelFacts, Fact<UInt64>?> & Sendable
@@ -77,7 +78,7 @@ extension KernelFacts {
     [FactKey.release] + FactKey<Bool>.switches
       + [
         FactKey.root, .directMap, .vmalloc, .vmemmap, .physBase, .kaslrOffset, .smeMask,
-        .maxPfnMapped,
+        .maxPfnMapped, .physicalBits,
       ]
   }
 

@@ -32,6 +32,8 @@ package struct KernelFacts: Sendable, Equatable {
   /// The kernel's own count of its direct map's leaves: of 4K, of the next and of the third size.
   package var directPages: Fact<[UInt64]>?
   package var root: Fact<UInt64>?
+  /// The bits of a physical address that the processor has.
+  package var physicalBits: Fact<UInt64>?
   /// The processors' own protections, as far as their registers are known.
   package var protections: [Protection: Fact<Bool>] = [:]
 

@@ -71,7 +71,7 @@ package struct KernelImage: Sendable {
     self.cpus = cpus
     self.info = info
     self.symbols = symbols
-    self.mode = root.mode
+    self.mode = Self.format(root.mode, known.facts.physicalBits, ring.text)
     self.root = root.address
     problems =
       memory.damage + (extract?.problems ?? []) + found.problems + named.problems
@@ -88,6 +88,17 @@ package struct KernelImage: Sendable {
       resources.map { $0.value.filter(\.isRAM).map(\.range) } ?? extract?.memory ?? memory.ranges)
     log = ring.text.map { Fact($0, "the image's printk ring") }
     kfencePool = Self.kfencePool(values[Variable.kfencePool], ring.text)
+  }
+
+  /// The format with what the processor's address bits leave out; unlimited where no log excludes a
+  /// guest that shares memory by a bit above them.
+  private static func format(
+    _ format: TableFormat, _ bits: Fact<UInt64>?, _ log: String?
+  ) -> TableFormat {
+    guard let bits = bits?.value, let log,
+      !format.architecture.sharingMessages.contains(where: log.mentions)
+    else { return format }
+    return format.limited(toPhysicalBits: Int(clamping: bits))
   }
 
   /// The kernel's log, and what of it could not be read.

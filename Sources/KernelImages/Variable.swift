@@ -18,6 +18,11 @@ package enum Variable {
   /// The name that an extract keeps the page of an image's control code by: a pointer to a
   /// `struct page`.
   static func controlPage(of image: String) -> String { "\(image)->control_code_page" }
+  /// The last byte that the machine's physical addresses have room for: the second field of the root
+  /// of the resource tree.
+  ///
+  /// Source: `struct resource`, include/linux/ioport.h, 2.6.26 to 7.3.
+  static let memoryEnd = "iomem_resource.end"
   /// An `enum system_states`.
   static let systemState = "system_state"
 
@@ -70,6 +75,10 @@ package enum Variable {
     let size =
       architecture.entryMasks.contains(name)
       ? mode.entrySize : name == systemState ? 4 : architecture.wordSize
+    if name == memoryEnd {
+      let size = mode.entrySize
+      return symbols["iomem_resource"].map { ($0 &+ UInt64(size), size) }
+    }
     // Some are elements of an array: `name[index]`.
     let parts = name.split(separator: "[")
     let index = parts.count == 2 ? UInt64(parts[1].dropLast()) ?? 0 : 0

@@ -8,6 +8,13 @@ package struct ImageNote: Sendable, Equatable {
   /// Where its content lies in the file.
   package let offset: UInt64
 
+  package init(name: String, type: UInt32, bytes: [UInt8], offset: UInt64) {
+    self.name = name
+    self.type = type
+    self.bytes = bytes
+    self.offset = offset
+  }
+
   /// Who writes notes: the kernel and its kdump, QEMU, makedumpfile, Xen, and our own extracts.
   private static let writers: Set<String> = [
     "CORE", "LINUX", "VMCOREINFO", "VMCOREDD", "QEMU", "ERASEINFO", "Xen", "XEN_ELFNOTE", "GNU",

@@ -7,12 +7,15 @@ package final class PatchedImage: MemoryImage, @unchecked Sendable {
   // Only one test at a time changes an image.
   private var patched: [UInt64: [UInt64]] = [:]
 
-  package init(_ base: any MemoryImage) { self.base = base }
+  package init(_ base: any MemoryImage) {
+    self.base = base
+    notes = base.notes
+  }
 
   package var path: String { base.path }
   package var format: String { base.format }
   package var ranges: [ClosedRange<UInt64>] { base.ranges }
-  package var notes: [ImageNote] { base.notes }
+  package var notes: [ImageNote]
   package var damage: [String] { base.damage }
   package var machine: Machine? { base.machine }
   package var placements: [Placement] { base.placements }

@@ -73,6 +73,12 @@ package protocol Architecture: Sendable {
   /// What a note says against itself, beyond what is wrong on every machine.
   func contradictions(in info: VMCoreInfo) -> [String]
 
+  /// The bits of a physical address, by the last address of the kernel's resource tree; nil where it
+  /// is none that processors have.
+  func physicalBits(memoryEnd: UInt64) -> Int?
+  /// What the log of a guest says that shares memory by an address bit, which may lie above those.
+  var sharingMessages: [String] { get }
+
   // MARK: Layout, facts, text
 
   /// The areas, as far as an image tells their bases.

@@ -29,6 +29,11 @@ extension X86 {
         { evidence, _ in evidence.variable("vmemmap_base") }),
       .of(.maxPfnMapped) { evidence, _ in evidence.variable("max_pfn_mapped") },
       .of(.directPages) { evidence, _ in evidence.directPages },
+      .of(.physicalBits) { evidence, _ in
+        evidence.variable(Variable.memoryEnd).flatMap { end in
+          physicalBits(memoryEnd: end.value).map { Fact(UInt64($0), end.source) }
+        }
+      },
       .of(
         .nx, { evidence, _ in Self.missingNoExecute(evidence.mode) },
         { evidence, _ in isSupported(evidence.mode.noExecute, evidence) },

@@ -52,11 +52,12 @@ package struct X86: Architecture {
     [
       "page_offset_base", "vmalloc_base", "vmemmap_base", Self.supportedMask, Self.kernelMask,
       "max_pfn_mapped", Variable.systemState, Variable.kfencePool, Self.pinnedBits,
+      Variable.memoryEnd,
     ] + Variable.directPages + [Variable.efiRoot]
       + Variable.kexecImages.map(Variable.controlPage)
   }
 
-  package var spareVariables: Set<String> { [Self.pinnedBits] }
+  package var spareVariables: Set<String> { [Self.pinnedBits, Variable.memoryEnd] }
 
   static let supportedMask = "__supported_pte_mask"
   static let kernelMask = "__default_kernel_pte_mask"

@@ -87,6 +87,15 @@ extension TableFormat {
       return level
     }
 
+    /// The same level where address bits are reserved, too.
+    func reserving(_ bits: UInt64) -> Level {
+      Level(
+        number: number, name: name, holeName: holeName, shift: shift, entries: entries,
+        mayBeLeaf: mayBeLeaf, valid: valid, table: table, hole: hole,
+        reservedInTable: reservedInTable | bits, reservedInLeaf: reservedInLeaf | bits,
+        leafField: leafField, grants: grants)
+    }
+
     /// The same level where `bits` of a leaf are no address.
     func withoutAddress(_ bits: UInt64) -> Level {
       Level(

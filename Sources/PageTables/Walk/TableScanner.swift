@@ -175,8 +175,6 @@ struct TableScanner {
         index = unsafe appendInvalid(entries, index, bound, level, base, inherited)
         assembler.holdToBudget(1, start, level.span, level.number)
       case .leaf:
-        let reserved = entry & level.reservedInLeaf
-        if reserved != 0 { note(.reservedBits(reserved), entry, here, level) }
         index = unsafe appendLeaf(entries, index, bound, level, base, inherited)
         assembler.holdToBudget(1, start, level.span, level.number)
       case .table:
@@ -215,10 +213,12 @@ struct TableScanner {
   }
 
   private mutating func note(
-    _ kind: Anomaly.Kind, _ entry: UInt64, _ address: UInt64, _ level: TableFormat.Level
+    _ kind: Anomaly.Kind, _ entry: UInt64, _ address: UInt64, _ level: TableFormat.Level,
+    entries: Int = 1
   ) {
+    let size = UInt64(entries) &* level.span
     assembler.note(
-      Anomaly(kind, address: address, size: level.span, level: level.number, entry: entry))
+      Anomaly(kind, address: address, size: size, level: level.number, entry: entry))
   }
 
   /// Appends one page of KASAN's shadow for all that its tables map.
@@ -255,6 +255,11 @@ struct TableScanner {
         last: lastAddress(base, next, level), kind: .leaf, level: level.number,
         flags: entry & ~level.leafField.mask,
         access: inherited.intersection(level.leafRights.access(entry)), physical: physical))
+    let reserved = entry & level.reservedInLeaf
+    if reserved != 0 {
+      let here = mode.canonical(base &+ UInt64(index) &* level.span)
+      note(.reservedBits(reserved), entry, here, level, entries: next - index)
+    }
     return next
   }
 

@@ -25,7 +25,7 @@ extension Rule {
       References:
       - arch/x86/mm/init_64.c, Linux 6.12: mark_rodata_ro
       - arch/x86/mm/pat/set_memory.c, Linux 6.12: cpa_process_alias
-      """, givesWayTo: ["PT609"]
+      """, givesWayTo: ["PT501", "PT609"]
   ) { rule, subject in
     let table = subject.kernel
     let mode = table.space.mode

@@ -21,7 +21,7 @@ extension Rule {
       References:
       - arch/x86/mm/pat/set_memory.c, Linux 6.12: cpa_process_alias, set_memory_rox
       - mm/vmalloc.c, Linux 6.12: vm_reset_perms
-      """, comparesParts: true, givesWayTo: ["PT609"]
+      """, comparesParts: true, givesWayTo: ["PT501", "PT609"]
   ) { rule, subject in
     let table = subject.kernel
     let mode = table.space.mode

@@ -18,7 +18,7 @@ extension Rule {
       Fix: ioremap() instead of ioremap_cache() or memremap(MEMREMAP_WB).
       References:
       - arch/x86/mm/ioremap.c, Linux 6.12
-      """, givesWayTo: ["PT609"]
+      """, givesWayTo: ["PT501", "PT609"]
   ) { rule, subject in
     let devices = subject.resources?.value.filter(\.isDevice) ?? []
     let deviceMemory = RangeSet(devices.map(\.range))

@@ -20,7 +20,7 @@ extension Rule {
       Fix: memory corruption, unless the base is wrong.
       References:
       - Documentation/arch/x86/x86_64/mm.rst, Linux 6.12
-      """
+      """, givesWayTo: ["PT501"]
   ) { rule, subject in
     guard let base = subject.facts.directMap?.value else { return [] }
     return subject.tables.flatMap { table -> [Finding] in

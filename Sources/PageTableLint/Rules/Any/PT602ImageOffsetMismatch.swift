@@ -20,7 +20,7 @@ extension Rule {
       Fix: memory corruption, or somebody replaced a page of the kernel.
       References:
       - arch/x86/include/asm/page_64.h, Linux 6.12: __phys_addr_nodebug
-      """
+      """, givesWayTo: ["PT501"]
   ) { rule, subject in
     let table = subject.kernel
     guard let base = subject.facts.physBase, let space = subject.imageSpace else { return [] }

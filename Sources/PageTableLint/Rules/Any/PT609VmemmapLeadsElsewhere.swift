@@ -28,7 +28,7 @@ extension Rule {
       - mm/sparse-vmemmap.c, Linux 6.12: vmemmap_populate_hugepages, vmemmap_populate_compound_pages
       - mm/hugetlb_vmemmap.c, Linux 6.12: vmemmap_remap_pte
       - include/linux/mm_types.h, Linux 6.12: struct page
-      """
+      """, givesWayTo: ["PT501"]
   ) { rule, subject in
     let table = subject.kernel
     let strays = VmemmapCheck(subject, table).strays
