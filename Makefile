@@ -5,7 +5,7 @@ SAMPLE := samples/cpa-2008/memory.elf
 SCRATCH := $(if $(STATIC),.build-static,.build)
 SWIFT_BUILD := swift build -c release --product ptdump-lint $(if $(STATIC),--static-swift-stdlib --scratch-path .build-static)
 
-.PHONY: demo test test-all test-live test-kernels fuzz mutate test-deb bench build documents install deb packages test-packages live-packages lab-packages deb-packages test-deb-packages
+.PHONY: demo test test-all test-live test-live-load test-kernels fuzz mutate test-deb bench build documents install deb packages test-packages live-packages lab-packages deb-packages test-deb-packages
 
 # The main job on a real memory image: the false alarm of 2008.
 demo: build
@@ -30,6 +30,10 @@ test test-all: packages test-packages live-packages
 test-live: build live-packages
 	Tests/Live/live
 	Tests/Live/runner
+
+# Twenty checks of the newest kernel from inside, while its tables move: docs/tests.md.
+test-live-load: build live-packages lab-packages
+	Tests/Live/load
 
 # Debian's stock kernels, one of each series and switch, and what gives false alarms elsewhere: docs/kernels.md.
 # Some 40 minutes, and 2 GB of packages below PTDUMP_LAB.
