@@ -84,8 +84,7 @@ package struct KernelImage: Sendable {
     markers = Self.markers(extract, symbols, reader)
     self.resources = resources
     budget = RunBudget(bytes: .max, held: memory.heldBytes)
-    machineMemory = RangeSet(
-      resources.map { $0.value.filter(\.isRAM).map(\.range) } ?? extract?.memory ?? memory.ranges)
+    machineMemory = RangeSet(resources?.memory ?? extract?.memory ?? memory.ranges)
     log = ring.text.map { Fact($0, "the image's printk ring") }
     kfencePool = Self.kfencePool(values[Variable.kfencePool], ring.text)
   }
@@ -282,4 +281,9 @@ package struct KernelImage: Sendable {
     }
     return symbols.label(around: address)
   }
+}
+
+extension Fact<[Resource]> {
+  /// The machine's memory.
+  fileprivate var memory: [ClosedRange<UInt64>] { value.filter(\.isRAM).map(\.range) }
 }
