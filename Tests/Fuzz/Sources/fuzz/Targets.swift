@@ -1,3 +1,4 @@
+import CFuzzer
 import Glibc
 @testable import KernelImages
 @testable import KernelText
@@ -9,19 +10,19 @@ import Glibc
 ///
 /// What they return is also judged and printed in each format, as `check` does.
 enum Targets {
-  static let all: [String: (UnsafeRawBufferPointer) -> Void] = [
+  static let all: [String: @Sendable (UnsafeRawBufferPointer) -> Void] = [
     "log": log, "text": text, "image": image, "symbols": symbols, "decode": decode,
     "configuration": configuration, "baseline": baseline,
   ]
 
-  private static func log(_ bytes: UnsafeRawBufferPointer) {
+  @Sendable private static func log(_ bytes: UnsafeRawBufferPointer) {
     let bytes = Array(bytes)
     var subject = Subject(log: LogReports(bytes: bytes.span), path: "log")
     subject.judgeSelfTests(SelfTestLog.parse(bytes.span))
     report(subject)
   }
 
-  private static func text(_ bytes: UnsafeRawBufferPointer) {
+  @Sendable private static func text(_ bytes: UnsafeRawBufferPointer) {
     let bytes = Array(bytes)
     guard KernelText.matches(bytes.span) else { return }
     let text = KernelText.parse(bytes.span)
@@ -29,7 +30,7 @@ enum Targets {
     report(subject)
   }
 
-  private static func image(_ bytes: UnsafeRawBufferPointer) {
+  @Sendable private static func image(_ bytes: UnsafeRawBufferPointer) {
     withFile(bytes) { path in
       var reader = InputReader()
       reader.maxMemory = 64 << 20
@@ -42,11 +43,11 @@ enum Targets {
     }
   }
 
-  private static func symbols(_ bytes: UnsafeRawBufferPointer) {
+  @Sendable private static func symbols(_ bytes: UnsafeRawBufferPointer) {
     withFile(bytes) { _ = try? SymbolFile.read($0) }
   }
 
-  private static func decode(_ bytes: UnsafeRawBufferPointer) {
+  @Sendable private static func decode(_ bytes: UnsafeRawBufferPointer) {
     for item in EntryText(String(decoding: bytes, as: UTF8.self)).items {
       let found = EntryCandidates(
         item.entry, mode: nil, level: nil, context: EntryReading.Context(release: nil))
@@ -54,16 +55,16 @@ enum Targets {
     }
   }
 
-  private static func configuration(_ bytes: UnsafeRawBufferPointer) {
+  @Sendable private static func configuration(_ bytes: UnsafeRawBufferPointer) {
     let yaml = String(decoding: bytes, as: UTF8.self)
     _ = try? Configuration(yaml: yaml, path: "configuration", today: "2026-01-01")
   }
 
-  private static func baseline(_ bytes: UnsafeRawBufferPointer) {
+  @Sendable private static func baseline(_ bytes: UnsafeRawBufferPointer) {
     _ = try? Baseline(json: Array(bytes), path: "baseline")
   }
 
-  private static func report(_ subject: Subject) {
+  @Sendable private static func report(_ subject: Subject) {
     let found = Linter.run(subject)
     let result = CheckResult([found], failOn: .warning, allowIncomplete: false, version: "fuzz")
     let style = TextStyle(color: false)
@@ -74,8 +75,8 @@ enum Targets {
   }
 
   /// A file of its bytes that is in memory only.
-  private static func withFile(_ bytes: UnsafeRawBufferPointer, _ body: (String) -> Void) {
-    let file = memfd_create("input", 0)
+  @Sendable private static func withFile(_ bytes: UnsafeRawBufferPointer, _ body: (String) -> Void) {
+    let file = memory_file()
     guard file >= 0 else { return }
     defer { close(file) }
     guard write(file, bytes.baseAddress, bytes.count) == bytes.count else { return }

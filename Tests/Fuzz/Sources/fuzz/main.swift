@@ -8,8 +8,8 @@ nonisolated(unsafe) var target: (UnsafeRawBufferPointer) -> Void = { _ in }
 
 var arguments = CommandLine.arguments
 guard arguments.count > 1, let chosen = Targets.all[arguments[1]] else {
-  fputs("usage: fuzz TARGET [option or folder ...]; targets: ", stderr)
-  fputs(Targets.all.keys.sorted().joined(separator: ", ") + "\n", stderr)
+  print("usage: fuzz TARGET [option or folder ...]")
+  print("targets:", Targets.all.keys.sorted().joined(separator: ", "))
   exit(2)
 }
 target = chosen
