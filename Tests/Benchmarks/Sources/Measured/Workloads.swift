@@ -1,4 +1,6 @@
 import Dispatch
+@testable import KernelImages
+@testable import KernelText
 @testable import MemoryImages
 @testable import PageTableLint
 @testable import PageTables
