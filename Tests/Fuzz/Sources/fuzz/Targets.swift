@@ -75,7 +75,8 @@ enum Targets {
   }
 
   /// A file of its bytes that is in memory only.
-  @Sendable private static func withFile(_ bytes: UnsafeRawBufferPointer, _ body: (String) -> Void) {
+  @Sendable private static func withFile(_ bytes: UnsafeRawBufferPointer, _ body: (String) -> Void)
+  {
     let file = memory_file()
     guard file >= 0 else { return }
     defer { close(file) }
