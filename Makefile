@@ -105,8 +105,8 @@ test-deb: deb test-deb-packages
 
 # The Debian packages that the build needs.
 packages:
-	@command -v pkg-config > /dev/null && pkg-config --exists libelf libdw libbpf libkdumpfile yaml-0.1 \
-	  || $(call install,libelf-dev libdw-dev libbpf-dev libkdumpfile-dev libyaml-dev pkg-config)
+	@command -v pkg-config > /dev/null && pkg-config --exists libelf libdw libbpf yaml-0.1 zlib lzo2 liblzma libzstd \
+	  || $(call install,libelf-dev libdw-dev libbpf-dev libyaml-dev zlib1g-dev liblzo2-dev liblzma-dev libzstd-dev pkg-config)
 
 # What the tests need beside it: a validator of JSON Schema 2020-12, the packers, makedumpfile, xmllint, other
 # programs that walk page tables (libkdumpfile by Debian's package, drgn by PyPI's), and what report formats

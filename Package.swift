@@ -28,10 +28,13 @@ let package = Package(
       name: "CElfutils", pkgConfig: "libdw libelf", providers: [.apt(["libdw-dev", "libelf-dev"])]),
     .systemLibrary(name: "CLibyaml", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
     .systemLibrary(name: "CLibbpf", pkgConfig: "libbpf", providers: [.apt(["libbpf-dev"])]),
-    .systemLibrary(
-      name: "CKdumpfile", pkgConfig: "libkdumpfile", providers: [.apt(["libkdumpfile-dev"])]),
+    .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+    .systemLibrary(name: "CLzo", pkgConfig: "lzo2", providers: [.apt(["liblzo2-dev"])]),
+    .systemLibrary(name: "CLzma", pkgConfig: "liblzma", providers: [.apt(["liblzma-dev"])]),
+    .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
     .target(
-      name: "MemoryImages", dependencies: ["PageTables", "CElfutils", "CKdumpfile"],
+      name: "MemoryImages",
+      dependencies: ["PageTables", "CElfutils", "CZlib", "CLzma", "CLzo", "CZstd"],
       swiftSettings: settings),
     .target(
       name: "KernelImages",

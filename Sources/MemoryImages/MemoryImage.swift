@@ -78,9 +78,7 @@ package enum ImageFile {
     path: String, limit: UInt64 = imageLimit
   ) throws(ImageError) -> MappedFile {
     var file = try path == "-" ? standardInput(limit) : MappedFile(path: path)
-    if let program = PackedFormat.program(for: file) {
-      file = try PackedFormat.unpack(file, with: program, limit: limit)
-    }
+    if let packed = PackedFormat.of(file) { file = try packed.unpack(file, limit: limit) }
     return FlattenedFormat.matches(file) ? try FlattenedFormat.rearrange(file) : file
   }
 

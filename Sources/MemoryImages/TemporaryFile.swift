@@ -55,16 +55,23 @@ final class TemporaryFile {
       }
       if count < 0, errno == EINTR { continue }
       guard count > 0 else { return }
-      guard size + UInt64(count) <= limit else {
-        throw ImageError(
-          source, "unpacks to more than \(limit.readableSize)",
-          advice: "is it the right file? give it unpacked")
-      }
-      if buffer[..<count].allSatisfy({ $0 == 0 }) {
-        size += UInt64(count)
-      } else {
-        try write(buffer.span.extracting(..<count), at: size)
-      }
+      try append(buffer.span.extracting(..<count), limit: limit)
+    }
+  }
+
+  /// Writes `bytes` behind what is there.
+  ///
+  /// - Parameter limit: the size in bytes from which it is refused.
+  func append(_ bytes: Span<UInt8>, limit: UInt64) throws(ImageError) {
+    guard size + UInt64(bytes.count) <= limit else {
+      throw ImageError(
+        source, "unpacks to more than \(limit.readableSize)",
+        advice: "is it the right file? give it unpacked")
+    }
+    if bytes.indices.allSatisfy({ bytes[$0] == 0 }) {
+      size += UInt64(bytes.count)
+    } else {
+      try write(bytes, at: size)
     }
   }
 

@@ -1,4 +1,3 @@
-internal import CKdumpfile
 internal import PageTables
 internal import Synchronization
 
@@ -18,9 +17,9 @@ enum KdumpFormat {
   ///
   /// - Parameter files: the file, or the parts of a split dump in any order.
   static func read(_ files: [MappedFile]) throws(ImageError) -> KdumpImage {
-    var parts: [KdumpImage.Part] = []
+    var parts: [KdumpPages] = []
     for file in files {
-      let part = KdumpImage.Part(file: file, header: try KdumpHeader(file))
+      let part = try KdumpPages(file)
       guard
         !parts.contains(where: { $0.header.pages == part.header.pages && part.header.isPart })
           || part.header.pages.isEmpty
@@ -28,64 +27,51 @@ enum KdumpFormat {
       parts.append(part)
     }
     parts.sort { $0.header.pages.lowerBound < $1.header.pages.lowerBound }
-    return try KdumpImage(parts)
+    return KdumpImage(parts)
   }
 }
 
-/// A kdump-compressed image, whose pages libkdumpfile unpacks.
-@safe final class KdumpImage: MemoryImage {
-  struct Part {
-    let file: MappedFile
-    let header: KdumpHeader
-  }
-
+/// A kdump-compressed image.
+final class KdumpImage: MemoryImage {
   let path: String
   let format = "kdump"
   let ranges: [ClosedRange<UInt64>]
   let notes: [ImageNote]
   let damage: [String]
+  let heldBytes: UInt64
   var machine: Machine? { header.machine }
+  var dumpLevel: UInt32? { header.dumpLevel }
+  // The bitmaps of the first file speak for all.
+  private let file: MappedFile
   private let header: KdumpHeader
-  // The bitmaps of the first file speak for all; the library reads from the files' descriptors.
-  private let files: [MappedFile]
-  // Pages whose descriptors the library must not see.
-  private let damagedPages: RangeSet
+  private let parts: [KdumpPages]
   // An absent page is one of zeros; else why it is absent is not known.
   private let absentIsZero: Bool
-  // A context serves one reader at a time; there are as many as there were readers at once.
-  private let idle: Mutex<[Context]>
+  private let unpacked = Mutex(PageCache())
 
-  let heldBytes: UInt64
-  var dumpLevel: UInt32? { header.dumpLevel }
-
-  init(_ parts: [Part]) throws(ImageError) {
+  init(_ parts: [KdumpPages]) {
     let first = parts[0]
-    files = parts.map(\.file)
+    self.parts = parts
+    file = first.file
     header = first.header
     path = first.file.path
-    var damage = files.flatMap(\.damage)
+    var damage = parts.flatMap(\.file.damage)
 
     notes = Self.notes(first, damage: &damage)
 
-    var sharesData = false
-    var damaged: [ClosedRange<UInt64>] = []
     for part in parts {
       if part.header.isIncomplete {
         damage.append("makedumpfile marked \(part.file.path) as incomplete (out of space)")
       }
-      let found = PageDescriptors(part)
-      damage += found.damage.map { [$0] } ?? []
-      sharesData = sharesData || found.sharesData
-      damaged += found.damagedPages
+      damage += part.damage.map { [$0] } ?? []
     }
     // makedumpfile keeps zero pages, in one place for all of them; who does so dropped none. At other
     // levels a page may be absent for another reason.
-    absentIsZero = header.dumpLevel == 1 && !sharesData
-    damagedPages = RangeSet(damaged)
+    absentIsZero = header.dumpLevel == 1 && !parts.contains(where: \.sharesData)
     damage += Self.missingParts(parts)
 
     var ranges: [ClosedRange<UInt64>] = []
-    first.file.forEachRun(of: header.memoryBitmap, in: 0..<header.pageCount) { run in
+    file.forEachRun(of: header.memoryBitmap, in: 0..<header.pageCount) { run in
       ranges.append(
         (run.lowerBound * KdumpHeader.pageSize)...(run.upperBound * KdumpHeader.pageSize - 1))
       // More pieces than any machine has: the bitmap is none.
@@ -94,18 +80,12 @@ enum KdumpFormat {
     if ranges.count == 1 << 20 { damage.append("the bitmap of memory is no bitmap") }
     self.ranges = ranges
     self.damage = damage
-    var kept: UInt64 = 0
-    first.file.forEachRun(of: header.keptBitmap, in: 0..<header.pageCount) { run in
-      kept += run.upperBound - run.lowerBound
-      return true
-    }
-    heldBytes = kept * KdumpHeader.pageSize
-
-    idle = Mutex([try Context(files)])
+    heldBytes =
+      file.countBits(of: header.keptBitmap, in: 0..<header.pageCount) * KdumpHeader.pageSize
   }
 
   /// The notes of the first file, and VMCOREINFO where it stands beside them.
-  private static func notes(_ first: Part, damage: inout [String]) -> [ImageNote] {
+  private static func notes(_ first: KdumpPages, damage: inout [String]) -> [ImageNote] {
     let header = first.header
     var notes: [ImageNote] = []
     if header.notes.size > 0 {
@@ -127,7 +107,7 @@ enum KdumpFormat {
   }
 
   /// A line for each part of a split dump that was not given.
-  private static func missingParts(_ parts: [Part]) -> [String] {
+  private static func missingParts(_ parts: [KdumpPages]) -> [String] {
     var found: [String] = []
     var next: UInt64 = 0
     for part in parts where part.header.isPart {
@@ -149,20 +129,17 @@ enum KdumpFormat {
   /// Whether a page's content is in the file; an absent one is of zeros.
   private func isHeld(_ address: UInt64) throws(UnreadableMemory) -> Bool {
     let page = address / KdumpHeader.pageSize
-    guard page < header.pageCount, files[0].bit(page, of: header.memoryBitmap) else {
+    guard page < header.pageCount, file.bit(page, of: header.memoryBitmap) else {
       throw .outsideMemory
     }
-    if files[0].bit(page, of: header.keptBitmap) {
-      guard !damagedPages.contains(page) else { throw .notInImage }
-      return true
-    }
+    if file.bit(page, of: header.keptBitmap) { return true }
     guard absentIsZero else { throw .notInImage }
     return false
   }
 
   /// Visits the pages whose content is in the file: a bitmap may claim a million times as many.
   func forEachPage(_ body: (_ address: UInt64, _ startsWith: ([UInt8]) -> Bool) -> Void) {
-    files[0].forEachRun(of: header.keptBitmap, in: 0..<header.pageCount) { run in
+    file.forEachRun(of: header.keptBitmap, in: 0..<header.pageCount) { run in
       for page in run {
         let address = page * KdumpHeader.pageSize
         body(address) { wanted in (try? read(at: address, count: wanted.count)) == wanted }
@@ -181,55 +158,44 @@ enum KdumpFormat {
   }
 
   func read(at address: UInt64, count: Int) throws(UnreadableMemory) -> [UInt8] {
-    guard let context = idle.withLock({ $0.popLast() }) ?? (try? Context(files)) else {
-      throw .notInImage
-    }
-    defer { idle.withLock { $0.append(context) } }
-    var bytes = [UInt8](repeating: 0, count: count)
-    var done = 0
-    while done < count {
-      let (at, isPast) = address.addingReportingOverflow(UInt64(done))
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(count)
+    while bytes.count < count {
+      let (at, isPast) = address.addingReportingOverflow(UInt64(bytes.count))
       guard !isPast else { throw .outsideMemory }
-      let inPage = min(count - done, Int(KdumpHeader.pageSize - at % KdumpHeader.pageSize))
+      let start = Int(at % KdumpHeader.pageSize)
+      let inPage = min(count - bytes.count, Int(KdumpHeader.pageSize) - start)
       if try isHeld(at) {
-        var length = inPage
-        let status = unsafe bytes.withUnsafeMutableBytes {
-          unsafe kdump_read(
-            context.pointer, KDUMP_MACHPHYSADDR, kdump_addr_t(at),
-            $0.baseAddress?.advanced(by: done), &length)
-        }
-        // A part that is missing, or data that does not unpack.
-        guard status == KDUMP_OK, length == inPage else { throw .notInImage }
+        bytes += try content(of: at / KdumpHeader.pageSize)[start..<(start + inPage)]
+      } else {
+        bytes += repeatElement(0, count: inPage)
       }
-      done += inPage
     }
     return bytes
   }
+
+  /// A kept page, unpacked.
+  private func content(of page: UInt64) throws(UnreadableMemory) -> [UInt8] {
+    if let known = unpacked.withLock({ $0[page] }) { return known }
+    // A part that is missing, or data that does not unpack.
+    guard let part = parts.first(where: { $0.header.pages.contains(page) }),
+      let content = part.content(of: page)
+    else { throw .notInImage }
+    unpacked.withLock { $0[page] = content }
+    return content
+  }
 }
 
-/// libkdumpfile's view of the files, with caches and a lock of its own.
-@safe private final class Context: @unchecked Sendable {
-  let pointer: OpaquePointer
+/// The pages that were unpacked last: what reads a structure comes back to its page.
+private struct PageCache {
+  // Of 1 MiB in all, each page in the one place that its number gives.
+  private var pages = [(page: UInt64, content: [UInt8])?](repeating: nil, count: 256)
 
-  /// - Parameter files: which must outlive it.
-  init(_ files: [MappedFile]) throws(ImageError) {
-    let path = files.first?.path ?? ""
-    guard let pointer = unsafe kdump_new() else {
-      throw ImageError(path, "libkdumpfile has no memory", advice: "close other programs")
+  subscript(page: UInt64) -> [UInt8]? {
+    get {
+      guard let held = pages[Int(page % 256)], held.page == page else { return nil }
+      return held.content
     }
-    let descriptors = files.map(\.descriptor)
-    let status = unsafe descriptors.withUnsafeBufferPointer {
-      unsafe kdump_open_fdset(pointer, UInt32($0.count), $0.baseAddress)
-    }
-    guard status == KDUMP_OK else {
-      let reason = unsafe String(cString: kdump_get_err(pointer))
-      // Not freed: after a failed open libkdumpfile 0.5.1 may crash in kdump_free().
-      throw ImageError(
-        path, offset: 0, "libkdumpfile cannot read it: \(reason)",
-        advice: "the file is damaged: copy it again, or take the dump again")
-    }
-    unsafe self.pointer = pointer
+    set { pages[Int(page % 256)] = newValue.map { (page, $0) } }
   }
-
-  deinit { unsafe kdump_free(pointer) }
 }

@@ -75,6 +75,11 @@ struct KdumpHeader {
     isIncomplete = field(0) & 8 != 0
     dumpLevel = UInt32(truncatingIfNeeded: number(8, 4, wideSize: 4, narrowSize: 4))
     let count = version >= 6 ? number(96, 72) : field(4)
+    // Source: `write_kdump_header`, makedumpfile.c, makedumpfile 1.7.2.
+    guard field(4) == min(count, UInt64(UInt32.max)) else {
+      throw Self.failure(
+        file, UInt64(fields + 16), "\(field(4)) pages, and \(count) in the sub header")
+    }
     isPart = version >= 2 && number(12, 8, wideSize: 4, narrowSize: 4) != 0
     let start = version >= 6 ? number(80, 56) : number(16, 12, narrowSize: 4)
     let end = version >= 6 ? number(88, 64) : number(24, 16, narrowSize: 4)

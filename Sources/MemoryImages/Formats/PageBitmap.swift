@@ -5,6 +5,16 @@ extension MappedFile {
     bytes(at: offset + index / 8, count: 1).map { $0[0] >> (index % 8) & 1 == 1 } ?? false
   }
 
+  /// How many bits of the bitmap at `offset` are set.
+  func countBits(of offset: UInt64, in range: Range<UInt64>) -> UInt64 {
+    var count: UInt64 = 0
+    forEachRun(of: offset, in: range) { run in
+      count += run.upperBound - run.lowerBound
+      return true
+    }
+    return count
+  }
+
   /// Visits the runs of set bits of the bitmap at `offset`, until `body` answers false.
   func forEachRun(
     of offset: UInt64, in range: Range<UInt64>, _ body: (Range<UInt64>) -> Bool

@@ -34,7 +34,7 @@ enum Targets {
     withFile(bytes) { path in
       var reader = InputReader()
       reader.maxMemory = 64 << 20
-      guard let file = try? MappedFile(path: path), PackedFormat.program(for: file) == nil,
+      guard let file = try? MappedFile(path: path), PackedFormat.of(file) == nil,
         var subject = try? reader.read(.files([file]))
       else { return }
       try? reader.takeLog(&subject)

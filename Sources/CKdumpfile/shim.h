@@ -1,1 +1,0 @@
-#include <libkdumpfile/kdumpfile.h>
