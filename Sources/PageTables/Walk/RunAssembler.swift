@@ -10,6 +10,14 @@ struct RunAssembler {
   private let mostAnomalies: Int
   private let spliceAllowance: Int
   private let mostEntries: Int
+  /// How often the walk came to a table again.
+  private var repeats = 0
+
+  /// How often it may, beyond 8 times for each table it read.
+  ///
+  /// ESPfix's tables take 32 for each processor. Source: `init_espfix_ap`,
+  /// arch/x86/kernel/espfix_64.c, 6.12.
+  private static let repeatAllowance = 1 << 17
 
   /// Runs from spliced tables that a walk may add beyond a table's worth for each table it read.
   ///
@@ -75,6 +83,12 @@ struct RunAssembler {
     }
     appendUnreadable(base, size: size, level: level)
     return true
+  }
+
+  /// Counts a table that the walk comes to again; true where it does so too often, and stops then.
+  mutating func isTooOften(_ base: UInt64, _ size: UInt64, _ level: Int) -> Bool {
+    repeats += 1
+    return isBeyond(Self.repeatAllowance + 8 * space.tablesRead, repeats, base, size, level)
   }
 
   /// Stops the walk where the runs that were found last do not fit any more.

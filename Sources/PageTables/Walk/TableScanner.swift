@@ -13,8 +13,6 @@ struct TableScanner {
   /// are few enough to keep for splicing.
   private var kept: [TableKey: [Run]] = [:]
   private var keptRuns = 0
-  /// How many tables were read again.
-  private var repeats = 0
   /// Whether the walk is below a table that was reached again.
   private var isRepeating = false
   /// The tables on the way to the one that is read.
@@ -22,8 +20,6 @@ struct TableScanner {
   /// The subtrees that were walked already.
   private var walked: [TableKey: WalkedSubtree]
 
-  /// Tables that a walk may read again, beyond 8 for each table it read.
-  private static let repeatAllowance = 1 << 20
   private static let mostKeptInAll = 1 << 20
 
   /// - Parameters:
@@ -80,16 +76,13 @@ struct TableScanner {
   private mutating func repeatTable(_ key: TableKey, base: UInt64, pointer: UInt64?) {
     let number = key.level
     let size = mode.level(number).span &* UInt64(mode.level(number).entries)
+    guard !assembler.isTooOften(base, size, number),
+      !assembler.isBeyond(assembler.mostRuns, assembler.space.runs.count, base, size, number)
+    else { return }
     if let runs = kept[key] {
       assembler.splice(runs, at: base, size: size, level: number)
       return
     }
-    repeats += 1
-    guard
-      !assembler.isBeyond(
-        Self.repeatAllowance + 8 * assembler.space.tablesRead, repeats, base, size, number),
-      !assembler.isBeyond(assembler.mostRuns, assembler.space.runs.count, base, size, number)
-    else { return }
     let isOutermost = !isRepeating
     isRepeating = true
     defer { if isOutermost { isRepeating = false } }
@@ -122,8 +115,10 @@ struct TableScanner {
           error == .outsideMemory ? .tableOutsideMemory : .tableNotInImage,
           address: mode.canonical(base), size: size,
           level: number == mode.levels.count ? nil : number + 1, entry: pointer))
-      assembler.appendUnreadable(base, size: size, level: number)
       if isNew { seen[number].remove(address) }
+      if !isRepeating || !assembler.isTooOften(base, size, number) {
+        assembler.appendUnreadable(base, size: size, level: number)
+      }
       return
     }
     if isNew {
