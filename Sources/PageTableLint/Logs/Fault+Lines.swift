@@ -98,7 +98,7 @@ extension Fault {
       guard let place, !place.hasSuffix(":"), place != "Not", !place.hasPrefix("*") else {
         continue
       }
-      instruction = printable(String(place))
+      instruction = String(place).quotable()
       return
     }
   }

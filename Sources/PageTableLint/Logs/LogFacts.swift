@@ -33,7 +33,7 @@ package struct LogFacts: Sendable, Equatable {
     text.split { $0 == " " || $0 == "(" || $0 == ")" }.first { word in
       let parts = word.split(separator: ".", maxSplits: 2)
       return parts.count > 1 && Int(parts[0]) != nil && Int(parts[1].prefix { $0.isNumber }) != nil
-    }.map { printable(String($0)) }
+    }.map { String($0).quotable() }
   }
 
   /// Whether KASLR is known to be off.
@@ -49,9 +49,9 @@ package struct LogFacts: Sendable, Equatable {
     if text.mentions("Brought up ") { registers = [:] }
     if named == nil, text.mentions("ainted") { named = Self.release(in: text) }
     if text.hasPrefix("Linux version ") {
-      release = text.split(separator: " ").dropFirst(2).first.map { printable(String($0)) }
+      release = text.split(separator: " ").dropFirst(2).first.map { String($0).quotable() }
     } else if let place = text.place(of: "ommand line: ") {
-      commandLine = commandLine ?? printable(String(text[place.upperBound...]), most: 2048)
+      commandLine = commandLine ?? String(text[place.upperBound...]).quotable(most: 2048)
     } else if text.hasPrefix("Memory: "), let size = text.place(of: "K/") {
       // `Memory: 8019320K/8388608K available (…)`.
       memory = UInt64(text[size.upperBound...].prefix { $0.isNumber }).flatMap {
@@ -62,9 +62,9 @@ package struct LogFacts: Sendable, Equatable {
       let words = text[place.upperBound...].split(separator: " ")
       processors = words.firstIndex(of: "CPUs").flatMap { $0 > 0 ? Int(words[$0 - 1]) : nil }
     } else if let place = text.place(of: "ypervisor detected: ") {
-      hypervisor = printable(String(text[place.upperBound...]))
+      hypervisor = String(text[place.upperBound...]).quotable()
     } else if let place = text.place(of: "Encryption Features active: ") {
-      encryption = printable(String(text[place.upperBound...]))
+      encryption = String(text[place.upperBound...]).quotable()
     } else if let place = text.place(of: " Tainted: ") {
       let letters = text[place.upperBound...].prefix { $0.isUppercase || $0 == " " }
       taint = letters.filter { $0 != " " }

@@ -22,7 +22,7 @@ enum ReportHeader {
     -> Fault
   {
     let kind = found.header.kind
-    var fault = Fault(kind, line: message.line, quote: printable(message.text))
+    var fault = Fault(kind, line: message.line, quote: message.text.quotable())
     guard kind != .badPageMap else {
       fault.takePageMap(words)
       return fault
@@ -53,7 +53,7 @@ enum ReportHeader {
     else { return nil }
     let place = words[bad + 2]
     let parts = place.split { $0 == "(" || $0 == ")" || $0 == "." }
-    var fault = Fault(.badEntry, line: message.line, quote: printable(message.text))
+    var fault = Fault(.badEntry, line: message.line, quote: message.text.quotable())
     let hasAddress = place.first != "(" && parts.count == 2
     guard let value = parts.last.flatMap({ UInt64(hexText: $0) }), parts.count < 3 else {
       return nil
@@ -82,7 +82,7 @@ enum ReportHeader {
       let start = UInt64(hexText: words[colon + 1]), let last = UInt64(hexText: words[colon + 3]),
       start <= last
     else { return nil }
-    var fault = Fault(kind, line: message.line, quote: printable(message.text))
+    var fault = Fault(kind, line: message.line, quote: message.text.quotable())
     fault.address = start
     fault.last = last
     return fault
@@ -94,13 +94,13 @@ enum ReportHeader {
     guard message.text.hasPrefix("WARNING: "), message.text.mentions(" __cpa_process_fault+") else {
       return nil
     }
-    return Fault(.zeroEntry, line: message.line, quote: printable(message.text))
+    return Fault(.zeroEntry, line: message.line, quote: message.text.quotable())
   }
 
   /// `CPA: called for zero pte. vaddr = ffff88007d5b0000 cpa->vaddr = ffff88007d5b0000`.
   private static func zeroEntry(_ message: LogMessage, _ words: LogWords) -> Fault? {
     guard let end = words.end(of: "CPA: called for zero pte. vaddr =") else { return nil }
-    var fault = Fault(.zeroEntry, line: message.line, quote: printable(message.text))
+    var fault = Fault(.zeroEntry, line: message.line, quote: message.text.quotable())
     fault.address = words.number(at: end).value
     return fault
   }
@@ -113,7 +113,7 @@ enum ReportHeader {
       ("BUG: Bad rss-counter state", .badCounter),
     ]
     for (phrase, kind) in kinds where words.end(of: phrase) != nil {
-      return Fault(kind, line: message.line, quote: printable(message.text))
+      return Fault(kind, line: message.line, quote: message.text.quotable())
     }
     return nil
   }
@@ -132,7 +132,7 @@ enum ReportHeader {
       address = isHash ? nil : value
       place = place[place.index(after: slash)...]
     }
-    var fault = Fault(.insecureMapping, line: message.line, quote: printable(message.text))
+    var fault = Fault(.insecureMapping, line: message.line, quote: message.text.quotable())
     if let value = UInt64(hexText: place) {
       fault.address = value
     } else {

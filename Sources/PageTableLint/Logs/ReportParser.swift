@@ -28,11 +28,11 @@ struct ReportParser: LogMessageConsumer {
     reports.facts.take(text)
     if text.hasPrefix("Testing CPA: ") { isTesting = text.mentions(": undo") }
     if text.mentions("NX-protected page") || text.mentions("to execute userspace code") {
-      hints[caller] = printable(text)
+      hints[caller] = text.quotable()
       return
     }
     if text.hasPrefix("Kernel panic - not syncing") {
-      reports.panic = reports.panic ?? printable(text)
+      reports.panic = reports.panic ?? text.quotable()
     }
     for claim in LogReports.claims {
       if claim.ends.contains(where: text.mentions) {
@@ -70,7 +70,7 @@ struct ReportParser: LogMessageConsumer {
     guard open[caller] == nil, let end = words.end(of: "Bad pagetable:"),
       let code = ReportHeader.errorCode(words, end)
     else { return }
-    var fault = Fault(.corruptedTable, line: message.line, quote: printable(message.text))
+    var fault = Fault(.corruptedTable, line: message.line, quote: message.text.quotable())
     fault.errorCode = code
     fault.hasOops = true
     add(fault, caller: caller)
@@ -135,12 +135,4 @@ struct ReportParser: LogMessageConsumer {
 
 extension LogReports {
   fileprivate init(empty: Void) {}
-}
-
-/// A log's words are another's: no control characters, and not for ever.
-func printable(_ text: String, most: Int = 160) -> String {
-  String(
-    text.unicodeScalars.prefix(most).map {
-      $0.value < 32 || (127..<160) ~= $0.value ? "?" : Character($0)
-    })
 }
