@@ -105,8 +105,8 @@ test-deb: deb test-deb-packages
 
 # The Debian packages that the build needs.
 packages:
-	@command -v pkg-config > /dev/null && pkg-config --exists libelf libdw libbpf yaml-0.1 zlib lzo2 liblzma libzstd \
-	  || $(call install,libelf-dev libdw-dev libbpf-dev libyaml-dev zlib1g-dev liblzo2-dev liblzma-dev libzstd-dev pkg-config)
+	@command -v pkg-config > /dev/null && pkg-config --exists libelf libdw libbpf yaml-0.1 zlib lzo2 liblzma libzstd libseccomp \
+	  || $(call install,libelf-dev libdw-dev libbpf-dev libyaml-dev zlib1g-dev liblzo2-dev liblzma-dev libzstd-dev libseccomp-dev pkg-config)
 
 # What the tests need beside it: a validator of JSON Schema 2020-12, the packers, makedumpfile, xmllint, other
 # programs that walk page tables (libkdumpfile by Debian's package, drgn by PyPI's), and what report formats
@@ -125,8 +125,8 @@ test-packages: .build/witnesses/requirements.txt
 
 # QEMU, and what the machines inside it are made of; Tests/Live/live gets their kernel itself.
 live-packages:
-	@command -v qemu-system-x86_64 > /dev/null && test -x /bin/busybox \
-	  || $(call install,qemu-system-x86 busybox-static)
+	@command -v qemu-system-x86_64 > /dev/null && test -x /bin/busybox && command -v strace > /dev/null \
+	  || $(call install,qemu-system-x86 busybox-static strace)
 
 # What the machines of samples/lab/stock-kernels have besides.
 lab-packages:

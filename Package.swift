@@ -28,6 +28,8 @@ let package = Package(
       name: "CElfutils", pkgConfig: "libdw libelf", providers: [.apt(["libdw-dev", "libelf-dev"])]),
     .systemLibrary(name: "CLibyaml", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
     .systemLibrary(name: "CLibbpf", pkgConfig: "libbpf", providers: [.apt(["libbpf-dev"])]),
+    .systemLibrary(
+      name: "CConfinement", pkgConfig: "libseccomp", providers: [.apt(["libseccomp-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .systemLibrary(name: "CLzo", pkgConfig: "lzo2", providers: [.apt(["liblzo2-dev"])]),
     .systemLibrary(name: "CLzma", pkgConfig: "liblzma", providers: [.apt(["liblzma-dev"])]),
@@ -44,10 +46,11 @@ let package = Package(
       name: "PageTableLint",
       dependencies: ["PageTables", "KernelText", "MemoryImages", "KernelImages", "CLibyaml"],
       swiftSettings: settings),
+    .target(name: "Confinement", dependencies: ["CConfinement"], swiftSettings: settings),
     .executableTarget(
       name: "ptdump-lint",
       dependencies: [
-        "PageTables", "MemoryImages", "KernelImages", "PageTableLint",
+        "PageTables", "MemoryImages", "KernelImages", "PageTableLint", "Confinement",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: settings),

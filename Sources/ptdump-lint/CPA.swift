@@ -4,7 +4,7 @@ import MemoryImages
 import PageTableLint
 import PageTables
 
-struct CPA: ParsableCommand {
+struct CPA: ParsableCommand, ReadsInputs {
   static let configuration = CommandConfiguration(
     commandName: "cpa",
     abstract: "Judge a CPA self-test log, alone or against a dump or image.",
@@ -26,6 +26,10 @@ struct CPA: ParsableCommand {
   var input: String?
   @OptionGroup var options: InputOptions
   @OptionGroup var report: ReportOptions<PlainFormat>
+
+  var reads: [String] { options.reads + [log, input].compactMap { $0 } }
+  var writes: [String] { report.writes }
+  var noConfinement: Bool { report.noConfinement }
 
   func run() throws {
     var cause: (findings: [Judged], mode: TableFormat)?

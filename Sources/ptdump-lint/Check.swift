@@ -4,7 +4,7 @@ import Glibc
 import MemoryImages
 import PageTableLint
 
-struct Check: ParsableCommand {
+struct Check: ParsableCommand, ReadsInputs {
   static let configuration = CommandConfiguration(
     abstract: "Judge the tables: findings and an exit status.",
     discussion: """
@@ -49,6 +49,13 @@ struct Check: ParsableCommand {
   var only: [String] = []
   @Option(help: ArgumentHelp("All but these rules; repeatable.", valueName: "rules"))
   var skip: [String] = []
+
+  var reads: [String] {
+    inputs + options.reads
+      + [baseline, noConfig ? nil : Configuration.path(config)].compactMap { $0 }
+  }
+  var writes: [String] { report.writes + [writeBaseline].compactMap { $0 } }
+  var noConfinement: Bool { report.noConfinement }
 
   func run() throws {
     let configuration = noConfig ? nil : try Configuration.find(config)

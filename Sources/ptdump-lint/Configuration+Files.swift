@@ -8,10 +8,13 @@ extension Configuration {
   ///
   /// - Throws: `ImageError` where it cannot be read, or says what is not known.
   static func find(_ path: String?) throws -> Configuration? {
-    guard let path = path ?? next() else { return nil }
+    guard let path = self.path(path) else { return nil }
     let yaml = try InputReader.text(of: path, limit: limit)
     return try Configuration(yaml: yaml, path: path, today: today)
   }
+
+  /// Where the configuration is: at `path`, else the next one.
+  static func path(_ path: String?) -> String? { path ?? next() }
 
   /// A file that is found from here upward may be anybody's.
   private static let limit = 1 << 20

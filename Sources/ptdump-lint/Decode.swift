@@ -2,7 +2,7 @@ import ArgumentParser
 import PageTableLint
 import PageTables
 
-struct Decode: ParsableCommand {
+struct Decode: ParsableCommand, ReadsInputs {
   static let configuration = CommandConfiguration(
     abstract: "Spell out table entries: bits, frame, what Linux means by it.",
     discussion: """
@@ -26,6 +26,10 @@ struct Decode: ParsableCommand {
   @Option(help: "The kernel release, which decides how swap entries are read.")
   var release: String?
   @OptionGroup var report: ReportOptions<PlainFormat>
+
+  var reads: [String] { [] }
+  var writes: [String] { report.writes }
+  var noConfinement: Bool { report.noConfinement }
 
   func run() throws {
     let entries = try values.flatMap(entries)

@@ -2,7 +2,7 @@ import ArgumentParser
 import MemoryImages
 import PageTableLint
 
-struct Diff: ParsableCommand {
+struct Diff: ParsableCommand, ReadsInputs {
   static let configuration = CommandConfiguration(
     abstract: "What changed between two dumps, images, or one of each.",
     discussion: """
@@ -23,6 +23,10 @@ struct Diff: ParsableCommand {
   @Argument(help: "Another one.") var new: String
   @OptionGroup var options: InputOptions
   @OptionGroup var report: ReportOptions<PlainFormat>
+
+  var reads: [String] { options.reads + [old, new] }
+  var writes: [String] { report.writes }
+  var noConfinement: Bool { report.noConfinement }
 
   func run() throws {
     let was = try look(at: old)

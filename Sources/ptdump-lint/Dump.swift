@@ -3,7 +3,7 @@ import KernelText
 import PageTableLint
 import PageTables
 
-struct Dump: ParsableCommand {
+struct Dump: ParsableCommand, ReadsInputs {
   static let configuration = CommandConfiguration(
     abstract: "Print the mappings.",
     discussion: """
@@ -46,6 +46,10 @@ struct Dump: ParsableCommand {
 
   /// `--format json` is `--style json`.
   private var wanted: Style { report.format.first?.format == .json ? .json : style }
+
+  var reads: [String] { options.reads + [input].compactMap { $0 } }
+  var writes: [String] { report.writes }
+  var noConfinement: Bool { report.noConfinement }
 
   func run() throws {
     let subject = try options.subject(input, filter: filter.map { try MappingFilter($0) })

@@ -3,7 +3,7 @@ import KernelImages
 import MemoryImages
 import PageTableLint
 
-struct FaultCommand: ParsableCommand {
+struct FaultCommand: ParsableCommand, ReadsInputs {
   static let configuration = CommandConfiguration(
     commandName: "fault",
     abstract: "Explain each fault and table report of a log, alone or against tables.",
@@ -33,6 +33,10 @@ struct FaultCommand: ParsableCommand {
   var allowIncomplete = false
   @OptionGroup var options: InputOptions
   @OptionGroup var report: ReportOptions<PlainFormat>
+
+  var reads: [String] { options.reads + [log, tables].compactMap { $0 } }
+  var writes: [String] { report.writes }
+  var noConfinement: Bool { report.noConfinement }
 
   func run() throws {
     try FaultReports(

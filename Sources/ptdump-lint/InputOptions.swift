@@ -51,6 +51,9 @@ struct InputOptions: ParsableArguments {
   @Flag(name: .shortAndLong, help: "Also list the rules that could not run.")
   var verbose = false
 
+  /// The files that are read beside the input.
+  var reads: [String] { symbols + [log].compactMap { $0 } }
+
   var detail: TextReport.Detail { quiet ? .quiet : verbose ? .verbose : .normal }
 
   func validate() throws { _ = try reader() }

@@ -4,7 +4,7 @@ import MemoryImages
 import PageTableLint
 import PageTables
 
-struct Info: ParsableCommand {
+struct Info: ParsableCommand, ReadsInputs {
   static let configuration = CommandConfiguration(
     abstract: "What the input is and what is known of its kernel.",
     discussion: """
@@ -22,6 +22,10 @@ struct Info: ParsableCommand {
   @OptionGroup var options: InputOptions
   @OptionGroup var report: ReportOptions<PlainFormat>
 
+  var reads: [String] { options.reads + [input].compactMap { $0 } }
+  var writes: [String] { report.writes }
+  var noConfinement: Bool { report.noConfinement }
+
   func run() throws {
     let subject = try options.subject(input)
     try report.write { format, _ in
@@ -34,7 +38,7 @@ struct Info: ParsableCommand {
   }
 }
 
-struct ExtractCommand: ParsableCommand {
+struct ExtractCommand: ParsableCommand, ReadsInputs {
   static let configuration = CommandConfiguration(
     commandName: "extract",
     abstract: "Write a small image that holds the page tables and what they need, nothing else.",
@@ -56,12 +60,15 @@ struct ExtractCommand: ParsableCommand {
   var symbols: [String] = []
   @OptionGroup var report: ReportOptions<PlainFormat>
 
+  var reads: [String] { symbols + [image] }
+  var writes: [String] { report.writes + [output] }
+  var noConfinement: Bool { report.noConfinement }
+
   func run() throws {
     ProtectedFiles.add(symbols + [image])
-    let bytes = Extract.make(
-      try KernelImage(
-        try ImageFile.open(path: image), symbols: try symbols.map(SymbolFile.read)),
-      keepLog: !noLog)
+    let kernel = try KernelImage(
+      try ImageFile.open(path: image), symbols: try symbols.map(SymbolFile.read))
+    let bytes = Extract.make(kernel, keepLog: !noLog)
     try writeFile(output, bytes)
     try report.write { format, _ in
       switch format {
@@ -69,6 +76,7 @@ struct ExtractCommand: ParsableCommand {
       case .json: try JSONReport.extract(output, bytes: bytes.count, of: image)
       }
     }
+    try requireComplete(Subject(image: kernel))
   }
 }
 

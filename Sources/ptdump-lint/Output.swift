@@ -38,6 +38,13 @@ struct ReportOptions<Format: CaseIterable & RawRepresentable<String>>: ParsableA
   @Option(help: "Colour in text: auto, always or never; NO_COLOR turns auto off.")
   var color = Color.auto
 
+  @Flag(
+    help: "Keep all rights while hostile inputs are read: where giving them up does not work.")
+  var noConfinement = false
+
+  /// The files that reports go into.
+  var writes: [String] { format.compactMap(\.path) }
+
   func validate() throws {
     let places = format.map { $0.path.map(spelling) ?? "-" }
     guard Set(places).count == places.count else {

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Confinement
 import Glibc
 import MemoryImages
 import PageTableLint
@@ -29,6 +30,9 @@ struct PtdumpLint: ParsableCommand {
     do {
       do {
         var command = try parseAsRoot()
+        if let command = command as? any ReadsInputs, !command.noConfinement {
+          Confinement.enter(reading: command.reads, writing: command.writes)
+        }
         try command.run()
       } catch  where exitCode(for: error) == .success && !(error is ExitCode) {
         try writeOut(Array((Help.closed(fullMessage(for: error)) + "\n").utf8))
@@ -51,4 +55,11 @@ struct PtdumpLint: ParsableCommand {
 enum FailOn: String, ExpressibleByArgument, CaseIterable {
   case error, warning, note, never
   var severity: Severity? { Severity(rawValue: rawValue) }
+}
+
+/// A command whose inputs may be hostile: it says what it reads and writes.
+protocol ReadsInputs {
+  var reads: [String] { get }
+  var writes: [String] { get }
+  var noConfinement: Bool { get }
 }

@@ -4,7 +4,7 @@ import PageTableLint
 
 enum StatisticsFormat: String, CaseIterable { case text, json, openmetrics }
 
-struct Stats: ParsableCommand {
+struct Stats: ParsableCommand, ReadsInputs {
   static let configuration = CommandConfiguration(
     abstract: "Page sizes, protections and splitting in figures.",
     discussion: """
@@ -30,6 +30,10 @@ struct Stats: ParsableCommand {
       throw ValidationError("--style cpa is text, and takes no other --format")
     }
   }
+
+  var reads: [String] { options.reads + [input].compactMap { $0 } }
+  var writes: [String] { report.writes }
+  var noConfinement: Bool { report.noConfinement }
 
   func run() throws {
     let subject = try options.subject(input)

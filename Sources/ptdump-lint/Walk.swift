@@ -4,7 +4,7 @@ import MemoryImages
 import PageTableLint
 import PageTables
 
-struct Walk: ParsableCommand {
+struct Walk: ParsableCommand, ReadsInputs {
   static let configuration = CommandConfiguration(
     abstract: "One address, level by level.",
     discussion: """
@@ -26,6 +26,10 @@ struct Walk: ParsableCommand {
   var fault = false
   @OptionGroup var options: InputOptions
   @OptionGroup var report: ReportOptions<PlainFormat>
+
+  var reads: [String] { options.reads + [input] }
+  var writes: [String] { report.writes }
+  var noConfinement: Bool { report.noConfinement }
 
   func run() throws {
     if fault {

@@ -8,7 +8,8 @@ import Testing
 
   /// From the ground up: each module may import those before it.
   private static let modules = [
-    "PageTables", "KernelText", "MemoryImages", "KernelImages", "PageTableLint", "ptdump-lint",
+    "Confinement", "PageTables", "KernelText", "MemoryImages", "KernelImages", "PageTableLint",
+    "ptdump-lint",
   ]
 
   private struct Source {

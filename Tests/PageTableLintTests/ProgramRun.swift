@@ -21,6 +21,19 @@ struct ProgramRun {
     }
   }
 
+  /// A shell's line, in a folder of its own; `$0` is the program and `$1` the repository.
+  static func shell(_ line: String) throws -> (status: Int32, output: String) {
+    let program = URL(filePath: CommandLine.arguments[0]).deletingLastPathComponent()
+      .appending(path: "ptdump-lint").path
+    let folder = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: false)
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let result = try Samples.run([
+      "bash", "-c", "cd \"$2\" && \(line)", program, Samples.root.path, folder.path,
+    ])
+    return (result.status, String(decoding: result.output, as: UTF8.self))
+  }
+
   /// The output as JSON.
   func json() throws -> [String: Any] {
     try JSONSerialization.jsonObject(with: Data(output.utf8)) as? [String: Any] ?? [:]
