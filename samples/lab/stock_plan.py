@@ -116,7 +116,9 @@ def plan_of_features():
                          shows=("=== COPIED ===",)),
         "hotplug": newest(qemu=SLOTS, actions=HOTPLUG, shows=("=== UNPLUGGED ===",),
                           steps=(("READY", PLUG), ("PLUGGED", (("device_del", {"id": "dimm2"}),)), ("UNPLUGGED", ()))),
-        "debug_pagealloc": built("new-73", "debug_pagealloc=on", shows=("debug_pagealloc enabled",)),
+        # With it the direct map has no large page.
+        "debug_pagealloc": built("new-73", "debug_pagealloc=on", actions="grep DirectMap /proc/meminfo",
+                                 shows=(r"DirectMap2M: +0 kB",)),
         "kfence": newest("kfence.sample_interval=1", shows=(r"kfence: initialized",)),
         "kasan": built("new-73-kasan", shows=("KernelAddressSanitizer initialized",)),
         "nopat": newest("nopat", shows=("PAT support disabled",)),
