@@ -144,7 +144,7 @@ extension Rule.Need {
   static let invertedFrames = Rule.Need("a release from 4.19 on, 64 bits or PAE") { subject in
     subject.mode.invertedFrame == 0
       ? "the paging mode has no inverted frames"
-      : subject.mayShareByAddress
+      : subject.sharesByAddress == true
         ? "the guest shares memory by an address bit, which shortens inverted frames"
         : release(4, 19).missing(subject)
   }

@@ -13,12 +13,14 @@ extension Subject {
     log.map { $0.value.mentions("Hyper-V") || !$0.value.mentions("Linux version ") } ?? true
   }
 
-  /// Whether the guest shares memory with its host by an address bit.
+  /// Whether the guest shares memory with its host by an address bit, which is part of the frames
+  /// then; nil where no log tells.
   ///
-  /// The bit is part of the frames then. Source: `tdx_early_init`, arch/x86/coco/tdx/tdx.c, and
-  /// `hv_vtom_init`, arch/x86/hyperv/ivm.c, 6.12.
-  var mayShareByAddress: Bool {
-    log.map { $0.value.mentions("Intel TDX") || $0.value.mentions("Isolation Config:") } ?? false
+  /// What a log does not mention may be cut off; what it says of that comes early.
+  var sharesByAddress: Bool? {
+    guard let log = log?.value else { return nil }
+    if architecture.sharingMessages.contains(where: log.mentions) { return true }
+    return log.mentions("Linux version ") ? false : nil
   }
 
   /// How many processors there may ever be; nil where no log tells.

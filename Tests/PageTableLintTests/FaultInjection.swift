@@ -244,7 +244,7 @@ extension Injection {
   private static let mapped: Set<Area.Kind> = [.directMap, .vmalloc, .vmemmap, .image]
 
   static var all: [Injection] {
-    [
+    unusable + [
       Injection(
         "PT001", "NX of a writable leaf",
         at: { patient in

@@ -15,8 +15,8 @@ extension Rule {
       How Linux should look: none. Holes are healthy (memory that was taken out of the map),
       detours are not.
       False alarm: guests that share memory with their host by an address bit (TDX, Hyper-V): one and
-      the same bit is a note. Xen PV guests, whose frames are the machine's (the rule is silent where Xen is
-      known); a wrong base: `ptdump-lint info` tells where it comes from.
+      the same bit is a note, unless the log shows that there is none. Xen PV guests, whose frames
+      are the machine's (the rule is silent where Xen is known); a wrong base: `ptdump-lint info` tells where it comes from.
       Fix: memory corruption, unless the base is wrong.
       References:
       - Documentation/arch/x86/x86_64/mm.rst, Linux 6.12
@@ -32,7 +32,9 @@ extension Rule {
       guard !bad.isEmpty else { return [] }
       // Guests share memory with their host by an address bit.
       let bits = Set(bad.map { ($0.physical ?? 0) ^ ($0.start - base) })
-      if bits.count == 1, let bit = bits.first, bit.nonzeroBitCount == 1, bit >= 1 << 36 {
+      if subject.sharesByAddress != false, bits.count == 1,
+        let bit = bits.first, bit.nonzeroBitCount == 1, bit >= 1 << 36
+      {
         return [
           Finding(
             rule, severity: .note,

@@ -1,0 +1,138 @@
+import Foundation
+import KernelImages
+import PageTableLint
+import PageTables
+import Support
+import Testing
+
+/// One bit of one live entry is flipped, anywhere: how many of the flips that matter are found.
+@Suite(.serialized) struct RandomFlipTests {
+  private static let samples = ["healthy", "healthy-pti", "healthy-5level", "5level-pti"]
+  /// Of flips that matter; as many that change nothing are a third of it.
+  private static var flips: Int { Effort.cases(3000, oneIn: 15) }
+
+  /// What a bit of an entry is.
+  enum Bit: String {
+    case present, write, user, cache, size, global, noExecute, frame, reserved
+    /// Nothing that a rule may speak of: accessed, dirty, software's, ignored.
+    case free
+  }
+
+  struct Row {
+    private(set) var flips = 0
+    /// At warning or above.
+    private(set) var found = 0
+    private(set) var noted = 0
+    private(set) var rules: [String: Int] = [:]
+    private(set) var silent: [String] = []
+
+    var cells: String { "\(flips) | \(found) | \(noted) | \(silent.count)" }
+
+    fileprivate mutating func add(_ findings: [Judged], _ what: String) {
+      let grave = Set(findings.filter { $0.severity > .note }.map(\.rule.id))
+      flips += 1
+      for rule in grave { rules[rule, default: 0] += 1 }
+      if !grave.isEmpty {
+        found += 1
+      } else if !findings.isEmpty {
+        noted += 1
+      } else {
+        silent.append(what)
+      }
+    }
+  }
+
+  /// What flipping `bit` of an entry changes; nil for a global bit that may be missing in health.
+  private static func kind(_ bit: Int, _ site: Site, _ patient: Patient) -> Bit? {
+    let level = patient.image.mode.level(site.level)
+    let reserved = site.isLeaf ? level.reservedInLeaf : level.reservedInTable
+    if reserved >> UInt64(bit) & 1 == 1 { return .reserved }
+    switch bit {
+    case 0: return .present
+    case 1: return .write
+    case 2:
+      // Where a pointer above keeps programs out, the bit below it changes nothing.
+      return site.above.allSatisfy { $0 & 4 != 0 } && site.isLeaf ? .user : .free
+    case 3, 4: return .cache
+    case 7 where site.level > 1: return .size
+    case 7,
+      12 where site.isLeaf && (site.level > 1) == (bit == 12):
+      return .cache
+    case 8:
+      guard site.isLeaf else { return .global }
+      return site.level == 1 && site.area == .directMap ? nil : .global
+    case 63: return .noExecute
+    case 12..<52: return .frame
+    default: return .free
+    }
+  }
+
+  /// The size of a leaf, or that it is none.
+  private static func level(_ site: Site) -> String {
+    site.isTable ? "table" : ["", "4K", "2M", "1G", "512G", "256T"][site.level]
+  }
+
+  /// What was flipped, by area, level and bit.
+  struct Outcome {
+    fileprivate(set) var classes: [String: Row] = [:]
+    fileprivate(set) var matters = Row()
+    /// Flips that change nothing.
+    fileprivate(set) var free = Row()
+
+    /// A table of the classes in which some were not found, for docs/injection.md.
+    var table: String {
+      let missed = classes.filter { $0.value.found < $0.value.flips }.sorted {
+        ($1.value.flips - $1.value.found, $0.key) < ($0.value.flips - $0.value.found, $1.key)
+      }
+      return
+        ([
+          "| area | entry | bit | flips | found | noted | silent |",
+          "|---|---|---|--:|--:|--:|--:|",
+        ]
+        + missed.map { "| \($0.key) | \($0.value.cells) |" }
+        + ["| all, with those that were found whole | | | \(matters.cells) |"]).joined(
+          separator: "\n")
+    }
+  }
+
+  /// Flips bits at random, from a fixed seed.
+  static func measure() throws -> Outcome {
+    let patients = try samples.map { try Patient($0) }
+    var generator = SeededGenerator(0xf11b_0001)
+    var outcome = Outcome()
+    while outcome.matters.flips < flips {
+      let patient = patients[Int.random(in: 0..<patients.count, using: &generator)]
+      let site = patient.sites[Int.random(in: patient.sites.indices, using: &generator)]
+      let bit = Int.random(in: 0..<64, using: &generator)
+      guard site.isPresent, let kind = kind(bit, site, patient),
+        kind != .free || outcome.free.flips < flips / 3
+      else { continue }
+      try patient.write(site.entry ^ 1 << UInt64(bit), site)
+      let report = Linter.run(patient.subject)
+      patient.memory.reset()
+      let before = Set(patient.healthy.findings.map(\.rule.id))
+      let new = report.findings.filter { !before.contains($0.rule.id) || $0.severity > .note }
+      let what = "\(patient.name) \(site.address.address) bit \(bit) of \(site.entry.entry)"
+      if kind == .free {
+        outcome.free.add(new, what)
+      } else {
+        outcome.matters.add(new, what)
+        let place = "\(site.area.name) | \(level(site)) | \(kind.rawValue)"
+        outcome.classes[place, default: Row()].add(new, what)
+      }
+    }
+    return outcome
+  }
+
+  @Test(.enabled(if: !Effort.isFull, "InjectionTests measure all"))
+  func mostFlipsAreFound() throws {
+    try Self.expect(Self.measure())
+  }
+
+  /// At least 95 of 100 that matter are found, and at most 1 of 100 that change nothing draw a word.
+  static func expect(_ outcome: Outcome) throws {
+    let silent = outcome.classes.values.flatMap(\.silent)
+    #expect(outcome.matters.found * 100 >= outcome.matters.flips * 95, "\(silent)")
+    #expect(outcome.free.found * 100 <= outcome.free.flips, "\(outcome.free.rules)")
+  }
+}
