@@ -1,3 +1,4 @@
+internal import KernelText
 internal import PageTables
 
 /// One fact by name: where `KernelFacts` has it, and how it is printed.
@@ -51,6 +52,11 @@ extension FactKey<UInt64> {
   ) -> Self { FactKey(name, path) { $0.address } }
 }
 
+extension FactKey<KernelVersion> {
+  static var releaseFrom: Self { FactKey("releaseFrom", \.releaseFrom) { $0.short } }
+  static var releaseBefore: Self { FactKey("releaseBefore", \.releaseBefore) { $0.short } }
+}
+
 extension FactKey<[UInt64]> {
   static var directPages: Self { FactKey("directPages", \.directPages) { "\($0)" } }
 }
@@ -75,7 +81,8 @@ extension FactKey: ListedFact {
 
 extension KernelFacts {
   private static var keys: [any ListedFact] {
-    [FactKey.release] + FactKey<Bool>.switches
+    [FactKey<String>.release] + [FactKey<KernelVersion>.releaseFrom, .releaseBefore]
+      + FactKey<Bool>.switches
       + [
         FactKey.root, .directMap, .vmalloc, .vmemmap, .physBase, .kaslrOffset, .smeMask,
         .maxPfnMapped, .physicalBits,

@@ -14,6 +14,10 @@ package struct Fact<Value: Sendable & Equatable>: Sendable, Equatable {
 /// What is known of the kernel whose tables are judged; nil is unknown.
 package struct KernelFacts: Sendable, Equatable {
   package var release: Fact<String>?
+  /// Where the release is not known: the first that it can be, and the first that it cannot be any
+  /// more.
+  package var releaseFrom: Fact<KernelVersion>?
+  package var releaseBefore: Fact<KernelVersion>?
   /// Page-table isolation is in force.
   package var pti: Fact<Bool>?
   /// The no-execute bit is in use.
@@ -46,6 +50,13 @@ package struct KernelFacts: Sendable, Equatable {
 
   /// Whether the kernel is that release or a later one; nil where it is not known.
   package func isAtLeast(_ major: Int, _ minor: Int, _ patch: Int = 0) -> Bool? {
-    version.map { $0 >= KernelVersion(major, minor, patch) }
+    isAtLeast(KernelVersion(major, minor, patch))
+  }
+
+  package func isAtLeast(_ wanted: KernelVersion) -> Bool? {
+    if let version { return version >= wanted }
+    if let from = releaseFrom?.value, from >= wanted { return true }
+    if let before = releaseBefore?.value, before <= wanted { return false }
+    return nil
   }
 }

@@ -6,7 +6,7 @@ extension KernelText {
     /// What a line says after its size, from left to right, a blank after each.
     package var columns: [Column]
     /// An address of zero prints as `(null)`.
-    var printsNull = false
+    package internal(set) var printsNull = false
     /// An entry that is not valid has blank columns; only one that is all zero where not.
     package var blanksNotPresent = true
     /// A change of what upper levels allow ends a line.

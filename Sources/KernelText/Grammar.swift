@@ -60,6 +60,8 @@ extension KernelText {
     let gap: (from: UInt64, to: UInt64)
     /// The format by which columns are understood before the mode is known.
     let format: TableFormat
+    /// The marker whose first line starts the kernel's half, where formats differ in it.
+    let halfMarker: String?
     let mode: @Sendable (Evidence) -> TableFormat
     let dialect: @Sendable (Evidence) -> Dialect
     private let words: [String: [Meaning]]
@@ -69,7 +71,7 @@ extension KernelText {
     init(
       format: TableFormat, levelNames: [String], columns: [Column], implied: UInt64,
       unsure: UInt64 = 0, olderWords: Set<String> = [], gap: (from: UInt64, to: UInt64),
-      mode: @escaping @Sendable (Evidence) -> TableFormat,
+      halfMarker: String? = nil, mode: @escaping @Sendable (Evidence) -> TableFormat,
       dialect: @escaping @Sendable (Evidence) -> Dialect
     ) {
       self.format = format
@@ -78,6 +80,7 @@ extension KernelText {
       self.unsure = unsure
       self.olderWords = olderWords
       self.gap = gap
+      self.halfMarker = halfMarker
       self.mode = mode
       self.dialect = dialect
       var words: [String: [Meaning]] = [:]
@@ -143,6 +146,8 @@ extension KernelText {
     var is32Bit = false
     var hasNull = false
     var hasOlderWord = false
+    /// Where the line after the grammar's `halfMarker` starts.
+    var halfStart: UInt64?
     /// How wide lines' columns are, in bytes, a bit for each width.
     var widths: UInt64 = 0
     /// All bits that any line tells.

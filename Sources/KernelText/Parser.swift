@@ -88,6 +88,7 @@ extension KernelText {
     var elidedHere = false
     var anomaliesLeftOut = 0
     private var evidence = Evidence()
+    private var halfIsNext = false
     private let grammar: Grammar
     private let gap: (from: UInt64, to: UInt64)
 
@@ -107,6 +108,7 @@ extension KernelText {
       switch line {
       case .marker(let name):
         markers.append(Marker(name: name, run: runs.count, line: lineNumber))
+        if evidence.halfStart == nil, name == grammar.halfMarker { halfIsNext = true }
       case .skipped(let count):
         skips.append(Skip(count: count, run: runs.count))
         elidedHere = true
@@ -147,6 +149,10 @@ extension KernelText {
       }
       elidedHere = false
       evidence.take(mapping)
+      if halfIsNext {
+        evidence.halfStart = start
+        halfIsNext = false
+      }
       let columns = mapping.columns
       runs.append(
         Run(

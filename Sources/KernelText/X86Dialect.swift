@@ -22,7 +22,8 @@ extension KernelText.Dialect {
     alsoCompared =
       version >= KernelVersion(4, 4, 0) && version < KernelVersion(5, 6, 0) ? 1 << 12 : 0
     // The walk of mm/ptdump.c skips the guard hole, and upper entries neither present nor large.
-    skippedRootEntries = 16
+    // Before 2.6.27 the direct map starts in what is the guard hole since.
+    skippedRootEntries = version >= KernelVersion(2, 6, 27) ? 16 : 0
     passesOverSkipped = version >= KernelVersion(5, 6, 0)
     printsInvalid = version >= KernelVersion(5, 6, 0) ? .set(1 << 7) : nil
   }
@@ -69,7 +70,8 @@ extension KernelText.Grammar {
     columns: KernelText.Dialect.x86Columns(sharesPAT: false, pat: "PAT")
       + KernelText.Dialect.x86Columns(sharesPAT: false, pat: "pat"),
     implied: 1, unsure: 1 << 12, olderWords: ["pat"],
-    gap: (0x0100_0000_0000_0000, 0xff00_0000_0000_0000), mode: x86Mode,
+    gap: (0x0100_0000_0000_0000, 0xff00_0000_0000_0000), halfMarker: "Kernel Mapping",
+    mode: x86Mode,
     dialect: { KernelText.Dialect($0) })
 
   @Sendable private static func x86Mode(_ evidence: KernelText.Evidence) -> TableFormat {
@@ -81,6 +83,10 @@ extension KernelText.Grammar {
     let isPAE =
       evidence.flags >> 63 != 0 || evidence.holeLevels & 1 << 2 != 0
       || evidence.edges % fourMegabytes != 0
-    return isPAE ? .i386PAE : .i386
+    var mode: TableFormat = isPAE ? .i386PAE : .i386
+    if let start = evidence.halfStart, TableFormat.i386Splits.contains(start) {
+      mode.upperHalf = start
+    }
+    return mode
   }
 }

@@ -1,4 +1,5 @@
 internal import KernelImages
+internal import KernelText
 internal import MemoryImages
 internal import PageTables
 
@@ -118,16 +119,18 @@ extension Rule.Need {
   }
 
   /// As `release`, but one that is not known may be judged.
-  static func noReleaseBefore(_ major: Int, _ minor: Int) -> Rule.Need {
-    Rule.Need(
-      "a release that is not known to be before \(major).\(minor)",
-      "the kernel is older than \(major).\(minor)"
-    ) { $0.facts.isAtLeast(major, minor) != false }
+  static func noReleaseBefore(_ major: Int, _ minor: Int, _ patch: Int = 0) -> Rule.Need {
+    let release = KernelVersion(major, minor, patch)
+    return Rule.Need(
+      "a release that is not known to be before \(release.short)",
+      "the kernel is older than \(release.short)"
+    ) { $0.facts.isAtLeast(release) != false }
   }
 
   static let settledImage = Rule.Need(
     "a kernel that has write-protected its image",
-    "no page of the kernel image is read-only yet: taken before mark_rodata_ro()"
+    "no page of the kernel image is read-only: taken before mark_rodata_ro(), or a kernel without "
+      + "CONFIG_STRICT_KERNEL_RWX (DEBUG_RODATA before 4.11)"
   ) { $0.imageIsSettled }
 
   static let guardHole = Rule.Need(

@@ -146,16 +146,19 @@ package struct Subject: Sendable {
 
   /// Takes a text dump.
   ///
-  /// - Parameter files: symbols of the same build; the image's first page tells where KASLR moved
-  ///   them.
+  /// - Parameters:
+  ///   - files: symbols of the same build; the image's first page tells where KASLR moved them.
+  ///   - release: the kernel's, where something tells it.
   /// - Throws: `ImageError` where `files` cannot be those of this kernel.
-  package init(text: KernelText, path: String, symbols files: [Symbols] = []) throws(ImageError) {
+  package init(
+    text: KernelText, path: String, symbols files: [Symbols] = [], release: Fact<String>? = nil
+  ) throws(ImageError) {
     self.path = path
     image = nil
     self.text = text
     let architecture = text.space.mode.architecture
     format = architecture.textFormat
-    let layout = architecture.layout(of: text)
+    let layout = architecture.layout(of: text, release: release?.value)
     let first = layout.runs(.image, in: text.space).first(where: \.isLeaf)?.start
     var moved: [Symbols] = []
     for file in files {
@@ -164,6 +167,7 @@ package struct Subject: Sendable {
     symbols = Symbols(merging: moved)
     tables = [Table(id: .kernel, space: text.space, layout: layout, root: nil)]
     facts = architecture.facts(of: text, layout)
+    facts.release = release
   }
 
   /// Takes a kernel log alone: what it reports is judged by the entries that it prints.

@@ -101,6 +101,9 @@ import Testing
     subject.facts.release = Fact("2.6.26", "assumed")
     #expect(skips(subject, "PT605"))
     subject.facts.release = nil
+    // The direct map lies where 4.20 put it.
+    #expect(fired(subject) == ["PT605"])
+    subject.facts.releaseFrom = nil
     #expect(skips(subject, "PT605"))
   }
 

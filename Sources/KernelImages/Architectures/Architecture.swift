@@ -83,8 +83,9 @@ package protocol Architecture: Sendable {
 
   /// The areas, as far as an image tells their bases.
   func layout(of image: KernelImage) -> Layout
-  /// The areas, as far as a text dump's leaves and markers tell them.
-  func layout(of text: KernelText) -> Layout
+  /// The areas, as far as a text dump's markers, its leaves and the kernel's release tell them, in
+  /// this order.
+  func layout(of text: KernelText, release: String?) -> Layout
   /// What a text dump shows of its kernel.
   func facts(of text: KernelText, _ layout: Layout) -> KernelFacts
   /// Where each fact of an image's kernel comes from.
@@ -118,6 +119,8 @@ package protocol Architecture: Sendable {
   var vmallocGuard: UInt64 { get }
   /// The physical addresses of firmware that the direct map has writable and executable.
   var executableFirmware: ClosedRange<UInt64>? { get }
+  /// What excuses a defect of a run where the kernel is old enough; nil where nothing ever did.
+  func habit(_ defect: Habit.Defect, of run: Run, in area: Area) -> Habit?
   /// Whether the kernel opens a run of its half to user mode on purpose.
   func isOpenByDesign(_ run: Run, in area: Area.Kind, _ facts: KernelFacts) -> Bool
 }

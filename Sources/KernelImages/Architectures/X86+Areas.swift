@@ -65,8 +65,10 @@ extension Layout {
   /// - Parameters:
   ///   - vmalloc: VMALLOC_START, for a kernel without markers.
   ///   - image: from _text to _end, which lies inside the direct map.
+  ///   - directMapLast: as far as a text without any other marker shows the direct map.
   static func i386(
-    mode: TableFormat, markers: [AddressMarker], vmalloc: UInt64?, _ image: ClosedRange<UInt64>?
+    mode: TableFormat, markers: [AddressMarker], vmalloc: UInt64?, _ image: ClosedRange<UInt64>?,
+    directMapLast: UInt64? = nil
   ) -> Layout {
     let kinds: [(name: String, kind: Area.Kind)] = [
       ("vmalloc() area", .vmalloc), ("vmalloc() end", .other),
@@ -91,6 +93,10 @@ extension Layout {
         starts += [
           (kind: .directMap, start: mode.upperHalf), (kind: .other, start: vmalloc &- (8 << 20)),
         ]
+      } else if let directMapLast, directMapLast < mode.top {
+        starts += [
+          (kind: .directMap, start: mode.upperHalf), (kind: .other, start: directMapLast &+ 1),
+        ]
       } else {
         starts.append((kind: .other, start: mode.upperHalf))
       }
@@ -107,7 +113,7 @@ extension Layout {
   }
 
   /// The layout where not even the direct map's place is known.
-  package static func x86_64Fixed(mode: TableFormat) -> Layout {
-    Layout(areas: fixed(mode: mode, imageSize: 1 << 30))
+  package static func x86_64Fixed(mode: TableFormat, imageSize: UInt64 = 1 << 30) -> Layout {
+    Layout(areas: fixed(mode: mode, imageSize: imageSize))
   }
 }

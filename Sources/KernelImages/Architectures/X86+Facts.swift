@@ -23,10 +23,12 @@ extension X86 {
         }),
       .of(
         .vmalloc, { evidence, _ in evidence.note { $0.number("VMALLOC_START") } },
-        { evidence, _ in evidence.variable("vmalloc_base") }),
+        { evidence, _ in evidence.variable("vmalloc_base") },
+        { evidence, facts in unmoved(evidence, facts) { $0.vmalloc } }),
       .of(
         .vmemmap, { evidence, _ in evidence.note { $0.symbol("vmemmap") } },
-        { evidence, _ in evidence.variable("vmemmap_base") }),
+        { evidence, _ in evidence.variable("vmemmap_base") },
+        { evidence, facts in unmoved(evidence, facts) { $0.vmemmap } }),
       .of(.maxPfnMapped) { evidence, _ in evidence.variable("max_pfn_mapped") },
       .of(.directPages) { evidence, _ in evidence.directPages },
       .of(.physicalBits) { evidence, _ in
@@ -44,6 +46,18 @@ extension X86 {
       .of(
         .pti, { evidence, _ in globalIsLeftOut(evidence) },
         { evidence, facts in hasTwin(evidence, facts) }),
+    ] + bounds
+  }
+
+  /// What bounds a release that nothing tells.
+  private var bounds: [FactSource] {
+    [
+      .of(.releaseFrom) { evidence, facts in
+        bound(facts, evidence.mode) {
+          $0.isNewest ? X86Plan.earliestBackport : nil
+        }
+      },
+      .of(.releaseBefore) { evidence, facts in bound(facts, evidence.mode) { $0.before } },
     ]
   }
 
@@ -61,6 +75,27 @@ extension X86 {
         evidence.info?["NUMBER(phys_base)"] == nil
           ? "where the image's first page lies" : evidence.info?.source ?? "")
     }
+  }
+
+  /// A bound of a release that nothing tells, by where the direct map lies.
+  private func bound(
+    _ facts: KernelFacts, _ mode: TableFormat, _ release: (X86Plan) -> KernelVersion?
+  ) -> Fact<KernelVersion>? {
+    guard !imageIsInDirectMap, facts.release == nil, let base = facts.directMap?.value,
+      let plan = X86Plan.plans(mode, nil).last(where: { $0.directMap == base })
+    else { return nil }
+    return release(plan).map { Fact($0, "where the direct map lies") }
+  }
+
+  /// The place of an area of a kernel before 4.20 whose direct map is where no KASLR put it.
+  private func unmoved(
+    _ evidence: FactEvidence, _ facts: KernelFacts, _ place: (X86Plan) -> UInt64
+  ) -> Fact<UInt64>? {
+    guard !imageIsInDirectMap, let base = facts.directMap?.value,
+      facts.isAtLeast(X86Plan.slotUp) == false, evidence.variable("page_offset_base") == nil,
+      let plan = X86Plan.plans(evidence.mode, facts.version).last(where: { $0.directMap == base })
+    else { return nil }
+    return Fact(place(plan), "the layout \(plan.releases)")
   }
 
   /// The direct map's start where the image lies in it.
@@ -134,9 +169,13 @@ extension X86 {
 
   package func facts(of text: KernelText, _ layout: Layout) -> KernelFacts {
     var facts = KernelFacts()
+    let plan = oldPlan(text, layout)
     facts.directMap = layout.first(.directMap).map {
-      Fact($0.start, "the dump's first kernel leaf")
+      Fact(
+        $0.start,
+        "the dump's first kernel leaf" + (plan.map { ", in the layout \($0.releases)" } ?? ""))
     }
+    takeBounds(&facts, text, layout, plan)
     // PTI shows in areas that no self-test touches: it takes G from all of them.
     func leaves(_ kind: Area.Kind) -> [Run] {
       layout.runs(kind, in: text.space).filter(\.isLeaf)
@@ -156,6 +195,45 @@ extension X86 {
     }
     facts.nx = Self.missingNoExecute(mode) ?? noExecute(in: text)
     return facts
+  }
+
+  /// The plan of a kernel before 4.20 that has its direct map where a text's layout has it.
+  private func oldPlan(_ text: KernelText, _ layout: Layout) -> X86Plan? {
+    guard !imageIsInDirectMap, let base = layout.first(.directMap)?.start else { return nil }
+    let plans = X86Plan.plans(text.space.mode, nil).filter {
+      $0.directMap == base && $0.before != nil
+    }
+    return plans.first { $0.vmalloc == layout.first(.vmalloc)?.start } ?? plans.last
+  }
+
+  /// What a text shows of its kernel's release: where the direct map lies, which markers there are,
+  /// and how a null address is spelt.
+  ///
+  /// Sources: `X86Plan`; arch/x86/mm/dump_pagetables.c, 4.15, whose markers stable kernels have from
+  /// 4.14 on; lib/vsprintf.c, 2.6.29 ("(null)") and dump_pagetables.c, 2.6.31 (no `%p` any more).
+  private func takeBounds(
+    _ facts: inout KernelFacts, _ text: KernelText, _ layout: Layout, _ plan: X86Plan?
+  ) {
+    if text.dialect.printsNull {
+      facts.releaseFrom = Fact(KernelVersion(2, 6, 29), "the dump says (null)")
+      facts.releaseBefore = Fact(KernelVersion(2, 6, 31), "the dump says (null)")
+    } else if let plan, let before = plan.before {
+      facts.releaseBefore = Fact(before, "where the direct map lies")
+    }
+    guard facts.releaseFrom == nil, let base = layout.first(.directMap)?.start else { return }
+    let isWhole = !text.elided && !text.space.anomalies.contains(where: \.isUnseen)
+    if let newer = text.markers.first(where: { $0.name.lowercased() == "cpu entry area" }) {
+      facts.releaseFrom = Fact(X86Plan.earliestBackport, "the dump's marker \(newer.name)")
+    } else if isWhole, !imageIsInDirectMap {
+      let plan = X86Plan.plans(text.space.mode, nil).last { $0.directMap == base }
+      if let plan {
+        facts.releaseFrom =
+          plan.isNewest
+          ? Fact(X86Plan.earliestBackport, "where the direct map lies") : nil
+      } else {
+        facts.releaseFrom = Fact(X86Plan.movesAreas, "KASLR moved the direct map")
+      }
+    }
   }
 
   private func noExecute(in text: KernelText) -> Fact<Bool>? {

@@ -10,11 +10,12 @@ extension X86 {
   /// Source: `mark_rodata_ro`, arch/x86/mm/init_64.c and init_32.c, 6.12.
   package var protectionMessage: String? { "Write protecting " }
 
-  /// Source: `__PAGE_OFFSET_BASE_L4` and `_L5`, arch/x86/include/asm/page_64_types.h, 6.12; a slot
-  /// lower before 4.20.
   package func unmovedDirectMaps(_ format: TableFormat) -> [UInt64] {
     imageIsInDirectMap
-      ? [] : [17, 16].map { format.upperHalf &+ $0 * format.root.span }
+      ? []
+      : X86Plan.plans(format, nil).reversed().reduce(into: []) { places, plan in
+        if !places.contains(plan.directMap) { places.append(plan.directMap) }
+      }
   }
 
   /// Source: `kernel_randomize_memory`, arch/x86/mm/kaslr.c, 6.12.
@@ -32,7 +33,9 @@ extension X86 {
   package func imageSpace(_ facts: KernelFacts, end: UInt64?) -> ClosedRange<UInt64>? {
     guard let start = imageSpace?.lowerBound else { return nil }
     let lesser: UInt64 = 512 << 20
-    let size = facts.imageSize?.value ?? (end ?? 0 > start &+ lesser ? 2 * lesser : lesser)
+    let modules = X86Plan.modules(facts.version).map { $0 &- start }
+    let size =
+      facts.imageSize?.value ?? modules ?? (end ?? 0 > start &+ lesser ? 2 * lesser : lesser)
     let last = start &+ (size &- 1)
     return start <= last ? start...last : nil
   }

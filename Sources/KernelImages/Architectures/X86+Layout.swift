@@ -15,28 +15,47 @@ extension X86 {
     }
     // Its last page may be a large one that reaches past the end of memory.
     let gigabyte: UInt64 = 1 << 30
+    let modules = X86Plan.modules(image.facts.version)
     let memoryEnd = image.memory.ranges.last.map { $0.upperBound &+ 1 } ?? 0
     return .x86_64(
       mode: mode, directMap: directMap, vmalloc: image.facts.vmalloc?.value,
       vmemmap: image.facts.vmemmap?.value,
       directMapLast: directMap &+ (memoryEnd &+ gigabyte & ~(gigabyte - 1)) &- 1,
-      imageSize: image.facts.imageSize?.value ?? gigabyte)
+      imageSize: image.facts.imageSize?.value ?? modules.map { $0 &- Self.imageBase } ?? gigabyte)
   }
 
-  /// The direct map of kernels before 4.20, which lies where the LDT remap is today, and before 2.6.27
-  /// in today's guard hole; nil for newer ones.
+  /// The direct map's start where the text is of a kernel before 4.20, or has its own marker right.
   ///
-  /// Source: `__PAGE_OFFSET`, include/asm-x86/page_64.h, 2.6.26; later ones: `unmovedDirectMaps`.
-  private func oldDirectMap(_ text: KernelText) -> UInt64? {
+  /// Today's LDT remap and guard hole lie where older kernels have their direct map. The text's marker
+  /// decides, unless the dump was made before the kernel knew its areas; then what lies at an older
+  /// place; then the release. Markers of 4.20 and later name the LDT remap first.
+  private func markedDirectMap(_ text: KernelText, _ release: KernelVersion?) -> UInt64? {
     let runs = text.space.runs
-    guard !text.markers.contains(where: { $0.name == "LDT remap" }),
-      let marker = text.markers.first(where: { $0.name == "Low Kernel Mapping" }),
-      marker.run < runs.count, runs[marker.run].isLeaf
-    else { return nil }
-    let start = runs[marker.run].start
-    let places = [0xffff_8100_0000_0000] + unmovedDirectMaps(text.space.mode)
-    return places.contains(start) ? start : nil
+    let mode = text.space.mode
+    let marker = text.markers.firstIndex { $0.name == "Low Kernel Mapping" }
+    let remap = text.markers.firstIndex { $0.name == "LDT remap" }
+    if let marker {
+      if let remap, remap < marker { return nil }
+      let run = text.markers[marker].run
+      if run < runs.count, runs[run].isLeaf, runs[run].start >= mode.upperHalf {
+        return runs[run].start & Self.gigabytes
+      }
+    }
+    let old = X86Plan.plans(mode, nil).filter { $0.before != nil }.map(\.directMap)
+    // The first page of the direct map is writable; the LDT remap's are not.
+    if remap == nil, let first = runs.first(where: { $0.start >= mode.upperHalf && $0.isLeaf }),
+      old.contains(first.start), first.access.isWritable
+    {
+      return first.start
+    }
+    let plans = X86Plan.plans(mode, release)
+    guard release != nil, let plan = plans.first, plans.allSatisfy({ $0.before != nil }) else {
+      return nil
+    }
+    return plan.directMap
   }
+
+  private static let gigabytes: UInt64 = ~0 << 30
 
   /// VMALLOC_START as the tables show it: so far after the end of the direct map, which maps memory
   /// in its order.
@@ -60,39 +79,93 @@ extension X86 {
 
   /// The direct map starts with the kernel half's first leaf (its page 0 is always mapped), the
   /// other areas with their markers.
-  package func layout(of text: KernelText) -> Layout {
+  package func layout(of text: KernelText, release: String?) -> Layout {
     let mode = text.space.mode
     let runs = text.space.runs
     guard !imageIsInDirectMap else {
       let markers = text.markers.filter { $0.run < runs.count }.map {
         AddressMarker(start: runs[$0.run].start, name: $0.name)
       }
-      return .i386(mode: mode, markers: markers, vmalloc: nil, nil)
+      return .i386(
+        mode: mode, markers: markers, vmalloc: nil, nil, directMapLast: markedLast(text))
     }
-    let first = oldDirectMap(text) ?? mode.upperHalf &+ 17 * mode.root.span
-    let gigabyte: UInt64 = ~0 << 30
+    let version = release.flatMap { KernelVersion(release: $0) }
+    let imageSize = imageSize(text, version)
+    let first = markedDirectMap(text, version) ?? mode.upperHalf &+ 17 * mode.root.span
     guard
       let index = runs.firstIndex(where: { $0.start >= first && $0.isLeaf })
         ?? runs.firstIndex(where: { $0.start >= mode.upperHalf && $0.isLeaf }),
       runs[index].start < Layout.cpuEntryArea
-    else { return .x86_64Fixed(mode: mode) }
-    let directMap = runs[index].start & gigabyte
+    else { return .x86_64Fixed(mode: mode, imageSize: imageSize) }
+    let directMap = runs[index].start & Self.gigabytes
     func start(_ name: String) -> UInt64? {
       guard let marker = text.markers.first(where: { $0.name == name }), marker.run < runs.count
       else { return nil }
       let start = runs[marker.run].start
-      return start > directMap ? start & gigabyte : nil
+      return start > directMap ? start & Self.gigabytes : nil
     }
     if let vmalloc = start("vmalloc() Area"), let vmemmap = start("Vmemmap"), vmalloc < vmemmap,
       vmemmap < Layout.cpuEntryArea
     {
-      return .x86_64(mode: mode, directMap: directMap, vmalloc: vmalloc, vmemmap: vmemmap)
+      return .x86_64(
+        mode: mode, directMap: directMap, vmalloc: vmalloc, vmemmap: vmemmap, imageSize: imageSize)
+    }
+    if let plan = unmovedPlan(text, directMap: directMap, version) {
+      return .x86_64(
+        mode: mode, directMap: directMap, vmalloc: plan.vmalloc, vmemmap: plan.vmemmap,
+        imageSize: imageSize)
     }
     // Without markers: up to a hole larger than what machines leave between their banks.
     let last =
       runs[index...].first { $0.kind == .hole && $0.size >= 1 << 38 }.map { $0.start &- 1 }
       ?? runs[index].last
     return .x86_64(
-      mode: mode, directMap: directMap, vmalloc: nil, vmemmap: nil, directMapLast: last)
+      mode: mode, directMap: directMap, vmalloc: nil, vmemmap: nil, directMapLast: last,
+      imageSize: imageSize)
+  }
+
+  /// The plan of a kernel before 4.20 whose direct map is where no KASLR put it, and with it the rest.
+  ///
+  /// Of two that have it there, the older one where something lies in its vmalloc area alone.
+  private func unmovedPlan(
+    _ text: KernelText, directMap: UInt64, _ release: KernelVersion?
+  ) -> X86Plan? {
+    let plans = X86Plan.plans(text.space.mode, release).filter {
+      $0.before != nil && $0.directMap == directMap
+    }
+    guard plans.count > 1, let old = plans.first, let new = plans.last else { return plans.first }
+    let isOld = text.space.runs(from: old.vmalloc, through: new.vmalloc - 1).contains(
+      where: \.isLeaf)
+    return isOld ? old : new
+  }
+
+  /// How far the lines after the marker of the direct map follow each other, on 32 bits; nil without
+  /// it.
+  private func markedLast(_ text: KernelText) -> UInt64? {
+    let runs = text.space.runs
+    guard let index = text.markers.firstIndex(where: { $0.name == "Kernel Mapping" }) else {
+      return nil
+    }
+    let next = index + 1 < text.markers.count ? text.markers[index + 1].run : runs.count
+    var last: UInt64?
+    for run in runs[min(text.markers[index].run, runs.count)..<min(next, runs.count)] {
+      guard last.map({ run.start == $0 &+ 1 }) ?? (run.start == text.space.mode.upperHalf) else {
+        break
+      }
+      last = run.last
+    }
+    return last
+  }
+
+  /// The space of the image, by the marker of the modules after it, else by the release.
+  private func imageSize(_ text: KernelText, _ release: KernelVersion?) -> UInt64 {
+    let whole: UInt64 = 1 << 30
+    let base = Self.imageBase
+    let marker = text.markers.first { $0.name == "Modules" }
+    if let marker, marker.run < text.space.runs.count {
+      let start = text.space.runs[marker.run].start
+      return start >= base &+ (256 << 20) && start < base &+ whole ? 512 << 20 : whole
+    }
+    return X86Plan.modules(release).map { $0 &- base } ?? whole
   }
 }

@@ -37,13 +37,8 @@ extension X86 {
       ? [.x86_64FiveLevel, .x86_64] : [.x86_64, .x86_64FiveLevel]
   }
 
-  /// Where kernels of 32 bits may split the address space (CONFIG_PAGE_OFFSET).
-  private static let splits: [UInt64] = [
-    0xc000_0000, 0xb000_0000, 0x8000_0000, 0x7800_0000, 0x4000_0000,
-  ]
-
   package func imageOffsets(_ info: VMCoreInfo, _ memory: any MemoryImage) -> [UInt64] {
-    guard let imageSpace else { return Self.splits }
+    guard let imageSpace else { return TableFormat.i386Splits }
     if let base = info.number("phys_base") { return [imageSpace.lowerBound &- base] }
     // The lowest placement there is the text; with paging=true, QEMU lists modules as well.
     let text = memory.placements.filter { $0.virtual >= imageSpace.lowerBound }

@@ -1,10 +1,10 @@
 internal import KernelImages
+internal import KernelText
 internal import PageTables
 
 /// Where an address lies by the layout of the release that a log names, and what it is known as.
 ///
-/// Source: Documentation/arch/x86/x86_64/mm.rst, 4.20 and 6.12, and Documentation/x86/x86_64/mm.txt,
-/// 2.6.27 to 4.19.
+/// The layouts are those of `X86Plan`.
 struct AddressPlace {
   private(set) var area: String?
   private(set) var words: String?
@@ -17,57 +17,38 @@ struct AddressPlace {
     if address < mode.upperHalf {
       area = Area.Kind.user.name
     } else if mode.addressBits > 32 {
-      let numbers = Self.numbers(facts.release ?? release)
-      area = Self.area(address, mode, numbers, isFixed: facts.hasFixedLayout)?.name
+      let text = facts.release ?? release
+      area =
+        Self.area(
+          address, mode, text.flatMap { KernelVersion(release: $0) },
+          isFixed: facts.hasFixedLayout)?.name
     }
-  }
-
-  private static func numbers(_ release: String?) -> [Int]? {
-    guard let parts = release?.split(separator: ".").prefix(3), parts.count > 1 else { return nil }
-    let numbers = parts.map { Int($0.prefix { $0.isNumber }) ?? 0 }
-    return numbers
-  }
-
-  private static func isAtLeast(_ numbers: [Int]?, _ wanted: [Int]) -> Bool {
-    guard let numbers else { return true }
-    return !numbers.lexicographicallyPrecedes(wanted)
   }
 
   private static func area(
-    _ address: UInt64, _ mode: TableFormat, _ release: [Int]?, isFixed: Bool
+    _ address: UInt64, _ mode: TableFormat, _ release: KernelVersion?, isFixed: Bool
   ) -> Area.Kind? {
     let fixed = Layout.x86_64Fixed(mode: mode).area(of: address)
-    switch fixed.kind {
-    case .image:
-      // KERNEL_IMAGE_SIZE was 512 MiB before KASLR, and modules followed it; before 2.6.25 they lay
-      // at 0xffffffff88000000.
-      if !isAtLeast(release, [2, 6, 25]), address >= 0xffff_ffff_8800_0000 { return .modules }
-      return !isAtLeast(release, [3, 14]) && address >= 0xffff_ffff_a000_0000 ? .modules : .image
-    case .guardHole where !isAtLeast(release, [2, 6, 27]):
-      return address >= 0xffff_8100_0000_0000 ? .directMap : nil
-    case .other, .guardHole: break
-    default: return fixed.kind
+    if fixed.kind == .image {
+      return X86Plan.modules(release).map { address >= $0 } == true ? .modules : .image
+    }
+    guard [.other, .guardHole].contains(fixed.kind) else { return fixed.kind }
+    // What names no release is taken for today's.
+    let plans = X86Plan.plans(mode, release).filter { release != nil || $0.before == nil }
+    // Where the direct map's first TiB lies by default, it lies there without KASLR alone.
+    let isSettled = isFixed || release.map { $0 < X86Plan.movesAreas } == true
+    let tebibyte: UInt64 = 1 << 40
+    func isIn(_ start: UInt64, _ size: UInt64) -> Bool {
+      address >= start && address - start < size
+    }
+    if plans.contains(where: { isIn($0.directMap, isSettled ? 64 * tebibyte : tebibyte) }) {
+      return .directMap
     }
     if fixed.kind == .guardHole { return release == nil ? nil : .guardHole }
-    if mode.levels.count == 5 { return fiveLevels(address) }
-    // KASLR moves these three since 4.8; where the direct map's first TiB lies by default, it lies
-    // there without KASLR alone.
-    let base: UInt64 = isAtLeast(release, [4, 20]) ? 0xffff_8880_0000_0000 : 0xffff_8800_0000_0000
-    let isSettled = isFixed || !isAtLeast(release, [4, 8])
-    if address >= base, address < base &+ (isSettled ? 64 << 40 : 1 << 40) { return .directMap }
-    guard isSettled || address >= 0xffff_c900_0000_0000 else { return nil }
-    if (0xffff_c900_0000_0000..<0xffff_e900_0000_0000).contains(address), isSettled {
-      return .vmalloc
-    }
-    if (0xffff_ea00_0000_0000..<0xffff_eb00_0000_0000).contains(address), isSettled {
-      return .vmemmap
-    }
+    guard isSettled, mode.levels.count == 4 else { return nil }
+    if plans.contains(where: { isIn($0.vmalloc, 32 * tebibyte) }) { return .vmalloc }
+    if plans.contains(where: { isIn($0.vmemmap, tebibyte) }) { return .vmemmap }
     return nil
-  }
-
-  private static func fiveLevels(_ address: UInt64) -> Area.Kind? {
-    let base: UInt64 = 0xff11_0000_0000_0000
-    return address >= base && address < base &+ (1 << 40) ? .directMap : nil
   }
 
   // MARK: - Names

@@ -12,4 +12,11 @@ extension TableFormat {
     attributes: x86Attributes, tableField: AddressField(0xffff_f000), entrySize: 4,
     rootAlignment: 4096, halves: .whole(bits: 32), upperHalf: 0xc000_0000,
     dumpedAccess: [.write, .user], memoryTypes: x86MemoryTypes)
+
+  /// Where kernels of 32 bits may split the address space.
+  ///
+  /// Source: `CONFIG_PAGE_OFFSET`, arch/x86/Kconfig, 2.6.26 and 6.12.
+  package static let i386Splits: [UInt64] = [
+    0xc000_0000, 0xb000_0000, 0x8000_0000, 0x7800_0000, 0x4000_0000,
+  ]
 }

@@ -1,3 +1,6 @@
+internal import KernelImages
+internal import PageTables
+
 /// Whether a failing entry is a large one.
 extension SelfTestJudge {
   enum LeafSize {
@@ -6,10 +9,11 @@ extension SelfTestJudge {
     case cutOff
   }
 
-  static let fixedBases: [UInt64] = [
-    0xffff_8100_0000_0000, 0xffff_8800_0000_0000, 0xffff_8880_0000_0000, 0xff11_0000_0000_0000,
-    0xc000_0000,
-  ]
+  /// Where direct maps start as long as KASLR moves none.
+  static let fixedBases: [UInt64] =
+    [.x86_64, .x86_64FiveLevel].flatMap {
+      X86.x86_64.unmovedDirectMaps($0)
+    } + TableFormat.i386Splits
 
   /// Returns where the direct map may begin.
   static func directMapBases(_ run: SelfTestRun, _ evidence: Evidence) -> [UInt64] {

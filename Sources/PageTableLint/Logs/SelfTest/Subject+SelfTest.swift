@@ -81,6 +81,9 @@ extension Subject {
     let reported = LogReports(log)
     if let reason = refuses(runs) ?? refuses(reported) { return reason }
     if self.log?.value != log { self.log = Fact(log, "--log") }
+    if text != nil, facts.release == nil, let release = reported.release {
+      facts.release = Fact(release, "the log")
+    }
     if facts.xen == nil, log.mentions("Hypervisor detected: Xen PV") {
       facts.xen = Fact(true, "the log")
     }

@@ -1,3 +1,4 @@
+internal import KernelImages
 internal import PageTables
 
 extension Rule {
@@ -5,7 +6,12 @@ extension Rule {
   static let writableExecutable = Rule(
     id: "PT001", name: "writable-executable", severity: .error,
     summary: "kernel memory is writable and executable",
-    needs: [.noExecute, .settledImage],
+    needs: [
+      .noExecute, .settledImage,
+      .release(toJudge: .writableExecutable) { subject in
+        subject.tables.flatMap { grouped(writableExecutableRuns(subject, $0), $0) }
+      },
+    ],
     documentation: """
       What: a present leaf of the kernel half that is writable and executable after all levels.
       The direct map is left to PT004, the kernel's text to PT008 where symbols tell it, EFI's area
@@ -16,28 +22,37 @@ extension Rule {
       W+X mappings: passed, no W+X pages found."
       False alarm: Xen PV, where an upper level carries NX. A text dump shows the leaf's own bits,
       not what upper levels take away; an image shows both. Without NX in use, and in a dump from
-      before mark_rodata_ro(), the rule stands back.
+      before mark_rodata_ro(), the rule stands back. Kernels before 4.11 may leave modules so
+      (CONFIG_DEBUG_SET_MODULE_RONX was a choice), and kernels before 2.6.38 the image's data: notes
+      there, and where such memory is seen and no release is known, the rule is skipped.
       Fix: find who mapped it: the area, and the owner of the table. Code is mapped by
       set_memory_rox(), data stays NX.
       References:
       - arch/x86/mm/init_64.c, Linux 6.12: mark_rodata_ro
       - arch/x86/mm/dump_pagetables.c, Linux 6.12: note_wx
       - arch/x86/mm/pat/set_memory.c, Linux 6.12: set_memory_rox
+      - 0f5bf6d0afe4 (4.11): STRICT_MODULE_RWX; 5bd5a452662b (2.6.38): NX for the kernel's data
       """
   ) { rule, subject in
     subject.tables.flatMap { table in
-      let mode = table.space.mode
-      let bad = table.runs.filter {
-        $0.isWritableExecutable && $0.start >= mode.upperHalf
-          && ![.directMap, .efi].contains(table.layout.area(of: $0.start).kind)
-          && subject.textAddresses?.contains($0.start) != true
+      grouped(writableExecutableRuns(subject, table), table).flatMap { area, runs in
+        byHabit(runs, area, .writableExecutable, subject).map { habit, runs in
+          Finding(
+            rule, severity: habit == nil ? nil : .note,
+            "\(total(runs)) writable and executable\(words(habit))", in: table, runs: runs,
+            area: area, evidence: evidence(runs, subject, table) + evidence(habit),
+            help: "map code read-only: set_memory_rox(), or NX where it is data")
+        }
       }
-      return grouped(bad, table).map { area, runs in
-        Finding(
-          rule, "\(total(runs)) writable and executable", in: table, runs: runs, area: area,
-          evidence: evidence(runs, subject, table),
-          help: "map code read-only: set_memory_rox(), or NX where it is data")
-      }
+    }
+  }
+
+  private static func writableExecutableRuns(_ subject: Subject, _ table: Table) -> [Run] {
+    let half = table.space.mode.upperHalf
+    return table.runs.filter {
+      $0.isWritableExecutable && $0.start >= half
+        && ![.directMap, .efi].contains(table.layout.area(of: $0.start).kind)
+        && subject.textAddresses?.contains($0.start) != true
     }
   }
 }

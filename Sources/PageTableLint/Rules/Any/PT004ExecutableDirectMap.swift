@@ -5,15 +5,24 @@ extension Rule {
   /// Memory that the direct map lets the kernel execute.
   static let executableDirectMap = Rule(
     id: "PT004", name: "executable-direct-map", severity: .error,
-    summary: "the direct map is executable", needs: [.noExecute, .settledImage, .area(.directMap)],
+    summary: "the direct map is executable",
+    needs: [
+      .noExecute, .settledImage, .area(.directMap),
+      .release(toJudge: .executableDirectMap) { subject in
+        subject.tables.compactMap { table in
+          table.layout.first(.directMap).map { ($0, executableParts(of: table, $0, subject).bad) }
+        }
+      },
+    ],
     documentation: """
       What: leaves of the direct map without NX, writable or not.
       Why: all of memory lies there at a known offset, so that any data in memory becomes code. A
       page that a program filled is enough to run its content in the kernel.
       How Linux should look: NX throughout, but for the real-mode trampoline, a read-only page
       below 1 MiB.
-      False alarm: kernels from 2.6.27 to some 3.x left the first GiB executable. With
-      CONFIG_PCI_BIOS on 32 bits the BIOS area, 640 KiB to 1 MiB, is writable and executable by
+      False alarm: kernels before 3.9 left the first GiB executable, before 3.14 EFI's runtime
+      services, and on 32 bits before 4.11 the image: notes there, and where such pages are seen and
+      no release is known, the rule is skipped. With CONFIG_PCI_BIOS on 32 bits the BIOS area, 640 KiB to 1 MiB, is writable and executable by
       design ("PCI BIOS area is rw and x"): a note; the kernel's own check passes over it. Where
       kexec or kdump is loaded, a page of its control code is executable, read-only on 64 bits
       (seen since 6.16): skipped where kexec_image and kexec_crash_image name it, else up to two
@@ -26,7 +35,9 @@ extension Rule {
       - arch/x86/realmode/init.c, Linux 6.12: set_real_mode_permissions
       - arch/x86/pci/pcbios.c, Linux 6.12: set_bios_x
       - arch/x86/kernel/machine_kexec_64.c, Linux 6.16: machine_kexec_prepare
-      - b27a43c1e90 (2.6.28): existing entries of the direct map keep their permissions
+      - b27a43c1e905 (2.6.28): existing entries of the direct map keep their permissions
+      - 8170e6bed465 (3.9): early tables are made on demand, and are not the direct map's
+      - d2f7cbe7b26a (3.14): EFI's runtime services have a mapping of their own
       """
   ) { rule, subject in
     subject.tables.flatMap { table -> [Finding] in
@@ -43,9 +54,14 @@ extension Rule {
               evidence: evidence(runs, subject, table), help: help)
           ]
       }
-      return finding(
-        bad, nil, "\(total(bad)) of the direct map can be executed",
-        help: "set NX where the direct map is made (kernel_physical_mapping_init)")
+      let judged = byHabit(bad, area, .executableDirectMap, subject).map { habit, runs in
+        Finding(
+          rule, severity: habit == nil ? nil : .note,
+          "\(total(runs)) of the direct map can be executed\(words(habit))", in: table, runs: runs,
+          area: area, evidence: evidence(runs, subject, table) + evidence(habit),
+          help: "set NX where the direct map is made (kernel_physical_mapping_init)")
+      }
+      return judged
         + finding(
           inBIOS, .note,
           "the PCI BIOS area is writable and executable, as CONFIG_PCI_BIOS wants it",

@@ -7,7 +7,7 @@ extension Rule {
   static let directMapOverHole = Rule(
     id: "PT603", name: "direct-map-over-hole", severity: .warning,
     summary: "the direct map maps what is no memory",
-    needs: [.physicalAddresses, .directMapBase, .memoryMap],
+    needs: [.physicalAddresses, .directMapBase, .memoryMap, .noReleaseBefore(3, 9)],
     documentation: """
       What: a write-back leaf of the direct map over physical addresses that belong to a device, or
       to nothing, by the machine's memory map.
@@ -15,7 +15,7 @@ extension Rule {
       large page of the direct map covered the hole below 4G or a HyperTransport range.
       How Linux should look: memory alone, and what firmware reserves beside it.
       False alarm: the first 1 MiB, which is mapped whole (the rule leaves it out); memory that was
-      taken away while the system ran. Where a large page covers the end of a bank only, the finding
+      taken away while the system ran. Kernels before 3.9 mapped holes too: the rule is skipped there. Where a large page covers the end of a bank only, the finding
       is a note.
       Fix: see which range init_memory_mapping() was given; the log's "BIOS-e820" lines tell the map.
       References:

@@ -7,7 +7,10 @@ extension Rule {
   static let splitTableAttributes = Rule(
     id: "PT307", name: "split-table-attributes", severity: .error,
     summary: "a table pointer has attributes that Linux never gives one",
-    serves: .x86, needs: [.physicalAddresses, .notXen("its page tables are read-only")],
+    serves: .x86,
+    needs: [
+      .physicalAddresses, .notXen("its page tables are read-only"), .noReleaseBefore(2, 6, 29),
+    ],
     documentation: """
       What: an entry of the kernel's half that leads to a table and is read-only, no-execute, or has
       cache bits (PWT, PCD).
@@ -21,7 +24,7 @@ extension Rule {
       References:
       - arch/x86/mm/pat/set_memory.c, Linux 6.12: __split_large_page
       - arch/x86/kernel/espfix_64.c, Linux 6.12: ESPFIX_PGTABLE_PROT
-      - 07a66d7c53a5: the pointer cloned the page's protection
+      - 07a66d7c53a5 (2.6.29): before it the pointer cloned the page's protection
       """, comparesParts: true
   ) { rule, subject in
     pointers(
