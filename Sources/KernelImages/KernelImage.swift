@@ -55,23 +55,23 @@ package struct KernelImage: Sendable {
     let root = named.root
     let reader = VirtualReader(root, memory)
     let info = found.info
-    let variables = Variable.Values(
-      extract, symbols, reader,
-      swapper: info?.symbol("swapper_pg_dir") ?? symbols?.topTable(root.mode.architecture)?.address)
+    let top =
+      info?.topTable(root.mode.architecture) ?? symbols?.topTable(root.mode.architecture)?.address
+    let variables = Variable.Values(extract, symbols, reader, swapper: top)
     let known = FactSearch(
       FactEvidence(
         info: info, root: root, values: variables.values, symbols: symbols, reader: reader,
         cpus: cpus))
     let wholeReader = reader.finding(memoryFrom: known.facts.directMap?.value)
     let resources = Self.resources(extract, symbols, wholeReader)
-    let ring = Self.ring(extract, info, wholeReader)
+    let ring = Self.ring(extract, info, symbols, wholeReader)
 
     self.memory = memory
     self.extract = extract
     self.cpus = cpus
     self.info = info
     self.symbols = symbols
-    self.mode = Self.format(root.mode, known.facts.physicalBits, ring.text)
+    self.mode = Self.format(root.mode, known.facts.physicalBits, ring.log?.value)
     self.root = root.address
     problems =
       memory.damage + (extract?.problems ?? []) + found.problems + named.problems
@@ -85,8 +85,8 @@ package struct KernelImage: Sendable {
     self.resources = resources
     budget = RunBudget(bytes: .max, held: memory.heldBytes)
     machineMemory = RangeSet(resources?.memory ?? extract?.memory ?? memory.ranges)
-    log = ring.text.map { Fact($0, "the image's printk ring") }
-    kfencePool = Self.kfencePool(values[Variable.kfencePool], ring.text)
+    log = ring.log
+    kfencePool = Self.kfencePool(values[Variable.kfencePool], ring.log?.value)
   }
 
   /// The format with what the processor's address bits leave out; unlimited where no log excludes a
@@ -100,22 +100,23 @@ package struct KernelImage: Sendable {
     return format.limited(toPhysicalBits: Int(clamping: bits))
   }
 
-  /// The kernel's log, and what of it could not be read.
+  /// The kernel's log, where it lies, and what of it could not be read.
   private static func ring(
-    _ extract: Extract.Contents?, _ info: VMCoreInfo?, _ reader: VirtualReader
-  ) -> (text: String?, problems: [String]) {
-    if let extract { return (extract.log, []) }
-    guard let info, let log = PrintkRing.read(info, reader) else {
-      return (
-        nil,
-        info?.mentions("prb") == true ? ["the kernel log (printk's ring) could not be read"] : []
-      )
+    _ extract: Extract.Contents?, _ info: VMCoreInfo?, _ symbols: Symbols?, _ reader: VirtualReader
+  ) -> (log: Fact<String>?, problems: [String]) {
+    if let extract { return (extract.log.map { Fact($0, "the image's printk ring") }, []) }
+    let isOld = info?.mentions("prb") != true && PrintkBuffer.isNamed(info, symbols)
+    let source = isOld ? "log_buf" : "printk's ring"
+    let found =
+      isOld
+      ? PrintkBuffer.read(info, symbols, reader) : info.flatMap { PrintkRing.read($0, reader) }
+    guard let found else {
+      let isNamed = isOld || info?.mentions("prb") == true
+      return (nil, isNamed ? ["the kernel log (\(source)) could not be read"] : [])
     }
-    return (
-      log.text,
-      log.lost > 0
-        ? ["\(log.lost) records of the kernel log (printk's ring) could not be read"] : []
-    )
+    let lost = "\(found.lost) records of the kernel log (\(source)) could not be read"
+    let log = Fact(found.text, isOld ? "the image's log_buf" : "the image's printk ring")
+    return (log, found.lost > 0 ? [lost] : [])
   }
 
   private static func markers(

@@ -65,7 +65,10 @@ struct RootSearch {
     self.info = info
     self.others = others
     var problems =
-      info.map { $0.contradictions + root.mode.architecture.contradictions(in: $0) } ?? []
+      info.map { info in
+        info.contradictions(root.mode.architecture)
+          + root.mode.architecture.contradictions(in: info)
+      } ?? []
     if !root.isVerified, !isGiven {
       problems.append(
         "nothing confirms that a kernel's tables lie at \(root.address.address): wrong root, wrong "
@@ -97,17 +100,27 @@ struct RootSearch {
     _ info: VMCoreInfo, _ architecture: any Architecture, _ modes: [TableFormat],
     _ memory: any MemoryImage
   ) -> [Root] {
-    guard let swapper = info.symbol("swapper_pg_dir") else { return [] }
-    let offsets = architecture.imageOffsets(info, memory)
-    return modes.flatMap { mode in
-      offsets.map { offset in
-        let mode = architecture.format(mode, imageOffset: offset, info)
-        let address = swapper &- offset
-        return Root(
-          mode: mode, address: address, source: "\(info.source): swapper_pg_dir",
-          imageOffset: offset,
-          isVerified: mode.walk(swapper, root: address, memory: memory).physical == address)
+    guard let swapper = info.topTable(architecture) else { return [] }
+    func root(_ mode: TableFormat, _ offset: UInt64) -> Root {
+      let mode = architecture.format(mode, imageOffset: offset, info)
+      let address = swapper &- offset
+      return Root(
+        mode: mode, address: address,
+        source:
+          "\(info.source): \(info.symbol("swapper_pg_dir") == nil ? "top table" : "swapper_pg_dir")",
+        imageOffset: offset,
+        isVerified: mode.walk(swapper, root: address, memory: memory).physical == address)
+    }
+    let likely = architecture.imageOffsets(info, memory)
+    let roots = modes.flatMap { mode in likely.map { root(mode, $0) } }
+    if roots.contains(where: \.isVerified) { return roots }
+    // Nothing tells where the image lies in memory: where the tables lead to themselves.
+    let others = architecture.possibleImageOffsets(info, memory)
+    for mode in modes {
+      if let found = others.lazy.map({ root(mode, $0) }).first(where: \.isVerified) {
+        return [found] + roots
       }
     }
+    return roots
   }
 }

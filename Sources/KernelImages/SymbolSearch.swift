@@ -58,7 +58,7 @@ struct SymbolSearch {
         throw file.refusal("no _stext in it", of: memory.path)
       }
       symbols = file.moved(by: stext &- own, in: root.mode)
-      if let swapper = info?.symbol("swapper_pg_dir"),
+      if let swapper = info?.topTable(root.mode.architecture),
         let top = symbols.topTable(root.mode.architecture), top.address != swapper
       {
         throw file.refusal(

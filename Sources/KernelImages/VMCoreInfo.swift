@@ -30,6 +30,14 @@ package struct VMCoreInfo: Sendable {
   /// The address of a symbol.
   package func symbol(_ name: String) -> UInt64? { hex("SYMBOL(\(name))") }
 
+  /// The address of the kernel's top table, by whichever of its names a release notes.
+  ///
+  /// Source: kernel/kexec.c, 2.6.26 (swapper_pg_dir), and `arch_crash_save_vmcoreinfo`,
+  /// arch/x86/kernel/machine_kexec_64.c, 2.6.26 to 4.14.
+  package func topTable(_ architecture: any Architecture) -> UInt64? {
+    symbol("swapper_pg_dir") ?? architecture.topTableNames.lazy.compactMap(symbol).first
+  }
+
   /// A number, which the kernel writes in signed decimal or in hexadecimal after `0x`.
   package func number(_ name: String) -> UInt64? {
     guard let text = values["NUMBER(\(name))"] else { return nil }
@@ -47,10 +55,13 @@ package struct VMCoreInfo: Sendable {
   func mentions(_ text: String) -> Bool { values.keys.contains { $0.contains(text) } }
 
   /// What the note lacks that every kernel writes: it was cut off or changed.
-  var contradictions: [String] {
+  func contradictions(_ architecture: any Architecture) -> [String] {
     var found: [String] = []
-    for key in ["OSRELEASE", "SYMBOL(swapper_pg_dir)", "SYMBOL(_stext)"] where self[key] == nil {
+    for key in ["OSRELEASE", "SYMBOL(_stext)"] where self[key] == nil {
       found.append("VMCOREINFO lacks \(key): it is cut off or damaged")
+    }
+    if topTable(architecture) == nil {
+      found.append("VMCOREINFO lacks SYMBOL(swapper_pg_dir): it is cut off or damaged")
     }
     return found
   }

@@ -54,6 +54,8 @@ package protocol Architecture: Sendable {
   func likelyFormats(_ cpu: KernelImage.CPUState?, _ info: VMCoreInfo?) -> [TableFormat]
   /// What the image's virtual addresses may lie above its physical ones, the likeliest first.
   func imageOffsets(_ info: VMCoreInfo, _ memory: any MemoryImage) -> [UInt64]
+  /// All that they may be where nothing tells, and the image is to be looked for.
+  func possibleImageOffsets(_ info: VMCoreInfo, _ memory: any MemoryImage) -> [UInt64]
   /// A format as a kernel with that offset uses it.
   func format(_ format: TableFormat, imageOffset: UInt64, _ info: VMCoreInfo) -> TableFormat
   /// The tables that a processor may have used as the kernel's, the likeliest first.

@@ -46,6 +46,20 @@ extension X86 {
     return text.map { [$0.virtual &- $0.physical] } ?? []
   }
 
+  /// Before 4.10 VMCOREINFO notes where phys_base lies, not what it holds; the image lies below 4 GiB,
+  /// at a multiple of its alignment, and until it is moved its offset is that of its link address.
+  ///
+  /// Sources: `arch_crash_save_vmcoreinfo`, arch/x86/kernel/machine_kexec_64.c, 2.6.26 and 4.10
+  /// (401721ecd1dc); kernels of 64 bits above 4 GiB are moved there by KASLR, 4.8 and later.
+  package func possibleImageOffsets(_ info: VMCoreInfo, _ memory: any MemoryImage) -> [UInt64] {
+    guard let imageSpace, info.number("phys_base") == nil, info.symbol("phys_base") != nil else {
+      return []
+    }
+    let bases = stride(from: UInt64(0), to: 1 << 32, by: Int(imageAlignment))
+    // Downwards, too: KASLR links an image higher than it lies.
+    return bases.flatMap { [imageSpace.lowerBound &- $0, imageSpace.lowerBound &+ $0] }
+  }
+
   package func format(
     _ format: TableFormat, imageOffset: UInt64, _ info: VMCoreInfo
   ) -> TableFormat {
