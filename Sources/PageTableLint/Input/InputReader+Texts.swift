@@ -9,7 +9,8 @@ extension InputReader {
   func dump(
     _ bytes: Span<UInt8>, path: String, symbols known: [Symbols]? = nil
   ) throws(ImageError) -> Subject {
-    guard KernelText.matches(bytes) else {
+    let read = KernelText.matches(bytes) ? KernelText.parse(bytes, mode: mode) : nil
+    guard let text = wholeText(bytes, than: read) ?? read else {
       if let log = logAlone(bytes, path: path) { return log }
       throw ImageError(
         path, offset: 0,
@@ -23,15 +24,28 @@ extension InputReader {
     }
     var files = known ?? []
     if known == nil { files = try symbolFiles() }
-    let text = KernelText.parse(bytes, mode: mode)
-    var subject = try Subject(text: text, path: path, symbols: files)
     // Its other lines are its log.
-    if text.otherLines > 0 {
-      let log = LogReports(bytes: bytes)
+    let log = text.otherLines > 0 ? LogReports(bytes: bytes) : nil
+    let told = log?.release.map { Fact($0, "the dump's own log") }
+    var subject = try Subject(
+      text: text, path: path, symbols: files,
+      release: told ?? release.map { Fact($0, "--release") })
+    if let log {
       if !log.all.isEmpty { subject.takeReports(log) }
       subject.judgeSelfTests(SelfTestLog.parse(bytes))
     }
     return subject
+  }
+
+  /// What a text shows whose lines were cut, encoded, or put behind something; nil where it shows no
+  /// more than as it lies.
+  private func wholeText(_ bytes: borrowing Span<UInt8>, than read: KernelText?) -> KernelText? {
+    let isWhole = read?.space.anomalies.contains { $0.kind == .unreadableLine } == false
+    guard !isWhole, KernelLog.isText(bytes), let lines = KernelText.wholeLines(of: bytes),
+      KernelText.matches(lines.span)
+    else { return nil }
+    let text = KernelText.parse(lines.span, mode: mode)
+    return text.space.runs.count > read?.space.runs.count ?? 0 ? text : nil
   }
 
   /// A kernel log, or a CPA self-test as somebody pasted it; nil where the bytes are neither.

@@ -1,0 +1,84 @@
+import Foundation
+import Support
+import Testing
+
+/// Dumps of old kernels as people posted them, held against what they said of them.
+///
+/// samples/old/posted/README.md tells where each is from.
+@Suite struct PostedDumpTests {
+  private static let folder = "samples/old/posted"
+
+  private func check(_ file: String) throws -> (
+    status: Int32, findings: [(rule: String, severity: String)], areas: [String: String]
+  ) {
+    let run = try ProgramRun(
+      ["check", "--format", "json"] + options(file) + ["\(Self.folder)/\(file)"])
+    let found = try run.json()["findings"] as? [[String: Any]] ?? []
+    var areas: [String: String] = [:]
+    for finding in found {
+      areas[finding["rule"] as? String ?? ""] = finding["area"] as? String
+    }
+    return (
+      run.status,
+      found.map { ($0["rule"] as? String ?? "", $0["severity"] as? String ?? "") }, areas
+    )
+  }
+
+  /// What the poster told beside the dump.
+  private func options(_ file: String) -> [String] {
+    file == "isa-range-4.19-i386.txt" ? ["--release", "4.19.0-rc6"] : []
+  }
+
+  private func lines(_ file: String) throws -> [[String: Any]] {
+    let run = try ProgramRun(["dump", "--style", "json", "\(Self.folder)/\(file)"])
+    return try run.json()["mappings"] as? [[String: Any]] ?? []
+  }
+
+  /// None is whole, so that none is clean; none but the one that its poster called wrong has a finding.
+  @Test(
+    arguments: [
+      ("efi-4.18.txt", []), ("efi-ldt-first.txt", []), ("efi-quoted-printable.txt", []),
+      ("efi-wrapped-5.6.txt", []), ("five-levels-4.13.txt", []), ("freed-image-4.18-after.txt", []),
+      ("freed-image-4.18-before.txt", []), ("isa-range-4.19-i386.txt", ["PT004"]),
+      ("text-split-5.2.txt", []), ("text-whole-5.2.txt", []), ("usercopy-4.7.txt", []),
+      ("vsyscall-native.txt", []),
+    ] as [(String, [String])])
+  func areJudgedAsTheirPostersDid(_ file: String, _ rules: [String]) throws {
+    let (status, findings, _) = try check(file)
+    #expect(findings.filter { $0.severity != "note" }.map(\.rule) == rules)
+    #expect(status == (rules.isEmpty ? 3 : 1))
+    #expect(findings.contains { $0.rule == "PT903" })
+  }
+
+  /// Wrapped, quoted-printable and behind a file's name: each mapping and hole is read.
+  @Test(arguments: [
+    ("efi-quoted-printable.txt", 10), ("efi-wrapped-5.6.txt", 8), ("usercopy-4.7.txt", 6),
+    ("freed-image-4.18-before.txt", 9), ("freed-image-4.18-after.txt", 10),
+    ("text-split-5.2.txt", 1), ("text-whole-5.2.txt", 1), ("isa-range-4.19-i386.txt", 13),
+    ("vsyscall-native.txt", 1),
+  ])
+  func eachMappingIsRead(_ file: String, _ count: Int) throws {
+    #expect(try lines(file).count == count)
+  }
+
+  @Test(arguments: [
+    ("efi-4.18.txt", "0xffff93d6c0000000"), ("efi-ldt-first.txt", "0xffff999900000000"),
+    ("efi-quoted-printable.txt", "0xffff97ab80000000"),
+  ])
+  func theDirectMapIsFoundThoughMarkersLie(_ file: String, _ start: String) throws {
+    let run = try ProgramRun(["info", "--format", "json", "\(Self.folder)/\(file)"])
+    let facts = try run.json()["facts"] as? [String: [String: String]]
+    #expect(facts?["directMap"]?["value"] == start)
+  }
+
+  /// The kernel counted 252 pages, and its poster too.
+  @Test func theCountIsThePosters() throws {
+    let run = try ProgramRun([
+      "check", "--format", "json", "--release", "4.19.0-rc6",
+      "\(Self.folder)/isa-range-4.19-i386.txt",
+    ])
+    let found = try run.json()["findings"] as? [[String: Any]] ?? []
+    let pages = found.filter { $0["rule"] as? String == "PT004" }.compactMap { $0["pages"] as? Int }
+    #expect(pages.reduce(0, +) == 252)
+  }
+}
