@@ -107,6 +107,15 @@ import Testing
     #expect(skips(subject, "PT605"))
   }
 
+  /// The kernel's dumper passes over the hole: what a text has there is of the line before.
+  @Test(arguments: Samples.healthy) func textsShowNoTablesInTheGuardHole(_ sample: String) throws {
+    guard Samples.has(sample, "current_kernel.txt") else { return }
+    let text = try Samples.text(sample, "current_kernel.txt")
+    var subject = try Fixtures.subject(dump: text)
+    subject.facts.release = Fact("6.12.0", "assumed")
+    #expect(!fired(subject).contains("PT605") && !skips(subject, "PT605"))
+  }
+
   @Test func directMapOffsetMismatchLeavesXenAlone() throws {
     var subject = try Fixtures.subject("PT601", "fires")
     subject.facts.xen = Fact(true, "assumed")

@@ -22,9 +22,12 @@ extension Rule {
     subject.tables.compactMap { table -> Finding? in
       let mode = table.space.mode
       let last = mode.upperHalf &+ (16 &* mode.root.span &- 1)
-      // A hole of less than a whole slot lies in a table.
+      // A hole of less than a whole slot lies in a table; in a text its level is that of the line before,
+      // since the dumper passes over the guard hole.
       let bad = table.runs(from: mode.upperHalf, through: last).filter {
-        $0.isLeaf || $0.kind == .notPresent || Int($0.level) < mode.root.number
+        $0.isLeaf
+          || table.space.hasPhysical
+            && ($0.kind == .notPresent || Int($0.level) < mode.root.number)
       }
       guard !bad.isEmpty else { return nil }
       let mapped = bad.filter(\.isLeaf)
