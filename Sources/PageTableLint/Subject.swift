@@ -171,7 +171,9 @@ package struct Subject: Sendable {
   }
 
   /// Takes a kernel log alone: what it reports is judged by the entries that it prints.
-  package init(log: LogReports, path: String) {
+  ///
+  /// - Parameter release: what the command line gives, where the log tells none.
+  package init(log: LogReports, path: String, release: String? = nil) {
     self.path = path
     format = "log"
     isLogAlone = true
@@ -180,9 +182,9 @@ package struct Subject: Sendable {
     symbols = nil
     facts = KernelFacts()
     logFacts = log.facts
-    facts.release = (log.release ?? log.all.lazy.compactMap(\.release).first).map {
-      Fact($0, "the log")
-    }
+    facts.release =
+      (log.release ?? log.all.lazy.compactMap(\.release).first).map { Fact($0, "the log") }
+      ?? release.map { Fact($0, "--release") }
     if let pti = log.facts.pti ?? log.all.lazy.compactMap(\.pti).first {
       facts.pti = Fact(pti, "the log")
     }

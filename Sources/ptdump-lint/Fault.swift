@@ -97,7 +97,7 @@ struct FaultReports {
       if let reason = subject.take(log: text, userRelease: options.release) {
         complain(
           "ptdump-lint: \(tables) is not used: the log is of another boot: \(reason)")
-        return Subject(log: LogReports(text), path: log)
+        return Subject(log: LogReports(text), path: log, release: options.release)
       }
       return subject
     }

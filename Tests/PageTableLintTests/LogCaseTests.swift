@@ -192,7 +192,8 @@ import Testing
     arguments: [
       ("F20-log-alone.txt", "modules"), ("29-wx-hyperv-efi-4.4-docker.txt", "direct map"),
       ("F02-address-cut-at-80-columns.txt", "kernel image"),
-      ("59-kvm-garbage-pte-below-2M-2.6.20.txt", nil), ("79-hibernate-inverted-pte.txt", nil),
+      ("59-kvm-garbage-pte-below-2M-2.6.20.txt", "direct map"),
+      ("79-hibernate-inverted-pte.txt", nil),
       ("19-syzbot-nx-2M-5.2.txt", "direct map"), ("01-corrupted-pt-shm-2.6.35.txt", "user space"),
       ("60-tdx-unaccepted-memory-6.19.txt", "direct map"),
     ] as [(String, String?)])

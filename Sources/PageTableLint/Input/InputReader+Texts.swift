@@ -53,7 +53,7 @@ extension InputReader {
     guard KernelLog.isText(bytes) else { return nil }
     let runs = SelfTestLog.parse(bytes)
     guard KernelLog.matches(bytes) || runs.contains(where: \.isMoreThanItsName) else { return nil }
-    var subject = Subject(log: LogReports(bytes: bytes), path: path)
+    var subject = Subject(log: LogReports(bytes: bytes), path: path, release: release)
     subject.judgeSelfTests(runs)
     return subject
   }

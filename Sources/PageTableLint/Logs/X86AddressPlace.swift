@@ -22,7 +22,26 @@ struct AddressPlace {
         Self.area(
           address, mode, text.flatMap { KernelVersion(release: $0) },
           isFixed: facts.hasFixedLayout)?.name
+      if area == nil, Self.leadsToItsFrame(address, fault) { area = Area.Kind.directMap.name }
     }
+  }
+
+  /// Whether a leaf that the report prints has the frame that an old direct map has at the address.
+  private static func leadsToItsFrame(_ address: UInt64, _ fault: Fault) -> Bool {
+    let format = TableFormat.x86_64
+    guard fault.mode.addressBits > 32,
+      let leaf = fault.entries.first(where: { entry in
+        entry.value & format.present != 0
+          && (entry.name == "pte" || entry.value & format.large != 0)
+      })
+    else { return false }
+    let level = leaf.name == "pte" ? 1 : leaf.name == "pmd" ? 2 : 3
+    let span = format.level(level).span
+    let frame = leaf.value & format.tableAddress & ~(span - 1)
+    return frame != 0
+      && X86Plan.plans(format, nil).contains {
+        address >= $0.directMap && (address - $0.directMap) & ~(span - 1) == frame
+      }
   }
 
   private static func area(
