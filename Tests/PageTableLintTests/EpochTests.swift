@@ -196,11 +196,9 @@ import Testing
     if markers {
       text = text.split(separator: "\n").filter { !$0.hasPrefix("---") }.joined(separator: "\n")
     }
-    var subject = try Subject(
+    return try Subject(
       text: KernelText.parse(Array(text.utf8).span), path: "declared",
       release: release.map { Fact($0, "declared") })
-    subject.facts.pti = Fact(false, "assumed")
-    return subject
   }
 
   // MARK: - What is said of it
@@ -273,5 +271,44 @@ import Testing
     }
     #expect(Set(found.map(\.rule.id)) == ["PT001", "PT004"])
     #expect(found.allSatisfy { $0.severity == .error && !$0.message.contains("before") })
+  }
+
+  // MARK: - 32 bits
+
+  /// A machine of 32 bits with 512 MiB: the marker tells the split, the names are those of the time.
+  @Test(
+    arguments: [
+      (0xc000_0000, "Persisent kmap() Area", "Fixmap Area"),
+      (0x8000_0000, "Persistent kmap() Area", "Fixmap area"),
+      (0x4000_0000, "Persistent kmap() Area", "Fixmap area"),
+    ] as [(UInt64, String, String)])
+  func splitsOf32Bits(_ start: UInt64, _ kmap: String, _ fixmap: String) throws {
+    func hex(_ value: UInt64) -> String { "0x" + String(Self.hex(value).suffix(8)) }
+    var at: UInt64 = 0
+    func line(_ end: UInt64, _ columns: String, _ level: String) -> String {
+      defer { at = end }
+      let padding = String(repeating: " ", count: 30 - columns.count)
+      return "\(hex(at))-\(hex(end))   \(Self.size(end - at)) \(columns)\(padding)\(level)\n"
+    }
+    let memory: UInt64 = 512 << 20
+    let vmalloc = start + memory + (8 << 20)
+    let text =
+      "---[ User Space ]---\n" + line(start, "", "pgd") + "---[ Kernel Mapping ]---\n"
+      + line(start + 0x20_0000, "    RW                 GLB NX ", "pte")
+      + line(start + memory, "    RW         PSE     GLB NX ", "pmd") + line(vmalloc, "", "pmd")
+      + "---[ vmalloc() Area ]---\n"
+      + line(vmalloc + 0x1000, "    RW                 GLB NX ", "pte")
+      + line(0xff80_0000, "", "pte") + "---[ vmalloc() End ]---\n" + line(0xffa0_0000, "", "pmd")
+      + "---[ \(kmap) ]---\n" + line(0xffc0_0000, "", "pte") + "---[ \(fixmap) ]---\n"
+      + line(0xffff_f000, "", "pte") + line(1 << 32, "", "pte")
+    let parsed = KernelText.parse(Array(text.utf8).span)
+    #expect(parsed.space.mode.upperHalf == start && parsed.space.anomalies == [])
+    let subject = try Subject(text: parsed, path: "declared")
+    let layout = subject.kernel.layout
+    #expect(layout.first(.directMap)?.start == start)
+    #expect(layout.first(.vmalloc)?.start == vmalloc)
+    #expect(layout.first(.persistentKmap)?.start == 0xffa0_0000)
+    #expect(layout.first(.fixmap)?.start == 0xffc0_0000)
+    #expect(Linter.run(subject).findings.allSatisfy { $0.severity == .note })
   }
 }

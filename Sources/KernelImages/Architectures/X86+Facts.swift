@@ -193,8 +193,31 @@ extension X86 {
         facts.pti = Fact(true, "the cpu entry area is global, \(kind.name) is not")
       }
     }
+    // Before 4.15 there is no such area, and isolation, where a stable kernel has it, leaves no G.
+    if facts.pti == nil, isBeforeEntryArea(text, layout, plan), !others.isEmpty,
+      others.allSatisfy({ $0.flags & mode.global != 0 })
+    {
+      facts.pge = Fact(true, "\(kind.name) is global")
+      facts.pti = Fact(false, "\(kind.name) is global, in a kernel without a cpu entry area")
+    }
     facts.nx = Self.missingNoExecute(mode) ?? noExecute(in: text)
     return facts
+  }
+
+  /// Whether a whole text of 64 bits is of a kernel before 4.15: it has all markers but the cpu entry
+  /// area's, or an old layout and nothing there.
+  private func isBeforeEntryArea(
+    _ text: KernelText, _ layout: Layout, _ plan: X86Plan?
+  ) -> Bool {
+    let names = text.markers.map { $0.name.lowercased() }
+    guard !imageIsInDirectMap, !names.contains("cpu entry area"), !text.elided,
+      !text.space.anomalies.contains(where: \.isUnseen)
+    else { return false }
+    let end = Layout.cpuEntryArea + ((1 << 39) - 1)
+    return !text.space.runs(from: Layout.cpuEntryArea, through: end).contains(where: \.isLeaf)
+      && (plan != nil
+        || names.contains("vmemmap") && names.contains("high kernel mapping")
+          && !unmovedDirectMaps(text.space.mode).contains(layout.first(.directMap)?.start ?? 0))
   }
 
   /// The plan of a kernel before 4.20 that has its direct map where a text's layout has it.
