@@ -12,7 +12,7 @@ import Glibc
 enum Targets {
   static let all: [String: @Sendable (UnsafeRawBufferPointer) -> Void] = [
     "log": log, "text": text, "image": image, "symbols": symbols, "decode": decode,
-    "configuration": configuration, "baseline": baseline,
+    "configuration": configuration, "baseline": baseline, "packed": packed,
   ]
 
   @Sendable private static func log(_ bytes: UnsafeRawBufferPointer) {
@@ -62,6 +62,10 @@ enum Targets {
 
   @Sendable private static func baseline(_ bytes: UnsafeRawBufferPointer) {
     _ = try? Baseline(json: Array(bytes), path: "baseline")
+  }
+
+  @Sendable private static func packed(_ bytes: UnsafeRawBufferPointer) {
+    withFile(bytes) { _ = try? ImageFile.content(path: $0, limit: 1 << 20) }
   }
 
   /// Judges, and prints in one format of nine, as the input's size has it: all of them would take most of
