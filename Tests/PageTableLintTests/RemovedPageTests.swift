@@ -61,7 +61,12 @@ import Testing
     let whole = try report(kind.file(core, without: ~4095))
     #expect(!pages.isEmpty && !whole.isIncomplete)
     for page in pages {
-      let found = try report(kind.file(core, without: page))
+      let found: Linter.Report
+      do { found = try report(kind.file(core, without: page)) } catch let error as ImageError {
+        // No container of notes tells the root, and its own note lay below that table.
+        #expect([.lime, .avml].contains(kind) && "\(error)".contains("no VMCOREINFO"))
+        continue
+      }
       #expect(found.isIncomplete, "\(page.entry)")
       // By itself, or as what the rule of lost tables found.
       #expect(
