@@ -91,13 +91,11 @@ package enum Confinement {
 
   // MARK: Calls of the system
 
-  /// The calls that reading, thinking and writing take; docs/security.md has the list too.
+  /// The calls that reading, thinking and writing take; docs/security.md says what they are for.
   private static let calls = [
     "access", "brk", "clock_getres", "clock_gettime", "clock_nanosleep", "close", "dup",
-    "epoll_create1",
-    "epoll_ctl", "epoll_pwait", "epoll_wait", "eventfd2", "exit",
-    "exit_group", "faccessat", "faccessat2", "fcntl", "fstat", "fsync", "ftruncate", "futex",
-    "getcwd",
+    "epoll_create1", "epoll_ctl", "epoll_pwait", "epoll_wait", "eventfd2", "exit", "exit_group",
+    "faccessat", "faccessat2", "fcntl", "fstat", "fsync", "ftruncate", "futex", "getcwd",
     "getdents64", "getegid", "geteuid", "getgid", "getpid", "getrandom", "getrlimit", "gettid",
     "gettimeofday", "getuid", "lseek", "lstat", "madvise", "mmap", "mprotect", "mremap", "munmap",
     "nanosleep", "newfstatat", "open", "openat", "poll", "pread64", "prlimit64", "pwrite64", "read",
@@ -105,9 +103,8 @@ package enum Confinement {
     "rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "sched_get_priority_max",
     "sched_get_priority_min", "sched_getaffinity", "sched_getparam", "sched_getscheduler",
     "sched_yield", "set_robust_list", "set_tid_address", "setpriority", "sigaltstack", "stat",
-    "statx", "sysinfo",
-    "tgkill", "time", "timerfd_create", "timerfd_settime", "uname", "unlink", "unlinkat", "write",
-    "writev",
+    "statx", "sysinfo", "tgkill", "time", "timerfd_create", "timerfd_settime", "uname", "unlink",
+    "unlinkat", "write", "writev",
   ]
 
   private static func limitCalls() {
