@@ -71,17 +71,20 @@ package enum Confinement {
     _ = landlock_restrict(ruleset)
   }
 
+  /// The file that an output replaces: what a link leads to, which stays one; nil where it is written
+  /// into, as a pipe or a device is.
+  package static func place(ofOutput path: String) -> String? {
+    var status = stat()
+    guard unsafe stat(path, &status) == 0 else { return path }
+    guard status.st_mode & S_IFMT == S_IFREG else { return nil }
+    guard let real = unsafe realpath(path, nil) else { return path }
+    defer { unsafe free(real) }
+    return unsafe String(cString: real)
+  }
+
   /// Where an output is made: its folder, or itself where it is a pipe or a device.
   private static func folder(ofOutput path: String) -> String {
-    var status = stat()
-    let isThere = unsafe stat(path, &status) == 0
-    if isThere, status.st_mode & S_IFMT != S_IFREG { return path }
-    // A link stays one: what it leads to is replaced.
-    var place = path
-    if isThere, let real = unsafe realpath(path, nil) {
-      place = unsafe String(cString: real)
-      unsafe free(real)
-    }
+    guard let place = place(ofOutput: path) else { return path }
     return place.lastIndex(of: "/").map { String(place[...$0]) } ?? "."
   }
 

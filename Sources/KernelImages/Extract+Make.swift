@@ -97,6 +97,18 @@ extension Extract {
     if let resources = image.resources?.value {
       notes.append(note(.resources, Array(Resource.text(resources).utf8)))
     }
+    if let pages = image.vmallocPages() {
+      let lines = pages.pieces.map {
+        "\($0.start.entry) \($0.physical.entry) \($0.size.entry)\n"
+      }.joined()
+      notes.append(note(.vmallocPages, Array(lines.utf8)))
+    }
+    if let texts = image.moduleTexts() {
+      let lines = texts.map {
+        "\($0.range.lowerBound.entry)-\($0.range.upperBound.entry) \($0.name)\n"
+      }.joined()
+      notes.append(note(.moduleTexts, Array(lines.utf8)))
+    }
     if keepLog, let log = image.log { notes.append(note(.log, Array(log.value.utf8))) }
     return notes
   }

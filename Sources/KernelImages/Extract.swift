@@ -6,7 +6,8 @@ internal import PageTables
 /// The note `PTDUMPLINT` type 1 holds a checksum of the whole file (8 bytes, counted as zero
 /// while summing), type 2 `NAME=0x…` lines with variables' values, type 3 the kernel log, type 4
 /// `0xFIRST-0xLAST` lines: where the machine had memory, type 5 `0xSTART MAXLINES NAME` lines: the
-/// kernel's address markers, type 6 the text of /proc/iomem.
+/// kernel's address markers, type 6 the text of /proc/iomem, type 8 `0xSTART 0xPHYSICAL 0xSIZE`
+/// lines: the pages of vmalloc's areas, type 9 `0xFIRST-0xLAST NAME` lines: the code of modules.
 package enum Extract {
   static let owner = "PTDUMPLINT"
 
@@ -17,6 +18,8 @@ package enum Extract {
     case memory = 4
     case markers = 5
     case resources = 6
+    case vmallocPages = 8
+    case moduleTexts = 9
   }
 
   /// What an extract's own notes say.
@@ -25,6 +28,8 @@ package enum Extract {
     var log: String?
     var markers: [AddressMarker]?
     var resources: [Resource]?
+    var vmallocPages: VmallocPages?
+    var moduleTexts: [ModuleText]?
     /// Where the image that it was made from had memory; nil where no note tells.
     var memory: [ClosedRange<UInt64>]?
     var problems: [String] = []
@@ -69,6 +74,9 @@ extension Extract.Contents {
     case .log: log = text()
     case .resources: resources = Resource.parse(text())
     case .markers: markers = text().split(separator: "\n").compactMap(Self.marker)
+    case .vmallocPages:
+      vmallocPages = VmallocPages(pieces: note.bytes.split(separator: 10).compactMap(Self.piece))
+    case .moduleTexts: moduleTexts = text().split(separator: "\n").compactMap(Self.moduleText)
     case .memory: memory = note.bytes.split(separator: 10).compactMap(Self.range)
     case nil: break
     }
@@ -79,6 +87,22 @@ extension Extract.Contents {
     guard parts.count == 3, let start = UInt64(hexText: parts[0]), let lines = Int(parts[1])
     else { return nil }
     return AddressMarker(start: start, name: String(parts[2]), maxLines: lines)
+  }
+
+  private static func piece(_ line: ArraySlice<UInt8>) -> VmallocPages.Piece? {
+    let parts = line.split(separator: 0x20).compactMap {
+      UInt64(hexText: String(decoding: $0, as: UTF8.self))
+    }
+    guard parts.count == 3, parts[2] > 0, parts[0] <= .max - parts[2],
+      parts[1] <= .max - parts[2]
+    else { return nil }
+    return VmallocPages.Piece(start: parts[0], physical: parts[1], size: parts[2])
+  }
+
+  private static func moduleText(_ line: Substring) -> ModuleText? {
+    let parts = line.split(separator: " ", maxSplits: 1)
+    guard parts.count == 2, let range = range(Array(parts[0].utf8)[...]) else { return nil }
+    return ModuleText(name: String(parts[1]).quotable(most: 56), range: range)
   }
 
   private static func range(_ line: ArraySlice<UInt8>) -> ClosedRange<UInt64>? {

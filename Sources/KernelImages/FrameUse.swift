@@ -16,10 +16,9 @@ extension KernelImage {
   /// Sources: kernel/vmcore_info.c and include/linux/page-flags.h, 6.1 (bits of `page_type` that are
   /// clear, a flag for slab) and 6.12 (its top byte).
   package var frameUse: ((UInt64) -> FrameUse?)? {
-    guard let info, let vmemmap = facts.vmemmap?.value,
-      let size = info.size("page"), let mapcount = info.offset("page._mapcount"),
+    guard let info, let array = pageArray, let mapcount = info.offset("page._mapcount"),
       let refcount = info.offset("page._refcount"), let flags = info.offset("page.flags"),
-      let buddy = info.number("PAGE_BUDDY_MAPCOUNT_VALUE"), size > 0
+      let buddy = info.number("PAGE_BUDDY_MAPCOUNT_VALUE")
     else { return nil }
     let slab = info.number("PAGE_SLAB_MAPCOUNT_VALUE")
     let slabFlag = info.number("PG_slab")
@@ -28,9 +27,8 @@ extension KernelImage {
       isByte ? (type ^ value) & 0xff00_0000 == 0 : UInt32(truncatingIfNeeded: value) == type
     }
     let reader = VirtualReader(mode: mode, root: root, memory: memory)
-    let granule = mode.granule
     return { physical in
-      let page = vmemmap &+ (physical / granule) &* UInt64(size)
+      let page = array.address(of: physical)
       guard let type = reader.word(at: page &+ mapcount, size: 4),
         let count = reader.word(at: page &+ refcount, size: 4),
         let flags = reader.word(at: page &+ flags)

@@ -208,10 +208,7 @@ package struct KernelImage: Sendable {
     for image in Variable.kexecImages {
       guard let page = values[Variable.controlPage(of: image)] else { return nil }
       guard page != 0 else { continue }
-      guard let vmemmap = facts.vmemmap?.value, let size = info?.size("page"), size > 0,
-        page >= vmemmap, (page - vmemmap) / UInt64(size) < 1 << 52 / mode.granule
-      else { return nil }
-      let physical = (page - vmemmap) / UInt64(size) * mode.granule
+      guard let physical = pageArray?.frame(at: page) else { return nil }
       pages.append(physical...(physical + 2 * mode.granule - 1))
     }
     return pages

@@ -8,10 +8,21 @@ internal import PageTables
 package struct KernelTypes: Sendable {
   package let source: String
   private let offsets: [String: UInt64]
+  private var sizes: [String: UInt64] = [:]
 
   /// The fields that processes are found by.
   private static let wanted: [String: Set<String>] = [
     "task_struct": ["tasks", "pid", "comm", "mm"], "mm_struct": ["pgd"],
+  ]
+
+  /// Those that vmalloc's areas and modules are found by, of BTF alone.
+  ///
+  /// No kernel has all: some came with a release, and others went.
+  private static let spare: [String: Set<String>] = [
+    "vmap_area": ["va_start", "list", "vm"], "vmap_node": ["busy"], "rb_list": ["head"],
+    "vm_struct": ["addr", "size", "flags", "pages", "nr_pages", "phys_addr"],
+    "module": ["list", "state", "name", "mem", "core_layout"], "module_memory": ["base", "size"],
+    "module_layout": ["base", "text_size"],
   ]
 
   /// How many members are looked at in one structure and the nameless ones inside it.
@@ -21,6 +32,9 @@ package struct KernelTypes: Sendable {
 
   /// - Parameter field: `task_struct.mm`, …
   package subscript(field: String) -> UInt64? { offsets[field] }
+
+  /// The bytes of a structure, where BTF tells it.
+  func size(of type: String) -> UInt64? { sizes[type] }
 
   private var isComplete: Bool {
     Self.wanted.allSatisfy { type, fields in fields.allSatisfy { offsets["\(type).\($0)"] != nil } }
@@ -116,13 +130,15 @@ package struct KernelTypes: Sendable {
     guard let btf = unsafe loaded else { return nil }
     defer { unsafe btf__free(btf) }
     var found: [String: UInt64] = [:]
-    for (name, fields) in wanted {
+    var sizes: [String: UInt64] = [:]
+    for (name, fields) in wanted.merging(spare, uniquingKeysWith: { $0.union($1) }) {
       let id = unsafe btf__find_by_name_kind(btf, name, UInt32(BTF_KIND_STRUCT))
-      guard id > 0 else { return nil }
+      guard id > 0 else { continue }
       var left = mostMembers
       unsafe members(btf, UInt32(id), of: name, fields, at: 0, depth: 0, &found, &left)
+      sizes[name] = UInt64(max(0, unsafe btf__resolve_size(btf, UInt32(id))))
     }
-    let types = KernelTypes(source: source, offsets: found)
+    let types = KernelTypes(source: source, offsets: found, sizes: sizes)
     return types.isComplete ? types : nil
   }
 

@@ -17,39 +17,35 @@ package struct StructPages: Sendable {
   }
 
   private let image: KernelImage
-  private let vmemmap: UInt64
-  private let size: UInt64
+  private let array: PageArray
   private let mapcount: Int
   private let refcount: Int
   private let head: Int
 
   fileprivate init?(_ image: KernelImage) {
-    guard let info = image.info, let vmemmap = image.facts.vmemmap?.value,
-      let size = info.size("page"), size > 0, size <= 4096,
+    guard let info = image.info, let array = image.pageArray,
       let mapcount = info.offset("page._mapcount").flatMap(Int.init(exactly:)),
       let refcount = info.offset("page._refcount").flatMap(Int.init(exactly:)),
       let head = Int(
         exactly: info.offset("page.compound_head") ?? UInt64(image.architecture.wordSize)),
-      max(mapcount, refcount, head) <= size - 8
+      array.size >= 8, UInt64(max(mapcount, refcount, head)) <= array.size - 8
     else { return nil }
     self.image = image
-    self.vmemmap = vmemmap
-    self.size = UInt64(size)
+    self.array = array
     self.mapcount = mapcount
     self.refcount = refcount
     self.head = head
   }
 
   /// The virtual address of a page's struct page.
-  package func address(of physical: UInt64) -> UInt64 {
-    vmemmap &+ physical / image.mode.granule &* size
-  }
+  package func address(of physical: UInt64) -> UInt64 { array.address(of: physical) }
 
   /// Looks at some of the struct pages of memory that a run of vmemmap's leaves holds.
   ///
   /// - Parameter span: the bytes of one leaf.
   package func content(of run: Run, span: UInt64) -> Content {
     var content = Content()
+    let (vmemmap, size) = (array.start, array.size)
     guard run.start >= vmemmap, run.physical != nil else { return content }
     // As many of each leaf, and of a run of many leaves no more than of 64.
     let perLeaf = span / size
@@ -81,7 +77,7 @@ package struct StructPages: Sendable {
   ///   - use: what `KernelImage.frameUse` says of the frame.
   package func isUsed(_ frame: UInt64, in run: Run, span: UInt64, use: FrameUse?) -> Bool? {
     guard let at = run.physical(of: address(of: frame), span: span),
-      let bytes = try? image.memory.read(at: at, count: Int(size))
+      let bytes = try? image.memory.read(at: at, count: Int(array.size))
     else { return nil }
     if case .impossible = judge(bytes) { return false }
     return use == .other

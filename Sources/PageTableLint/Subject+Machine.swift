@@ -27,4 +27,13 @@ extension Subject {
   ///
   /// Source: `setup_per_cpu_areas`, arch/x86/kernel/setup_percpu.c, 6.12.
   var possibleProcessors: UInt64? { log?.value.number(after: " nr_cpu_ids:") }
+
+  /// Whether a graphics driver may keep a pool of uncached pages, which programs map.
+  ///
+  /// Each driver of that kind logs its name after `[drm]` or as agpgart. Source: `ttm_pool_alloc`,
+  /// drivers/gpu/drm/ttm/ttm_pool.c, and drivers/char/agp/backend.c, 6.12.
+  var mayHaveGraphicsPool: Bool {
+    guard let log = log?.value, log.mentions("Linux version ") else { return true }
+    return ["[drm]", "agpgart", "nvidia", "NVRM"].contains(where: log.mentions)
+  }
 }

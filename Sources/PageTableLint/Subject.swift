@@ -36,6 +36,8 @@ package struct Subject: Sendable {
   package private(set) var processes: [KernelProcess] = []
   /// What lies where in the machine's physical address space: /proc/iomem.
   package var resources: Fact<[Resource]>?
+  /// Reads the kernel's own lists of what vmalloc has where; nil where the input does not tell it.
+  package var vmallocPages: @Sendable () -> VmallocPages? = { nil }
   /// The kernel's own log, where the input brings one.
   package var log: Fact<String>?
   package var selfTests: [SelfTestJudge.Judgement] = []
@@ -104,6 +106,7 @@ package struct Subject: Sendable {
     facts = image.facts
     log = image.log
     resources = image.resources
+    vmallocPages = { image.vmallocPages() }
     problems = image.problems
     let layout = image.layout
     let twin: [(id: TableID, address: UInt64)] = image.userRoot.map { [(.user, $0)] } ?? []

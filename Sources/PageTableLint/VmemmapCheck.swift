@@ -25,6 +25,8 @@ struct VmemmapCheck {
     leaves = table.runs(.vmemmap).filter { $0.isLeaf && $0.physical != nil }
     findWrongFrames(table)
     findDoubles()
+    findReadOnly()
+    findMissing(table)
     findOtherContents()
     findLostTables(table)
     findFree()
@@ -85,6 +87,39 @@ struct VmemmapCheck {
           part(of: leaves[bad], at: both),
           "it maps \(both.lowerBound.entry), which "
             + "\(mode.text(part(of: leaves[good], at: both).start)) maps, too")
+      }
+    }
+  }
+
+  /// Read-only leaves whose frame no other leaf has: only the pages that hugetlb_free_vmemmap shares
+  /// are read-only in health.
+  private mutating func findReadOnly() {
+    let byFrame = leaves.indices.sorted {
+      frames(leaves[$0]).lowerBound < frames(leaves[$1]).lowerBound
+    }
+    for (place, index) in byFrame.enumerated() {
+      let run = leaves[index]
+      guard !run.access.isWritable, !run.repeats, !isStray(run) else { continue }
+      let isShared = [place - 1, place + 1].contains {
+        byFrame.indices.contains($0) && frames(leaves[byFrame[$0]]).overlaps(frames(run))
+      }
+      if !isShared { add(run, "it is read-only: nobody can write the struct pages there") }
+    }
+  }
+
+  /// Memory whose struct pages are not mapped.
+  private mutating func findMissing(_ table: Table) {
+    guard let array = subject.image?.pageArray, let area = table.layout.first(.vmemmap) else {
+      return
+    }
+    for memory in subject.ram {
+      guard let pages = array.addresses(of: memory), area.contains(pages.lowerBound) else {
+        continue
+      }
+      for run in table.runs(from: pages.lowerBound, through: min(pages.upperBound, area.last))
+      where run.kind == .hole || run.kind == .notPresent {
+        guard subject.mayLook(Looks.piece) else { return }
+        add(run, "it is not mapped: memory has no struct pages there")
       }
     }
   }

@@ -1,3 +1,4 @@
+import Confinement
 import ArgumentParser
 import Glibc
 import MemoryImages
@@ -178,22 +179,16 @@ final class OutputFile {
       throw ImageError(
         path, "is an input, which no output may replace", advice: "name another file")
     }
-    let isSpecial = isThere && status.st_mode & S_IFMT != S_IFREG
-    // A link stays one: what it leads to is replaced.
-    var place = path
-    if isThere, !isSpecial, let real = unsafe realpath(path, nil) {
-      place = unsafe String(cString: real)
-      unsafe free(real)
-    }
-    temporary = isSpecial ? nil : "\(place).\(getpid()).part"
-    target = place
+    let place = Confinement.place(ofOutput: path)
+    temporary = place.map { "\($0).\(getpid()).part" }
+    target = place ?? path
     let mode = ProtectedFiles.mode & (isThere ? status.st_mode | 0o600 : 0o644)
     // What a run that was killed left there, or somebody's link.
     if let temporary { unsafe unlink(temporary) }
     descriptor =
       unsafe open(
         temporary ?? path,
-        O_WRONLY | O_CLOEXEC | (isSpecial ? 0 : O_CREAT | O_EXCL | O_NOFOLLOW), mode)
+        O_WRONLY | O_CLOEXEC | (place == nil ? 0 : O_CREAT | O_EXCL | O_NOFOLLOW), mode)
     guard descriptor >= 0 else {
       throw ImageError(path, "cannot be written", advice: "check the folder's permissions")
     }

@@ -170,6 +170,20 @@ final class Patient {
     }
   }
 
+  /// The frames that something else than the direct map has, too.
+  private(set) lazy var aliasedFrames: Set<UInt64> = Set(
+    sites.lazy.filter { $0.isLeaf && $0.area != .directMap }.map(\.frame))
+
+  /// Whether a leaf of the direct map has plain memory that nothing else maps and no rule leaves out.
+  func isPlainMemory(_ site: Site) -> Bool {
+    let size = image.mode.level(site.level).span
+    return site.isLeaf && site.area == .directMap && site.isWritable && site.entry & 0x18 == 0
+      && site.frame >= 1 << 20
+      && stride(from: site.frame, to: site.frame + size, by: 4096).allSatisfy {
+        isMemory($0) && image.imageFrames?.contains($0) != true && !aliasedFrames.contains($0)
+      }
+  }
+
   /// Write-back leaves of memory outside the direct map, by the size of the direct map's leaf.
   func aliases(large: Bool) -> [Site] {
     sites.filter { site in
@@ -189,6 +203,8 @@ struct Injection {
   let what: String
   /// Places where the change is a defect.
   let places: (Patient) -> [Site]
+  /// Whether the image has to keep the kernel's lists of vmalloc and its modules.
+  var needsLists = false
   /// Makes the change; returns the range that the rule must name, or nil where it makes none.
   let change: (Patient, Site, inout SeededGenerator) throws -> ClosedRange<UInt64>?
 
@@ -221,18 +237,18 @@ struct Injection {
 
 extension Injection {
   private static let noExecute: UInt64 = 1 << 63
-  private static let frameMask: UInt64 = 0x000f_ffff_ffff_f000
+  static let frameMask: UInt64 = 0x000f_ffff_ffff_f000
 
   private static func isText(_ site: Site, _ patient: Patient) -> Bool {
     patient.holds(site, from: "_text", to: "_etext")
   }
 
-  private static func isReadOnly(_ site: Site, _ patient: Patient) -> Bool {
+  static func isReadOnly(_ site: Site, _ patient: Patient) -> Bool {
     isText(site, patient) || patient.holds(site, from: "__start_rodata", to: "__end_rodata")
   }
 
   /// A leaf with the frame of another one of its area and level.
-  private static func otherFrame(
+  static func otherFrame(
     _ patient: Patient, _ site: Site, _ generator: inout SeededGenerator
   ) -> UInt64? {
     let others = patient.sites.filter {
@@ -244,7 +260,7 @@ extension Injection {
   private static let mapped: Set<Area.Kind> = [.directMap, .vmalloc, .vmemmap, .image]
 
   static var all: [Injection] {
-    unusable + [
+    unusable + misplaced + [
       Injection(
         "PT001", "NX of a writable leaf",
         at: { patient in
@@ -503,12 +519,7 @@ extension Injection {
       Injection(
         "PT305", "RW of a 4K leaf of the direct map",
         at: { patient in
-          let aliased = Set(
-            patient.sites.filter { $0.isLeaf && $0.area != .directMap }.map(\.frame))
-          return patient.sites.filter {
-            $0.isLeaf && $0.area == .directMap && $0.level == 1 && $0.isWritable
-              && $0.frame >= 1 << 20 && !patient.isOfImage($0) && !aliased.contains($0.frame)
-          }
+          patient.sites.filter { $0.level == 1 && patient.isPlainMemory($0) }
         }, entry: { _, site, _ in site.entry & ~2 }),
       Injection(
         "PT401", "PCD of a leaf of memory that a 4K page of the direct map covers",

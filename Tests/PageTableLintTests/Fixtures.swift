@@ -46,6 +46,7 @@ enum Fixtures {
         image: try KernelImage(ImageFile.open(path: path), symbols: tables.symbols),
         roots: tables.twins.map { [(id: .kernel, address: $0), (id: .user, address: $1)] })
       tables.state(in: &subject.facts)
+      if let pages = tables.vmallocPages { subject.vmallocPages = { pages } }
       if !tables.resources.isEmpty { subject.resources = Fact(tables.resources, "declared") }
       subject.add(tables.processes)
       return subject

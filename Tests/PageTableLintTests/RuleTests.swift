@@ -196,9 +196,11 @@ import Testing
     let comparing = Rule.all.filter(\.comparesParts).map(\.id)
     #expect(
       comparing == [
-        "PT003", "PT105", "PT107", "PT108", "PT201", "PT202", "PT203", "PT207", "PT303", "PT304",
+        "PT003", "PT014", "PT105", "PT107", "PT108", "PT201", "PT202", "PT203", "PT207", "PT303",
+        "PT304",
         "PT305",
-        "PT306", "PT307", "PT401", "PT504", "PT604", "PT606", "PT608", "PT905", "PT906", "PT907",
+        "PT306", "PT307", "PT401", "PT504", "PT604", "PT606", "PT608", "PT611", "PT612", "PT905",
+        "PT906", "PT907",
         "PT908",
       ])
     #expect(

@@ -8,7 +8,7 @@ import Testing
 /// Kernels as they are distributed: nothing is wrong with them.
 @Suite struct StockKernelTests {
   private static let samples = [
-    "5.10-cloud", "7.3-cloud", "7.3-kexec", "6.1-686-pae", "6.1-686",
+    "5.10-cloud", "7.3-cloud", "7.3-kexec", "7.3-modules", "6.1-modules", "6.1-686-pae", "6.1-686",
   ]
 
   private func report(_ image: KernelImage) throws -> Linter.Report {
@@ -28,6 +28,33 @@ import Testing
     // The rules that judge the direct map did so.
     let skipped = report.skipped.map(\.rule.id)
     #expect(!skipped.contains("PT305") && !skipped.contains("PT304"))
+  }
+
+  /// The kernel's lists have each leaf of the modules area, and most of vmalloc's, where the tables
+  /// have it; and the modules that were loaded.
+  @Test(arguments: ["7.3-modules", "6.1-modules"])
+  func vmallocIsListed(_ sample: String) throws {
+    let image = try Samples.image("stock/\(sample)")
+    let pages = try #require(image.vmallocPages())
+    let table = Subject(image: image).kernel
+    func listed(_ kind: Area.Kind) -> (all: UInt64, listed: UInt64) {
+      var (all, listed) = (UInt64(0), UInt64(0))
+      for run in table.layout.runs(kind, in: table.space) where run.isLeaf {
+        all += run.size
+        for piece in pages.pieces where piece.start <= run.last && run.start <= piece.last {
+          let (start, last) = (max(piece.start, run.start), min(piece.last, run.last))
+          listed += last - start + 1
+          #expect(run.physical(of: start, span: 4096) == piece.physical + (start - piece.start))
+        }
+      }
+      return (all, listed)
+    }
+    let modules = listed(.modules)
+    #expect(modules.all == modules.listed && modules.all > 100 << 10)
+    let vmalloc = listed(.vmalloc)
+    #expect(vmalloc.listed * 10 > vmalloc.all * 9, "\(vmalloc)")
+    #expect(
+      try #require(image.moduleTexts()).map(\.name) == ["cpuid", "dummy", "loop", "msr", "tun"])
   }
 
   /// What kexec made executable is told by symbols; without them two pages of that shape are a note,

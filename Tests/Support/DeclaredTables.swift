@@ -24,6 +24,8 @@ package struct DeclaredTables {
   package private(set) var processes: [KernelProcess] = []
   /// The machine's memory map, where it is declared.
   package private(set) var resources: [Resource] = []
+  /// What the kernel's lists have of vmalloc, where it is declared.
+  package private(set) var vmallocPages: VmallocPages?
   private var noteLines: [String] = []
   private var registers: [(name: String, value: UInt64)] = []
   /// PTI's two roots, where it is declared to be on and the page behind the root is declared.
@@ -55,6 +57,13 @@ package struct DeclaredTables {
       let parsed = Resource.parse("\(words[1]) : \(words.dropFirst(2).joined(separator: " "))")
       resources += parsed ?? []
       return parsed != nil
+    }
+    if words[0] == "vmalloc", words.count == 4, let start = UInt64(hexText: words[1]),
+      let physical = UInt64(hexText: words[2]), let size = UInt64(hexText: words[3])
+    {
+      let piece = VmallocPages.Piece(start: start, physical: physical, size: size)
+      vmallocPages = VmallocPages(pieces: (vmallocPages?.pieces ?? []) + [piece])
+      return true
     }
     if words[0] == "register", words.count == 3, ["CR0", "CR4"].contains(words[1]),
       let value = UInt64(hexText: words[2])

@@ -50,6 +50,9 @@ def plan_of_series():
     plan["5.10-686"] = Machine("5.10", "686", "off", "max", 384)
     plan["6.1-686-pae"] = Machine("6.1", "686-pae", "on", "max", 384)
     plan["6.1-686"] = Machine("6.1", "686", "off", "max", 384)
+    # Modules and vmalloc before 6.4 and 6.9, which keep their lists otherwise.
+    plan["6.1-modules"] = Machine("6.1", "amd64", "on", memory=512, actions=MODULES, modules=CHURN,
+                                  shows=("^loop .*", "^tun .*"))
     plan["5.10-ovmf"] = Machine("5.10", "amd64", "off", memory=512, firmware=True, shows=("efi: EFI v",))
     return plan
 

@@ -82,7 +82,7 @@ extension X86 {
     _ facts: KernelFacts, _ mode: TableFormat, _ release: (X86Plan) -> KernelVersion?
   ) -> Fact<KernelVersion>? {
     guard !imageIsInDirectMap, facts.release == nil, let base = facts.directMap?.value,
-      let plan = X86Plan.plans(mode, nil).last(where: { $0.directMap == base })
+      let plan = X86Plan.plan(of: mode, directMap: base, nil)
     else { return nil }
     return release(plan).map { Fact($0, "where the direct map lies") }
   }
@@ -93,7 +93,7 @@ extension X86 {
   ) -> Fact<UInt64>? {
     guard !imageIsInDirectMap, let base = facts.directMap?.value,
       facts.isAtLeast(X86Plan.slotUp) == false, evidence.variable("page_offset_base") == nil,
-      let plan = X86Plan.plans(evidence.mode, facts.version).last(where: { $0.directMap == base })
+      let plan = X86Plan.plan(of: evidence.mode, directMap: base, facts.version)
     else { return nil }
     return Fact(place(plan), "the layout \(plan.releases)")
   }
@@ -248,8 +248,7 @@ extension X86 {
     if let newer = text.markers.first(where: { $0.name.lowercased() == "cpu entry area" }) {
       facts.releaseFrom = Fact(X86Plan.earliestBackport, "the dump's marker \(newer.name)")
     } else if isWhole, !imageIsInDirectMap {
-      let plan = X86Plan.plans(text.space.mode, nil).last { $0.directMap == base }
-      if let plan {
+      if let plan = X86Plan.plan(of: text.space.mode, directMap: base, nil) {
         facts.releaseFrom =
           plan.isNewest
           ? Fact(X86Plan.earliestBackport, "where the direct map lies") : nil

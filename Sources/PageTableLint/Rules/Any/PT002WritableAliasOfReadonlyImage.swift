@@ -6,18 +6,19 @@ extension Rule {
   /// The kernel's read-only memory, writable by its other address.
   static let writableAliasOfReadonlyImage = Rule(
     id: "PT002", name: "writable-alias-of-readonly-image", severity: .error,
-    summary: "the kernel's text or rodata can be written through the direct map",
+    summary: "the kernel's text or rodata can be written at a second address",
     serves: .all64,
     needs: [
       .physicalAddresses, .readOnlyParts, .settledImage, .directMapBase, .physBase,
       .area(.image), .area(.directMap),
     ],
     documentation: """
-      What: a page of the direct map that is writable and whose frame holds the kernel's text or
-      read-only data, which the image's own mapping protects.
+      What: a writable page of the direct map, of vmalloc, of the modules area or of the fixmap whose
+      frame holds the kernel's text or read-only data, which the image's own mapping protects.
       Why: a write to that address changes the code that runs; the protection only looks applied.
       How Linux should look: mark_rodata_ro() makes both read-only, since change_page_attr works on
-      a page's alias too.
+      a page's alias too. text_poke() writes text through a mapping of its own in the user half, and
+      takes it away again.
       False alarm: what lies between text and rodata, and behind rodata, is given back as memory
       and is writable: the rule leaves it out. A kernel without CONFIG_STRICT_KERNEL_RWX, or a dump
       from before init ends: there no page of the image is read-only, and the rule stands back.
@@ -34,6 +35,7 @@ extension Rule {
       let area = table.layout.first(.directMap)
     else { return [] }
     var bad: [Run] = []
+    var frames: [ClosedRange<UInt64>] = []
     var counted = 0
     for part in image.readOnlyParts {
       // The image's own mapping tells where the protection has been applied.
@@ -44,18 +46,31 @@ extension Rule {
         guard subject.mayLook(Looks.piece * (bad.count - counted + 1)) else { break }
         counted = bad.count
         // Where a leaf leads elsewhere than the image is PT602's.
-        let alias = base &+ (run.start &- imageArea.start &+ physBase)
+        let first = run.start &- imageArea.start &+ physBase
+        let alias = base &+ first
+        if first <= .max - run.size { frames.append(first...(first + (run.size - 1))) }
         bad += table.runs(from: alias, through: alias &+ (run.size &- 1)).filter {
           $0.isLeaf && $0.access.isWritable
         }
       }
     }
-    guard !bad.isEmpty else { return [] }
-    return [
+    func finding(_ runs: [Run], _ place: String, _ area: Area, _ help: String) -> Finding {
       Finding(
-        rule, "\(total(bad)) of the kernel's text or rodata writable through the direct map",
-        in: table, runs: bad, area: area, evidence: evidence(bad, subject, table),
-        help: "make both mappings read-only: set_memory_ro() does")
-    ]
+        rule, "\(total(runs)) of the kernel's text or rodata writable \(place)",
+        in: table, runs: runs, area: area, evidence: evidence(runs, subject, table), help: help)
+    }
+    let elsewhere = grouped(table.writablePages(of: RangeSet(frames), subject), table)
+    return
+      (bad.isEmpty
+      ? []
+      : [
+        finding(
+          bad, "through the direct map", area, "make both mappings read-only: set_memory_ro() does")
+      ])
+      + elsewhere.map { area, runs in
+        finding(
+          runs, "in \(area.name)", area,
+          "see who mapped it; text_poke() takes its mapping away again")
+      }
   }
 }

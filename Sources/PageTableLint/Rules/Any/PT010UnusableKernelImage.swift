@@ -6,11 +6,11 @@ extension Rule {
   /// Pages of the kernel image that cannot be used as what they are.
   static let unusableKernelImage = Rule(
     id: "PT010", name: "unusable-kernel-image", severity: .error,
-    summary: "a part of the kernel image cannot be run, read or written as it must be",
+    summary: "a part of the kernel image, or a module's code, cannot be used as it must be",
     needs: [.noExecute, .sections(("_text", "_etext"), ("_sdata", "_edata")), .settledImage],
     documentation: """
       What: text of the kernel image that is not mapped or not executable, rodata that is not mapped,
-      data or bss that is not mapped or not writable.
+      data or bss that is not mapped or not writable. Code of a loaded module that is not executable.
       Why: the kernel faults when it comes there: an oops in a function that never failed, or a
       write to a variable that is refused.
       How Linux should look: mark_rodata_ro() leaves text executable and all between _sdata and _edata
@@ -58,11 +58,22 @@ extension Rule {
       (runs("__start_rodata", "__end_rodata", isMissing), "rodata not mapped", "map it again"),
       (data.flatMap { runs($0, $1, isMissing) }, "data not mapped", "map it again"),
       (data.flatMap(readOnly), "data read-only", "make it writable: set_memory_rw()"),
+      (
+        moduleText(subject).filter { $0.isLeaf && !$0.access.isExecutable },
+        "module text not executable", "clear NX: set_memory_x()"
+      ),
     ]
     return found.filter { !$0.runs.isEmpty }.map { runs, what, fix in
       Finding(
         rule, "\(total(runs)) of the kernel's \(what)", in: table, runs: runs,
         evidence: evidence(runs, subject, table), help: "see who changed the entry, and \(fix)")
+    }
+  }
+
+  /// What is mapped of the modules' code.
+  private static func moduleText(_ subject: Subject) -> [Run] {
+    (subject.image?.moduleTexts() ?? []).flatMap { text in
+      subject.kernel.runs(from: text.range.lowerBound, through: text.range.upperBound)
     }
   }
 }

@@ -20,7 +20,7 @@ extension Rule {
       - Documentation/mm/page_tables.rst, Linux 6.12
       """, comparesParts: true, judgesTables: true
   ) { rule, subject in
-    let tablePages = tablePages(of: subject)
+    let tablePages = subject.tablePages
     return subject.tables.flatMap { table -> [Finding] in
       let mode = table.space.mode
       let bad = open(tablePages, in: table, subject)
@@ -57,17 +57,5 @@ extension Rule {
       }
     }
     return bad
-  }
-
-  /// The physical addresses of all tables, in ascending order, neighbours together.
-  private static func tablePages(of subject: Subject) -> RangeSet {
-    let all = subject.tables.flatMap { table in
-      table.pointers.targets(table.space.mode)
-        + (table.root.map { root in
-          let offset = table.space.mode.granule - 1
-          return [(root & ~offset)...(root | offset)]
-        } ?? [])
-    }
-    return RangeSet(all)
   }
 }

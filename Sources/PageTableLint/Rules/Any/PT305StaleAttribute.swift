@@ -6,15 +6,17 @@ extension Rule {
   /// Pages of the direct map that kept what a mapping asked for that is gone.
   static let staleAttribute = Rule(
     id: "PT305", name: "stale-attribute", severity: .warning,
-    summary: "single pages of the direct map are read-only, and nothing wants it",
+    summary: "pages of the direct map are read-only or uncached, and nothing wants it",
     needs: [
       .physicalAddresses, .directMapBase, .area(.directMap), .area(.image),
       .wholeKernelHalf, .notXen("page tables are read-only in the direct map"),
     ],
     documentation: """
-      What: a read-only and NX 4K page of the direct map in a large page's worth of which most is
-      plain and writable, while no mapping of its frame elsewhere in the kernel half is read-only.
-      An uncached page of that kind without any other mapping is a note.
+      What: a read-only and NX page of the direct map amid plain writable memory, while no mapping of
+      its frame elsewhere in the kernel half is read-only: a 4K page in a large page's worth of which
+      most is plain, a whole table or a large page beside one that is. An uncached page of that kind
+      without any other mapping is a note; a whole large page's worth a warning, where the log names
+      no graphics driver.
       Why: the frame was code or constants once (a module, a BPF program) and was freed without its
       protection being taken back. Whoever gets the page next cannot write it: the kernel oopses.
       How Linux should look: vfree() makes the direct map writable again where the caller asked for
@@ -34,7 +36,7 @@ extension Rule {
       - arch/x86/realmode/init.c, Linux 6.12: set_real_mode_permissions
       - arch/x86/kernel/machine_kexec_64.c, Linux 6.12: kexec_mark_crashkres
       - arch/x86/mm/ioremap.c, Linux 6.12: __ioremap_caller, iounmap
-      """, comparesParts: true
+      """, comparesParts: true, givesWayTo: ["PT307"]
   ) { rule, subject in
     let table = subject.kernel
     guard let area = table.layout.first(.directMap) else { return [] }
@@ -49,11 +51,22 @@ extension Rule {
             runs: runs, area: area, evidence: evidence(runs, subject, table), help: help)
         ]
     }
+    let span = table.space.mode.level(2).span
+    let isLarge = { (run: Run) in run.level > 1 || run.size >= span }
+    let large = subject.mayHaveGraphicsPool ? [] : stale.uncached.filter(isLarge)
+    let small = stale.uncached.filter { subject.mayHaveGraphicsPool || !isLarge($0) }
+    let uncached = "uncached amid plain memory, and mapped nowhere else"
+    // What a module has lost is another rule's: its pages are wanted read-only.
+    let lost = RangeSet(stale.readOnly.isEmpty ? [] : VmallocCheck(subject, table).lostFrames)
+    let readOnly = stale.readOnly.flatMap {
+      lost.pagesOutside(of: $0, page: table.space.mode.granule, span: table.space.mode.span(of: $0))
+    }
     return finding(
-      stale.readOnly, nil, "read-only amid writable memory, and no other mapping wants it",
+      readOnly, nil, "read-only amid writable memory, and no other mapping wants it",
       help: "find who freed code without VM_FLUSH_RESET_PERMS")
+      + finding(large, nil, uncached, help: "find who did not call set_memory_wb()")
       + finding(
-        stale.uncached, .note, "uncached amid plain memory, and mapped nowhere else",
+        small, .note, uncached,
         help: "a graphics driver's pool looks so; else find who did not call set_memory_wb()")
   }
 
@@ -80,17 +93,21 @@ extension Rule {
     let page = mode.granule
     func isException(_ run: Run) -> Bool {
       let block = run.start & ~(span - 1)
+      guard run.level == 1, run.size < span else {
+        return block >= span && isPlain(block - span, table)
+          || run.last < .max - span && isPlain((run.last &+ 1) & ~(span - 1), table)
+      }
       if let last, last.block == block { return last.isPlain }
       let isPlain = isPlain(block, table)
       last = (block, isPlain)
       return isPlain
     }
-    for run in table.runs(.directMap)
-    where run.isLeaf && run.level == 1 && run.size < span {
+    for run in table.runs(.directMap) where run.isLeaf {
       let isReadOnly = !run.access.isWritable && !run.access.isExecutable
       let isUncached = run.access.isWritable && mode.memoryType(of: run) != .writeBack
       guard isReadOnly || isUncached, isException(run) else { continue }
-      for part in (isReadOnly ? readOnly : anywhere).pagesOutside(of: run, page: page) {
+      let span = mode.span(of: run)
+      for part in (isReadOnly ? readOnly : anywhere).pagesOutside(of: run, page: page, span: span) {
         if isReadOnly {
           Run.append(part, to: &stale.readOnly, mode: mode)
         } else {
@@ -127,10 +144,12 @@ extension RangeSet {
         })
   }
 
-  /// The pages of a run of the lowest level whose frames do not start in these.
+  /// The pages of a run whose frames do not start in these.
   ///
-  /// - Parameter page: the size of a page in bytes.
-  fileprivate func pagesOutside(of run: Run, page: UInt64) -> [Run] {
+  /// - Parameters:
+  ///   - page: the size of a page in bytes.
+  ///   - span: that of the run's leaves.
+  fileprivate func pagesOutside(of run: Run, page: UInt64, span: UInt64) -> [Run] {
     guard let physical = run.physical else { return [] }
     if run.repeats { return contains(physical) ? [] : [run] }
     return gaps(in: physical...(physical &+ (run.size - 1))).compactMap { gap in

@@ -6,7 +6,7 @@ extension Rule {
   /// Leaves of vmemmap that map something else than struct pages.
   static let vmemmapLeadsElsewhere = Rule(
     id: "PT609", name: "vmemmap-leads-elsewhere", severity: .error,
-    summary: "the struct pages are wrong: vmemmap maps something else",
+    summary: "the struct pages are wrong: vmemmap maps something else, or nothing",
     needs: [
       .physicalAddresses, .area(.vmemmap), .kernelsOwnTable, .notXen("frames are the machine's"),
     ],
@@ -15,7 +15,8 @@ extension Rule {
       lies there, or the kernel image or a page table does; a writable leaf of another place in
       vmemmap maps it too; by its own struct page it is free or a slab cache's; or what it holds are
       no struct pages (a page that nobody refers to and that is mapped, a count of a thousand
-      million).
+      million). Also a leaf that is read-only though its frame is nowhere else in vmemmap, and a part
+      of vmemmap that is not mapped though it belongs to memory.
       Why: the kernel's whole knowledge of 128 MiB of memory (2 MiB with a small page) is wrong. It
       frees pages that are in use, and each count that it writes goes into somebody else's data.
       How Linux should look: each leaf of vmemmap has memory of its own. The read-only pages that
@@ -28,7 +29,10 @@ extension Rule {
       - mm/sparse-vmemmap.c, Linux 6.12: vmemmap_populate_hugepages, vmemmap_populate_compound_pages
       - mm/hugetlb_vmemmap.c, Linux 6.12: vmemmap_remap_pte
       - include/linux/mm_types.h, Linux 6.12: struct page
-      """, givesWayTo: ["PT501"]
+      """,
+    givesWayTo: [
+      "PT106", "PT206", "PT307", "PT501", "PT502", "PT504", "PT505", "PT506", "PT507", "PT508",
+    ]
   ) { rule, subject in
     let table = subject.kernel
     let strays = VmemmapCheck(subject, table).strays
@@ -36,7 +40,7 @@ extension Rule {
     let runs = strays.map(\.run)
     return [
       Finding(
-        rule, "\(total(runs)) of vmemmap lead elsewhere: the struct pages there are wrong",
+        rule, "\(total(runs)) of vmemmap wrong: the struct pages there cannot be used",
         in: table, runs: runs,
         evidence: strays.prefix(3).map { .words($0.reason) } + evidence(runs, subject, table),
         help: "see what overwrote the entry; believe no struct page of that memory")

@@ -28,20 +28,10 @@ extension Rule {
     ]
   ) { rule, subject in
     guard let twin = subject.userTwin else { return [] }
-    let mode = twin.space.mode
-    var bad: [Run] = []
-    for run in twin.runs where run.isLeaf && run.start >= mode.upperHalf {
-      for other in subject.kernel.runs(from: run.start, through: run.last) where other.isLeaf {
-        let span = mode.span(of: run)
-        guard let part = run.clipped(from: other.start, through: other.last, span: span),
-          let own = other.clipped(from: part.start, through: part.last, span: mode.span(of: other)),
-          part.physical != own.physical
-            || part.access.isWritable != own.access.isWritable
-            || part.access.isExecutable != own.access.isExecutable
-        else { continue }
-        bad.append(part)
-      }
-    }
+    let bad = subject.kernel.sharedParts(with: twin).filter { own, other in
+      own.physical != other.physical || own.access.isWritable != other.access.isWritable
+        || own.access.isExecutable != other.access.isExecutable
+    }.map(\.other)
     let missing = missingEntryText(subject, twin)
     return grouped(bad, twin).map { area, runs in
       Finding(

@@ -21,17 +21,10 @@ extension Rule {
   ) { rule, subject in
     guard let twin = subject.userTwin else { return [] }
     let mode = twin.space.mode
-    var bad: [Run] = []
-    for run in twin.runs where run.isLeaf && run.start >= mode.upperHalf {
-      let mine = subject.kernel.runs(from: run.start, through: run.last)
-      for other in mine where other.isLeaf && (other.flags ^ run.flags) & mode.global != 0 {
-        let span = mode.span(of: run)
-        if let part = run.clipped(from: other.start, through: other.last, span: span) {
-          bad.append(part)
-        }
-      }
-    }
-    return grouped(bad, twin).map { area, runs in
+    let bad = subject.kernel.sharedParts(with: twin).lazy.filter { own, other in
+      (own.flags ^ other.flags) & mode.global != 0
+    }.map(\.other)
+    return grouped(Array(bad), twin).map { area, runs in
       let isGlobal = runs[0].flags & mode.global != 0
       return Finding(
         rule,
