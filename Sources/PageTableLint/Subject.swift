@@ -191,6 +191,7 @@ package struct Subject: Sendable {
     if let pti = log.facts.pti ?? log.all.lazy.compactMap(\.pti).first {
       facts.pti = Fact(pti, "the log")
     }
+    if log.facts.isXenGuest == true { facts.xen = Fact(true, "the log") }
     let mode = log.all.last?.mode ?? .x86_64
     tables = [
       Table(

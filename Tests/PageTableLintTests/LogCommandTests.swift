@@ -102,12 +102,40 @@ import Testing
   @Test func theLogTellsXen() throws {
     let plain = Self.failing.replacing("ENTRY", with: "12345063")
     let marked = Self.failing.replacing("ENTRY", with: "0010000012345067")
-    for log in ["[ 0.1] Booting kernel on Xen\n" + plain, marked] {
+    for log in [
+      "[ 0.1] Booting kernel on Xen\n" + plain, "[ 0.1] Hypervisor detected: Xen PV\n" + plain,
+      marked,
+    ] {
       let run = try cpa(log)
       #expect(run.status == 0 && run.text.contains("Verdict: false-alarm"))
     }
     #expect(try cpa(marked).text.contains("note: The entry of 0xffff880012345000 has bit 52"))
     #expect(try cpa("[ 0.1] Booting kernel on Xen HVM\n" + plain).status == 3)
+    #expect(try cpa("[ 0.1] Hypervisor detected: Xen HVM\n" + plain).status == 3)
+  }
+
+  /// A write to a page of the direct map that is read-only: a page table, where the kernel is Xen's.
+  @Test func aWriteToAPageTableUnderXenIsExplained() throws {
+    let oops = """
+      [   31.1] BUG: unable to handle page fault for address: ffff88800fd6c3a8
+      [   31.1] #PF: supervisor write access in kernel mode
+      [   31.1] #PF: error_code(0x0003) - permissions violation
+      [   31.1] PGD 3a0c067 P4D 3a0c067 PUD 3a10067 PMD 7f067 PTE MARKfd6c025
+      [   31.1] Oops: 0003 [#1] PREEMPT SMP NOPTI
+      [   31.1] RIP: CS:native_set_pte+0x1d/0x40
+
+      """
+    func explanation(_ mark: String, _ segment: String) throws -> String {
+      let text = oops.replacing("MARK", with: mark).replacing("CS:", with: "\(segment):")
+      return try Samples.withTemporaryFile { path in
+        try Data(text.utf8).write(to: URL(filePath: path))
+        return try ProgramRun(["fault", path]).output
+      }
+    }
+    let words = "under Xen page tables look so"
+    #expect(try explanation("800000000", "e030").contains(words))
+    #expect(try explanation("801000000", "0010").contains(words))
+    #expect(try !explanation("800000000", "0010").contains(words))
   }
 
   /// `check` of a log alone judges its self-test as `cpa` does, and fails or stays open as it does.

@@ -12,6 +12,8 @@ package struct LogFacts: Sendable, Equatable {
   /// The bits of a physical address that the processor has.
   package private(set) var physicalBits: Int?
   package private(set) var hypervisor: String?
+  /// Whether the kernel is a guest of Xen's without the hardware's help (PV), as far as a line tells.
+  var isXenGuest: Bool?
   /// The names after `Memory Encryption Features active:`.
   package private(set) var encryption: String?
   /// Whether page-table isolation is on, as the Oops line or the boot says.
@@ -45,6 +47,7 @@ package struct LogFacts: Sendable, Equatable {
       words.insert(word)
     }
     takeRegisters(text)
+    takeXen(text)
     // What boot prints is of a processor that is not set up yet.
     if text.mentions("Brought up ") { registers = [:] }
     if named == nil, text.mentions("ainted") { named = Self.release(in: text) }
@@ -63,6 +66,9 @@ package struct LogFacts: Sendable, Equatable {
       processors = words.firstIndex(of: "CPUs").flatMap { $0 > 0 ? Int(words[$0 - 1]) : nil }
     } else if let place = text.place(of: "ypervisor detected: ") {
       hypervisor = String(text[place.upperBound...]).quotable()
+      isXenGuest = text.hasSuffix(": Xen PV")
+    } else if text.hasPrefix("Booting "), text.mentions("kernel on ") {
+      isXenGuest = text.hasSuffix("kernel on Xen")
     } else if let place = text.place(of: "Encryption Features active: ") {
       encryption = String(text[place.upperBound...]).quotable()
     } else if let place = text.place(of: " Tainted: ") {

@@ -30,6 +30,11 @@ struct ReportJudge {
     case .insecureMapping, .writeExecute, .protected, .conflict, .zeroEntry:
       explainMapping(&judgement)
     }
+    if judgement.cause == .readOnly, judgement.area == Area.Kind.directMap.name,
+      let words = facts.xensReason(fault)
+    {
+      judgement.explanation += "; \(words)"
+    }
     if let damaged = fault.damaged {
       judgement.explanation += "; the log cuts the address off after \(damaged)"
     } else if fault.isHashed {

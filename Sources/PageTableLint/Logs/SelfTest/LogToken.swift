@@ -6,7 +6,7 @@ struct LogToken {
     case failed, reverting, everything, but, not, pse, maxMapped, expected, cannot, vmalloc, bitmap
     case large, gb, x, miss, ok, passedCaps, notCaps, please, report, mapping, exercising, pageattr
     case selftests, no, linux, version, messages, dropped, printk, tainted, booting
-    case paravirtualized, kernel, on, xen, hvm, pvh
+    case paravirtualized, kernel, on, xen, hvm, pvh, hypervisor, detected, pv
     case colon, dash, open, close, dot
   }
 
@@ -42,6 +42,7 @@ struct LogToken {
       ("messages", .messages), ("dropped", .dropped), ("printk", .printk), ("Tainted", .tainted),
       ("tainted", .tainted), ("Booting", .booting), ("paravirtualized", .paravirtualized),
       ("kernel", .kernel), ("on", .on), ("Xen", .xen), ("HVM", .hvm), ("PVH", .pvh),
+      ("Hypervisor", .hypervisor), ("detected", .detected), ("PV", .pv),
       (":", .colon), ("-", .dash), ("[", .open), ("]", .close), (".", .dot),
     ]
     var words: [Key: Word] = [:]

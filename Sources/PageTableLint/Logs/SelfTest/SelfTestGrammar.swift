@@ -41,6 +41,10 @@ struct SelfTestGrammar {
       return .release(release, isBoot: true)
     case .tainted: return try warning(bytes, tokens, first)
     case .booting: return try booting(tokens, first)
+    case .hypervisor:
+      // `Hypervisor detected: Xen PV`
+      for word in [.detected, .colon, .xen, .pv] as [LogToken.Word] { try expect(tokens, word) }
+      return .xen
     case .other:
       return try notLarge(bytes, tokens, first)
     default: throw .none

@@ -84,9 +84,7 @@ extension Subject {
     if text != nil, facts.release == nil, let release = reported.release {
       facts.release = Fact(release, "the log")
     }
-    if facts.xen == nil, log.mentions("Hypervisor detected: Xen PV") {
-      facts.xen = Fact(true, "the log")
-    }
+    if facts.xen == nil, reported.facts.isXenGuest == true { facts.xen = Fact(true, "the log") }
     takeReports(reported)
     selfTests = SelfTestJudge.judge(runs, evidence: evidence(userRelease: userRelease))
     return nil
