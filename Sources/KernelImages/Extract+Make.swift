@@ -10,9 +10,11 @@ extension Extract {
     core.machine = image.memory.machine ?? image.architecture.machine
     core.notes = [note(.checksum, [UInt8](repeating: 0, count: 8))]
     core.notes += keptNotes(of: image) + ownNotes(of: image, keepLog: keepLog)
-    for page in pages(of: image).sorted() {
+    // A Xen guest's pages lie where the machine has them.
+    let memory = image.guest?.memory.host ?? image.memory
+    for page in storedPages(of: image).sorted() {
       // A page that the image lacks is left out here too: unknown, not zero.
-      if let bytes = try? image.memory.read(at: page, count: Int(image.mode.granule)) {
+      if let bytes = try? memory.read(at: page, count: Int(image.mode.granule)) {
         core.add(page: bytes, at: page)
       }
     }
@@ -28,6 +30,15 @@ extension Extract {
 
   private static func note(_ type: NoteType, _ bytes: [UInt8]) -> ELFCore.Note {
     ELFCore.Note(name: owner, type: type.rawValue, bytes: bytes)
+  }
+
+  /// What goes in, by the addresses that it has in the file.
+  private static func storedPages(of image: KernelImage) -> Set<UInt64> {
+    let pages = pages(of: image)
+    guard let guest = image.guest, let root = guest.memory.machineAddress(of: image.root) else {
+      return pages
+    }
+    return Set(pages.compactMap(guest.memory.machineAddress)).union(guest.listPages(through: root))
   }
 
   /// The pages of all tables, and of the kernel's own symbol table.
@@ -82,10 +93,14 @@ extension Extract {
       image.values[name].map { "\(name)=\($0.entry)\n" }
     }.joined()
     var notes = [note(.values, Array(values.utf8))]
+    let stored = image.guest?.memory.host ?? image.memory
+    if image.guest != nil, let root = image.guest?.memory.machineAddress(of: image.root) {
+      notes.append(note(.xen, Array(root.entry.utf8)))
+    }
     // Of an extract without the note nothing is known; the next one knows no more.
     let map =
       image.extract.map(\.memory)
-      ?? (image.memory.tellsAllMemory ? image.memory.ranges : nil)
+      ?? (stored.tellsAllMemory ? stored.ranges : nil)
     if let map {
       let lines = map.map { "\($0.lowerBound.entry)-\($0.upperBound.entry)\n" }.joined()
       notes.append(note(.memory, Array(lines.utf8)))

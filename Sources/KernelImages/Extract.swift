@@ -6,7 +6,8 @@ internal import PageTables
 /// The note `PTDUMPLINT` type 1 holds a checksum of the whole file (8 bytes, counted as zero
 /// while summing), type 2 `NAME=0x…` lines with variables' values, type 3 the kernel log, type 4
 /// `0xFIRST-0xLAST` lines: where the machine had memory, type 5 `0xSTART MAXLINES NAME` lines: the
-/// kernel's address markers, type 6 the text of /proc/iomem, type 8 `0xSTART 0xPHYSICAL 0xSIZE`
+/// kernel's address markers, type 6 the text of /proc/iomem, type 7 the machine's address of the root
+/// of a Xen PV guest, whose pages lie at the machine's addresses, type 8 `0xSTART 0xPHYSICAL 0xSIZE`
 /// lines: the pages of vmalloc's areas, type 9 `0xFIRST-0xLAST NAME` lines: the code of modules.
 package enum Extract {
   static let owner = "PTDUMPLINT"
@@ -18,6 +19,7 @@ package enum Extract {
     case memory = 4
     case markers = 5
     case resources = 6
+    case xen = 7
     case vmallocPages = 8
     case moduleTexts = 9
   }
@@ -32,6 +34,8 @@ package enum Extract {
     var moduleTexts: [ModuleText]?
     /// Where the image that it was made from had memory; nil where no note tells.
     var memory: [ClosedRange<UInt64>]?
+    /// The machine's address of a Xen PV guest's root.
+    var xenRoot: UInt64?
     var problems: [String] = []
   }
 
@@ -74,6 +78,7 @@ extension Extract.Contents {
     case .log: log = text()
     case .resources: resources = Resource.parse(text())
     case .markers: markers = text().split(separator: "\n").compactMap(Self.marker)
+    case .xen: xenRoot = UInt64(hexText: text())
     case .vmallocPages:
       vmallocPages = VmallocPages(pieces: note.bytes.split(separator: 10).compactMap(Self.piece))
     case .moduleTexts: moduleTexts = text().split(separator: "\n").compactMap(Self.moduleText)

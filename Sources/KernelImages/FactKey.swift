@@ -19,6 +19,7 @@ package struct FactKey<Value: Sendable & Equatable>: Sendable {
 
 extension FactKey<String> {
   static var release: Self { FactKey("release", \.release) { $0 } }
+  static var domain: Self { FactKey("domain", \.domain) { $0 } }
 }
 
 extension FactKey<Bool> {
@@ -82,7 +83,7 @@ extension FactKey: ListedFact {
 extension KernelFacts {
   private static var keys: [any ListedFact] {
     [FactKey<String>.release] + [FactKey<KernelVersion>.releaseFrom, .releaseBefore]
-      + FactKey<Bool>.switches
+      + FactKey<Bool>.switches + [FactKey<String>.domain]
       + [
         FactKey.root, .directMap, .vmalloc, .vmemmap, .physBase, .kaslrOffset, .smeMask,
         .maxPfnMapped, .physicalBits,

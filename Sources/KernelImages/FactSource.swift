@@ -29,6 +29,7 @@ package struct FactEvidence {
   let symbols: Symbols?
   let reader: VirtualReader
   let cpus: [KernelImage.CPUState]
+  let guest: XenPV?
 
   var cpu: KernelImage.CPUState? { cpus.first }
 

@@ -25,6 +25,8 @@ package struct KernelFacts: Sendable, Equatable {
   /// The global bit is in use.
   package var pge: Fact<Bool>?
   package var xen: Fact<Bool>?
+  /// What kind of guest of Xen's it is.
+  package var domain: Fact<String>?
   package var directMap: Fact<UInt64>?
   package var vmalloc: Fact<UInt64>?
   package var vmemmap: Fact<UInt64>?

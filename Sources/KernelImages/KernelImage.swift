@@ -6,6 +6,9 @@ package struct KernelImage: Sendable {
   package let memory: any MemoryImage
   /// What an extract says of itself; nil for an image that is none.
   package let extract: Extract.Contents?
+  /// The Xen PV guest that `memory` is of, whose tables are read with its own addresses; nil where it
+  /// is none.
+  package let guest: XenPV?
   package let mode: TableFormat
   /// The physical address of the kernel's top table.
   package let root: UInt64
@@ -43,13 +46,9 @@ package struct KernelImage: Sendable {
     symbols files: [Symbols] = []
   ) throws(ImageError) {
     let extract = Extract.contents(of: memory)
-    let memory = extract.map { ExtractedMemory(file: memory, contents: $0) } ?? memory
-    let cpus = (mode?.architecture ?? memory.architecture).processors(in: memory.notes)
-    guard let found = RootSearch(memory, cpu: cpus.first, mode: mode, address: given) else {
-      throw ImageError(
-        memory.path, "no VMCOREINFO and no CPU note tells where the page tables are",
-        advice: "give the physical address of the top table with --table")
-    }
+    let (memory, guest, cpus) = Self.opened(memory, extract, mode)
+    let found = try RootSearch.found(
+      in: memory, cpu: cpus.first, mode: mode, address: given, guestsTop: guest?.top)
     let named = try SymbolSearch(files, found, isGiven: given != nil, memory)
     let symbols = named.symbols
     let root = named.root
@@ -61,17 +60,19 @@ package struct KernelImage: Sendable {
     let known = FactSearch(
       FactEvidence(
         info: info, root: root, values: variables.values, symbols: symbols, reader: reader,
-        cpus: cpus))
+        cpus: cpus, guest: guest))
     let wholeReader = reader.finding(memoryFrom: known.facts.directMap?.value)
     let resources = Self.resources(extract, symbols, wholeReader)
     let ring = Self.ring(extract, info, symbols, wholeReader)
 
     self.memory = memory
     self.extract = extract
+    self.guest = guest
     self.cpus = cpus
     self.info = info
     self.symbols = symbols
-    self.mode = Self.format(root.mode, known.facts.physicalBits, ring.log?.value)
+    let bits = guest == nil ? known.facts.physicalBits : nil
+    self.mode = Self.format(root.mode, bits, ring.log?.value)
     self.root = root.address
     problems =
       memory.damage + (extract?.problems ?? []) + found.problems + named.problems
@@ -84,9 +85,24 @@ package struct KernelImage: Sendable {
     markers = Self.markers(extract, symbols, reader)
     self.resources = resources
     budget = RunBudget(bytes: .max, held: memory.heldBytes)
-    machineMemory = RangeSet(resources?.memory ?? extract?.memory ?? memory.ranges)
+    machineMemory = RangeSet(
+      resources?.memory ?? (guest == nil ? extract?.memory : nil) ?? memory.ranges)
     log = ring.log
     kfencePool = Self.kfencePool(values[Variable.kfencePool], ring.log?.value)
+  }
+
+  /// The memory as the kernel knows it, the guest of Xen's that it is of, and the processors; under Xen
+  /// their registers are its own.
+  private static func opened(
+    _ file: any MemoryImage, _ extract: Extract.Contents?, _ mode: TableFormat?
+  ) -> (memory: any MemoryImage, guest: XenPV?, cpus: [CPUState]) {
+    let stored = extract.map { ExtractedMemory(file: file, contents: $0) } ?? file
+    if let guest = XenPV.guest(in: stored, kept: extract?.xenRoot) {
+      return (guest.memory, guest, [])
+    }
+    return (
+      stored, nil, (mode?.architecture ?? stored.architecture).processors(in: stored.notes)
+    )
   }
 
   /// The format with what the processor's address bits leave out; unlimited where no log excludes a
@@ -196,22 +212,6 @@ package struct KernelImage: Sendable {
   /// The root of the tables that EFI's runtime services use; nil where there are none.
   package var efiRoot: UInt64? {
     values[Variable.efiRoot].flatMap { $0 == 0 ? nil : walk($0).physical }
-  }
-
-  /// The physical pages that kexec made executable for its control code; nil where it is not known
-  /// whether and where there are such.
-  ///
-  /// Source: `machine_kexec_prepare`, arch/x86/kernel/machine_kexec_64.c, 6.16, and
-  /// `KEXEC_CONTROL_PAGE_SIZE`, arch/x86/include/asm/kexec.h: two pages at most.
-  package var kexecPages: [ClosedRange<UInt64>]? {
-    var pages: [ClosedRange<UInt64>] = []
-    for image in Variable.kexecImages {
-      guard let page = values[Variable.controlPage(of: image)] else { return nil }
-      guard page != 0 else { continue }
-      guard let physical = pageArray?.frame(at: page) else { return nil }
-      pages.append(physical...(physical + 2 * mode.granule - 1))
-    }
-    return pages
   }
 
   /// Source: `kfence_init_enable`, mm/kfence/core.c, 6.12: the log tells the size, 2 MiB by default.

@@ -13,14 +13,33 @@ struct RootSearch {
 
   private typealias Found = (root: Root, info: VMCoreInfo)
 
+  /// Finds the root.
+  ///
+  /// - Throws: `ImageError` where nothing tells it.
+  static func found(
+    in memory: any MemoryImage, cpu: KernelImage.CPUState?, mode: TableFormat?, address: UInt64?,
+    guestsTop: UInt64?
+  ) throws(ImageError) -> RootSearch {
+    guard
+      let found = RootSearch(
+        memory, cpu: cpu, mode: mode, address: address, guestsTop: guestsTop)
+    else {
+      throw ImageError(
+        memory.path, "no VMCOREINFO and no CPU note tells where the page tables are",
+        advice: "give the physical address of the top table with --table")
+    }
+    return found
+  }
+
   /// Finds the root, from the best that the image tells; nil where nothing does.
   ///
   /// - Parameters:
   ///   - forced: the mode, where the user gives it.
   ///   - address: the root, where nothing tells another that verifies.
+  ///   - guestsTop: a table of a Xen guest's that maps no program.
   init?(
     _ memory: any MemoryImage, cpu: KernelImage.CPUState?, mode forced: TableFormat?,
-    address: UInt64?
+    address: UInt64?, guestsTop: UInt64? = nil
   ) {
     let note = VMCoreInfo.note(in: memory)
     let architecture = forced?.architecture ?? memory.architecture
@@ -49,6 +68,9 @@ struct RootSearch {
     } else if let address {
       self.init(
         Root(likeliest, at: address, source: "--table", memory: memory), note, isGiven: true)
+    } else if let guestsTop {
+      let source = "the top tables that Xen has validated: it maps no program"
+      self.init(Root(likeliest, at: guestsTop, source: source, memory: memory), note)
     } else if let cpu {
       let roots = architecture.roots(of: cpu, likeliest).map {
         Root(likeliest, at: $0.address, source: $0.source, memory: memory)

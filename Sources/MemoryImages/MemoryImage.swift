@@ -20,6 +20,9 @@ package protocol MemoryImage: PhysicalMemory {
   var heldBytes: UInt64 { get }
   /// What makedumpfile was told to leave out (its -d), where the format tells.
   var dumpLevel: UInt32? { get }
+  /// By which numbers a guest knows frames that its file keeps by the machine's; none where it keeps
+  /// them by the guest's own.
+  var ownFrames: [OwnFrame] { get }
   /// Whether the page at an address is none of the file's and is read as zeros, because the file
   /// leaves zero pages out.
   func isTakenForZero(_ address: UInt64) -> Bool
@@ -31,6 +34,17 @@ package protocol MemoryImage: PhysicalMemory {
   /// The checksum of the whole file, in which 8 bytes from an offset on count as zero; nil where the
   /// image is no file that can be summed.
   func checksum(zeroing offset: Int) -> UInt64?
+}
+
+/// A guest's frame: its own number and the machine's, in pages.
+package struct OwnFrame: Sendable, Equatable {
+  package let own: UInt64
+  package let machine: UInt64
+
+  package init(own: UInt64, machine: UInt64) {
+    self.own = own
+    self.machine = machine
+  }
 }
 
 /// A stretch of memory and where it is mapped.
@@ -51,6 +65,7 @@ extension MemoryImage {
   package var tellsAllMemory: Bool { true }
   package var heldBytes: UInt64 { ~0 }
   package var dumpLevel: UInt32? { nil }
+  package var ownFrames: [OwnFrame] { [] }
   package func isTakenForZero(_ address: UInt64) -> Bool { false }
   package func checksum(zeroing offset: Int) -> UInt64? { nil }
 

@@ -20,6 +20,7 @@ package final class SegmentImage: MemoryImage, Sendable {
   package let placements: [Placement]
   package let tellsAllMemory: Bool
   package let ranges: [ClosedRange<UInt64>]
+  package let ownFrames: [OwnFrame]
   package let heldBytes: UInt64
   package var path: String { file.path }
 
@@ -28,7 +29,7 @@ package final class SegmentImage: MemoryImage, Sendable {
   init(
     _ file: MappedFile, format: String, segments: [Segment], notes: [ImageNote] = [],
     damage: [String] = [], machine: Machine? = nil, placements: [Placement] = [],
-    tellsAllMemory: Bool = true
+    tellsAllMemory: Bool = true, ownFrames: [OwnFrame] = []
   ) {
     self.file = file
     self.format = format
@@ -37,6 +38,7 @@ package final class SegmentImage: MemoryImage, Sendable {
     self.machine = machine
     self.placements = placements
     self.tellsAllMemory = tellsAllMemory
+    self.ownFrames = ownFrames
     var disjoint: [Segment] = []
     for segment in segments.sorted(by: { ($0.physical, $0.size) < ($1.physical, $1.size) }) {
       // /proc/vmcore lists the kernel's text twice: by its own address and in RAM.

@@ -56,7 +56,7 @@ import Testing
   private static let x86 = [
     "PageTables/Formats/X86", "PageTables/Formats/I386", "KernelImages/Architectures/X86",
     "KernelText/X86Dialect", "PageTableLint/Rules/X86/", "PageTableLint/Logs/SelfTest/",
-    "PageTableLint/Logs/X86", "PageTableLint/Entries/X86",
+    "PageTableLint/Logs/X86", "PageTableLint/Entries/X86", "KernelImages/Hypervisors/XenPV",
   ]
 
   /// Whether code names a bit, an address or a symbol of x86.

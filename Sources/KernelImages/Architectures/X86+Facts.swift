@@ -44,9 +44,14 @@ extension X86 {
         .pge, { evidence, _ in isSupported(evidence.mode.global, evidence) },
         { evidence, _ in evidence.cpu.map { Fact($0.hasPGE, "CR4 (QEMU note)") } }),
       .of(
-        .pti, { evidence, _ in globalIsLeftOut(evidence) },
+        .pti,
+        { evidence, _ in
+          // Source: `pti_check_boottime_disable`, arch/x86/mm/pti.c, 6.12.
+          evidence.guest.map { _ in Fact(false, "a Xen PV guest, where Linux leaves it to Xen") }
+        },
+        { evidence, _ in globalIsLeftOut(evidence) },
         { evidence, facts in hasTwin(evidence, facts) }),
-    ] + bounds
+    ] + bounds + xenFacts
   }
 
   /// What bounds a release that nothing tells.
@@ -201,6 +206,7 @@ extension X86 {
       facts.pti = Fact(false, "\(kind.name) is global, in a kernel without a cpu entry area")
     }
     facts.nx = Self.missingNoExecute(mode) ?? noExecute(in: text)
+    facts.xen = xen(in: text)
     return facts
   }
 

@@ -11,14 +11,28 @@ extension KernelImage.CPUState {
 }
 
 extension X86 {
-  /// Source: `QEMUCPUState`, target/i386/arch_dump.c, QEMU 9: cr[5] from byte 392 on.
+  /// Those of QEMU's notes, and of `xl dump-core`.
+  ///
+  /// Sources: `QEMUCPUState`, target/i386/arch_dump.c, QEMU 9: cr[5] from byte 392 on;
+  /// `struct vcpu_guest_context`, xen/include/public/arch-x86/xen.h, Xen 4.17: ctrlreg[8] from byte
+  /// 4984 on, of 5168 for each processor of 64 bits.
   package func processors(in notes: [ImageNote]) -> [KernelImage.CPUState] {
-    notes.filter { $0.name == "QEMU" }.compactMap { note in
-      guard let cr0 = note.bytes.u64(at: 392), let cr3 = note.bytes.u64(at: 416),
-        let cr4 = note.bytes.u64(at: 424)
-      else { return nil }
-      return KernelImage.CPUState(["CR0": cr0, "CR3": cr3, "CR4": cr4])
-    }
+    notes.filter { $0.name == "QEMU" }.compactMap { Self.registers(in: $0, at: 392) }
+      + notes.filter { $0.name == XenCore.registersNote }.flatMap { note in
+        stride(from: 0, to: note.bytes.count, by: 5168).compactMap {
+          Self.registers(in: note, at: $0 + 4984)
+        }
+      }
+  }
+
+  /// CR0, CR3 and CR4 of an array of the control registers that starts at a byte of a note.
+  private static func registers(in note: ImageNote, at start: Int)
+    -> KernelImage.CPUState?
+  {
+    guard let cr0 = note.bytes.u64(at: start), let cr3 = note.bytes.u64(at: start + 24),
+      let cr4 = note.bytes.u64(at: start + 32)
+    else { return nil }
+    return KernelImage.CPUState(["CR0": cr0, "CR3": cr3, "CR4": cr4])
   }
 
   /// The note's version and size, and the control registers.

@@ -1,7 +1,7 @@
 internal import CElfutils
 internal import PageTables
 
-/// Memory images in ELF: QEMU's, /proc/vmcore's, makedumpfile -E's, and our own extracts.
+/// Memory images in ELF: QEMU's, /proc/vmcore's, makedumpfile -E's, Xen's, and our own extracts.
 package enum ELFFormat {
   package static func matches(_ file: MappedFile) -> Bool {
     file.bytes(at: 0, count: 4) == [0x7f, 0x45, 0x4c, 0x46]
@@ -18,10 +18,9 @@ package enum ELFFormat {
     let machine = try unsafe machine(of: elf, &header, path: file.path)
     var count = 0
     guard unsafe elf_getphdrnum(elf, &count) == 0, count > 0 else {
-      if unsafe isXen(elf) {
-        throw ImageError(
-          file.path, "a Xen guest's dump (xl dump-core, section .xen_pages), which is not read yet",
-          advice: "take a dump inside the guest with kdump")
+      let sections = unsafe XenCore.sections(of: elf)
+      if sections[".xen_pages"] != nil {
+        return try XenCore.read(file, sections, machine: machine)
       }
       throw ImageError(
         file.path, offset: 32, "no program headers where the ELF header says they are",
@@ -134,25 +133,5 @@ package enum ELFFormat {
       default: damage.append("program header \(index): unexpected type \(program.p_type)")
       }
     }
-  }
-
-  /// Whether the file has a section that Xen's `xl dump-core` puts pages into.
-  ///
-  /// Source: docs/misc/dump-core-format.txt, Xen 4.17.
-  private static func isXen(_ elf: OpaquePointer) -> Bool {
-    var names = 0
-    guard unsafe elf_getshdrstrndx(elf, &names) == 0 else { return false }
-    var section: OpaquePointer? = unsafe elf_nextscn(elf, nil)
-    while let current = unsafe section {
-      var header = GElf_Shdr()
-      if unsafe gelf_getshdr(current, &header) != nil,
-        let name = unsafe elf_strptr(elf, names, Int(header.sh_name)),
-        unsafe String(cString: name) == ".xen_pages"
-      {
-        return true
-      }
-      unsafe section = elf_nextscn(elf, current)
-    }
-    return false
   }
 }

@@ -128,6 +128,7 @@ package enum TextReport {
       return "  table: \(table.name)" + (table.root.map { " at \($0.entry)" } ?? "")
         + ", \(mapped.readableSize) mapped"
     }
+    lines += xen(subject)
     lines += (subject.image?.otherRoots ?? []).map {
       "  not read: another kernel's tables at \($0.entry), a crash kernel's or an earlier one's"
     }
@@ -140,6 +141,18 @@ package enum TextReport {
     lines += subject.remarks.map { "  \($0.printable)" }
     lines += subject.problems.map { "  problem: \($0)" }
     return lines.asLines
+  }
+
+  /// The top tables of a Xen PV guest, and what else is in the memory.
+  private static func xen(_ subject: Subject) -> [String] {
+    guard let guest = subject.image?.guest else { return [] }
+    let tables = guest.tables.map {
+      "  top table: \($0.address.entry)" + ($0.isUsers ? ", a program's alone" : "")
+    }
+    let others = guest.otherDomains
+    return tables
+      + (others == 0
+        ? [] : ["  not read: \(others) other domain\(others == 1 ? "" : "s") of Xen's"])
   }
 
   /// Why a self-test failed, once for each cause, and which findings belong to it.

@@ -1,0 +1,72 @@
+internal import KernelText
+internal import MemoryImages
+internal import PageTables
+
+/// How a kernel shows in its tables that it is a guest of Xen's without the hardware's help (PV).
+///
+/// Xen gives each page of a 64-bit guest kernel US, since the kernel runs in ring 3, and bit 52, and
+/// takes G, which it keeps for programs' pages. Source: `_PAGE_GUEST_KERNEL` and `adjust_guest_l1e`,
+/// xen/arch/x86/include/asm/x86_64/page.h and xen/arch/x86/mm.c, Xen 4.17.
+extension X86 {
+  private static let xenMarks: UInt64 = 1 << 52 | 1 << 2 | 1
+  private static let global: UInt64 = 1 << 8
+
+  /// In the order in which they are looked for.
+  var xenFacts: [FactSource] {
+    [
+      .of(
+        .xen, { evidence, _ in evidence.guest.map { Fact(true, $0.source) } },
+        { evidence, _ in
+          Self.isHardwareGuest(evidence.reader.memory)
+            ? Fact(false, "xl dump-core of an HVM or PVH guest") : nil
+        },
+        { evidence, facts in leavesHaveXenMarks(evidence, facts) }),
+      .of(
+        .domain,
+        { evidence, _ in
+          evidence.guest.map {
+            Fact(
+              $0.kind,
+              $0.isControlDomain
+                ? "its frame list has the machine's devices" : "its frame list has no devices")
+          }
+        },
+        { evidence, _ in
+          Self.isHardwareGuest(evidence.reader.memory)
+            ? Fact("domU (HVM or PVH)", "xl dump-core's header") : nil
+        }),
+    ]
+  }
+
+  /// Whether the memory is a Xen guest's whose tables are read by the processor alone.
+  private static func isHardwareGuest(_ memory: any MemoryImage) -> Bool {
+    memory.ownFrames.isEmpty && memory.notes.contains { $0.name == XenCore.registersNote }
+  }
+
+  /// Whether the first leaves of the direct map and of the image have Xen's marks, and no G.
+  private func leavesHaveXenMarks(
+    _ evidence: FactEvidence, _ facts: KernelFacts
+  ) -> Fact<Bool>? {
+    guard !imageIsInDirectMap, let base = facts.directMap?.value else { return nil }
+    let (mode, root, memory) = (evidence.mode, evidence.root.address, evidence.reader.memory)
+    let text = Root.text(mode: mode, root: root, memory: memory)
+    let entries = [base, text?.address].compactMap { address in
+      address.flatMap { mode.walk($0, root: root, memory: memory).steps.last?.entry }
+    }
+    guard entries.count == 2,
+      entries.allSatisfy({ $0 & (Self.xenMarks | Self.global) == Self.xenMarks })
+    else { return nil }
+    return Fact(true, "the kernel's leaves have bit 52 and USR, and no GLB")
+  }
+
+  /// Whether a text's kernel leaves all have USR and none GLB; nil where some have not.
+  func xen(in text: KernelText) -> Fact<Bool>? {
+    let mode = text.space.mode
+    guard !imageIsInDirectMap, !text.space.anomalies.contains(where: \.isUnseen) else { return nil }
+    let leaves = text.space.runs.filter { $0.isLeaf && $0.start >= mode.upperHalf }
+    guard leaves.count > 1,
+      leaves.allSatisfy({ $0.flags & (mode.user | mode.global) == mode.user && $0.level == 1 })
+    else { return nil }
+    return Fact(true, "each line of the kernel's half has USR and none GLB")
+  }
+}
