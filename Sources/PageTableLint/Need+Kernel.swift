@@ -110,6 +110,27 @@ extension Rule.Need {
     }
   }
 
+  /// Frames by the kernel's own numbers.
+  static let ownFrames = Rule.Need(
+    "frames by the kernel's own numbers (under Xen, an image that tells them)",
+    "under Xen: frames are the machine's"
+  ) { $0.facts.xen?.value != true || $0.image?.guest != nil }
+
+  /// A Xen PV guest's image, whose frames are known by both numbers.
+  static let xenGuest = Rule.Need(
+    "a Xen PV guest's tables in a memory image", "the kernel is not known to be a Xen PV guest"
+  ) { $0.image?.guest != nil }
+
+  static let xensFrameList = Rule.Need(
+    "Xen's own list of the machine's frames", "the image does not hold Xen's list of frames"
+  ) { $0.image?.guest?.holdsMachineList == true }
+
+  /// What a leaf alone does not show.
+  static let upperLevels = Rule.Need(
+    "the levels above the leaves, where Xen PV guests have NX",
+    "under Xen: pmds have NX, which a text dump does not show: give a memory image"
+  ) { $0.facts.xen?.value != true || $0.text == nil }
+
   static func release(_ major: Int, _ minor: Int) -> Rule.Need {
     Rule.Need("a release from \(major).\(minor) on") { subject in
       subject.facts.isAtLeast(major, minor).map {

@@ -134,6 +134,14 @@ import Testing
     #expect(report.rulesRun == report.rules.count - report.skipped.count)
   }
 
+  /// A Xen PV guest has NX in pmds, which a text does not show, and no large pages.
+  @Test func whatXenHidesIsNotJudged() throws {
+    var text = try Fixtures.subject("PT004", "fires")
+    #expect(fired(text) == ["PT004"])
+    text.facts.xen = Fact(true, "assumed")
+    #expect(skips(text, "PT004") && skips(text, "PT304"))
+  }
+
   /// A check that looks at nothing is not counted as run, whatever its needs say.
   @Test func checksThatSeeNothingHaveNotRun() throws {
     var subject = try Fixtures.subject("PT601", "silent")
@@ -196,16 +204,16 @@ import Testing
     let comparing = Rule.all.filter(\.comparesParts).map(\.id)
     #expect(
       comparing == [
-        "PT003", "PT014", "PT105", "PT107", "PT108", "PT201", "PT202", "PT203", "PT207", "PT303",
-        "PT304",
+        "PT003", "PT013", "PT014", "PT105", "PT107", "PT108", "PT201", "PT202", "PT203", "PT207",
+        "PT303", "PT304",
         "PT305",
-        "PT306", "PT307", "PT401", "PT504", "PT604", "PT606", "PT608", "PT611", "PT612", "PT905",
-        "PT906", "PT907",
+        "PT306", "PT307", "PT401", "PT504", "PT604", "PT606", "PT608", "PT610", "PT611", "PT612",
+        "PT905", "PT906", "PT907",
         "PT908",
       ])
     #expect(
       Rule.all.filter(\.judgesTables).map(\.id) == [
-        "PT107", "PT205", "PT501", "PT502", "PT503", "PT504", "PT505", "PT509", "PT702",
+        "PT013", "PT107", "PT205", "PT501", "PT502", "PT503", "PT504", "PT505", "PT509", "PT702",
       ])
   }
 

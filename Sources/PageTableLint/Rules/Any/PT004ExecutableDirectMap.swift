@@ -7,7 +7,7 @@ extension Rule {
     id: "PT004", name: "executable-direct-map", severity: .error,
     summary: "the direct map is executable",
     needs: [
-      .noExecute, .settledImage, .area(.directMap),
+      .noExecute, .settledImage, .area(.directMap), .upperLevels,
       .release(toJudge: .executableDirectMap) { subject in
         subject.tables.compactMap { table in
           table.layout.first(.directMap).map { ($0, executableParts(of: table, $0, subject).bad) }
@@ -27,7 +27,8 @@ extension Rule {
       kexec or kdump is loaded, a page of its control code is executable, read-only on 64 bits
       (seen since 6.16): skipped where kexec_image and kexec_crash_image name it, else up to two
       such pages are a note. On 32 bits the image lies inside the direct map, too: in a text
-      dump, which does not tell where, only writable leaves count. The rule needs NX in use.
+      dump, which does not tell where, only writable leaves count. A Xen PV guest has NX in the
+      pmds of the direct map's first part: its text dump is skipped. The rule needs NX in use.
       Fix: find which table the leaves come from: a static table that was made before NX was
       known, or a set_memory_x() without its way back.
       References:

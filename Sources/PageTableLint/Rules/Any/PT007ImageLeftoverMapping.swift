@@ -10,7 +10,7 @@ extension Rule {
     serves: .all64,
     needs: [
       .symbols("_text", "_end"), .settledImage, .imageInItsSpace,
-      .notXen("frames are the machine's"),
+      .ownFrames,
     ],
     documentation: """
       What: a leaf of the kernel image's area below _text, or behind the 2M page of _end; 64 bits.

@@ -48,6 +48,8 @@ extension Rule {
         ].compactMap { $0 }
       }
     }
+    // Xen has page tables and descriptor tables read-only, wherever they lie.
+    let areXens = subject.facts.xen?.value == true
     let data = [("_sdata", "_edata"), ("__bss_start", "__bss_stop")]
     let found: [(runs: [Run], what: String, fix: String)] = [
       (runs("_text", "_etext", isMissing), "text not mapped", "map it again"),
@@ -57,7 +59,9 @@ extension Rule {
       ),
       (runs("__start_rodata", "__end_rodata", isMissing), "rodata not mapped", "map it again"),
       (data.flatMap { runs($0, $1, isMissing) }, "data not mapped", "map it again"),
-      (data.flatMap(readOnly), "data read-only", "make it writable: set_memory_rw()"),
+      (
+        areXens ? [] : data.flatMap(readOnly), "data read-only", "make it writable: set_memory_rw()"
+      ),
       (
         moduleText(subject).filter { $0.isLeaf && !$0.access.isExecutable },
         "module text not executable", "clear NX: set_memory_x()"

@@ -6,7 +6,8 @@ extension Rule {
   /// A direct map in small pages where large ones would do.
   static let overShattered = Rule(
     id: "PT304", name: "over-shattered", severity: .note,
-    summary: "much of the direct map is in small pages without need", needs: [.area(.directMap)],
+    summary: "much of the direct map is in small pages without need",
+    needs: [.area(.directMap), .notXen("a guest has no large pages")],
     documentation: """
       What: more than an eighth of the direct map in tables of 4K leaves that are all alike and
       follow each other, where one large page would do; 16 such tables at the least.
@@ -17,7 +18,7 @@ extension Rule {
       The rule leaves out the first large page and the image's, and needs more than an eighth, since
       change_page_attr splits where it must and did not join again before 6.15: some is normal.
       False alarm: after a CPA self-test, which splits at random, the note is right and the kernel
-      is healthy. CONFIG_DEBUG_PAGEALLOC and KFENCE want small pages. A text dump does not show
+      is healthy. A Xen PV guest has small pages alone. CONFIG_DEBUG_PAGEALLOC and KFENCE want small pages. A text dump does not show
       which attributes differ in bits that it does not print.
       Fix: see what splits: the kernel's counters direct_map_level2_splits in /proc/vmstat; code
       that changes the protection of single pages, as modules and BPF programs do.

@@ -16,12 +16,14 @@ extension Rule {
       all processes, of EFI and of PTI's user half.
       False alarm: KASAN's tables for shadow that nothing uses, whose entries all lead to one page,
       and the ESPfix area, which repeats one stack on purpose: the rule leaves both out, by what they
-      are.
+      are. A Xen PV guest's direct map and its kernel image share the tables of the image's memory: left
+      out where both lead to it.
       Fix: find which of the places is right (in the direct map the address tells), and who
       freed the page.
       References:
       - mm/kasan/init.c, Linux 6.12: kasan_populate_early_shadow
       - arch/x86/kernel/espfix_64.c, Linux 6.12
+      - arch/x86/xen/mmu_pv.c, Linux 6.12: xen_setup_kernel_pagetable
       """, explainsWhatLiesBelow: true, comparesParts: true, judgesTables: true
   ) { rule, subject in
     subject.tables.flatMap { table -> [Finding] in
@@ -77,11 +79,28 @@ extension Rule {
     return again
   }
 
+  /// Whether pointers to tables of leaves are one of the direct map and one of the image for the same
+  /// memory.
+  private static func areImageAndItsMemory(
+    _ pointers: [TablePointer], _ table: Table, _ subject: Subject
+  ) -> Bool {
+    guard pointers.count == 2, pointers.allSatisfy({ $0.level == 2 }),
+      let map = table.layout.first(.directMap), let image = table.layout.first(.image),
+      let base = subject.facts.physBase?.value,
+      let own = pointers.first(where: { map.contains($0.address) }),
+      let other = pointers.first(where: { image.contains($0.address) })
+    else { return false }
+    return own.address - map.start == other.address - image.start &+ base
+  }
+
   private static func isMeantToBeShared(
     _ target: UInt64, _ pointers: [TablePointer], _ table: Table, _ subject: Subject
   ) -> Bool {
     let mode = table.space.mode
     if pointers.allSatisfy({ table.layout.area(of: $0.address).kind == .espfix }) { return true }
+    if subject.facts.xen?.value == true, areImageAndItsMemory(pointers, table, subject) {
+      return true
+    }
     guard let level = pointers.first.map({ mode.level($0.level - 1) }) else { return false }
     var entries = mode.emptyTable(level)
     guard let image = subject.image,

@@ -7,7 +7,7 @@ extension Rule {
   static let directMapOffsetMismatch = Rule(
     id: "PT601", name: "direct-map-offset-mismatch", severity: .error,
     summary: "the direct map is not direct",
-    needs: [.physicalAddresses, .directMapBase, .notXen("frames are the machine's")],
+    needs: [.physicalAddresses, .directMapBase, .ownFrames],
     documentation: """
       What: a leaf of the direct map whose physical address is not its offset in the map.
       Why: __va() and __pa() compute what the tables should say. Where the two disagree each write

@@ -8,7 +8,7 @@ extension Rule {
     id: "PT602", name: "image-offset-mismatch", severity: .error,
     summary: "part of the kernel image is mapped to other memory",
     serves: .all64,
-    needs: [.physicalAddresses, .physBase, .area(.image), .notXen("frames are the machine's")],
+    needs: [.physicalAddresses, .physBase, .area(.image), .ownFrames],
     documentation: """
       What: a leaf of the kernel image whose physical address is not its offset in the image plus
       phys_base; 64 bits.

@@ -8,7 +8,7 @@ extension Rule {
     id: "PT609", name: "vmemmap-leads-elsewhere", severity: .error,
     summary: "the struct pages are wrong: vmemmap maps something else, or nothing",
     needs: [
-      .physicalAddresses, .area(.vmemmap), .kernelsOwnTable, .notXen("frames are the machine's"),
+      .physicalAddresses, .area(.vmemmap), .kernelsOwnTable, .ownFrames,
     ],
     documentation: """
       What: a leaf of vmemmap whose frame cannot hold the struct pages of its addresses: no memory

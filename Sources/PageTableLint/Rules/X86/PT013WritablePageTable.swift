@@ -1,0 +1,50 @@
+internal import KernelImages
+internal import MemoryImages
+internal import PageTables
+
+extension Rule {
+  /// A page table of a Xen PV guest's that the guest can write.
+  static let writablePageTable = Rule(
+    id: "PT013", name: "writable-page-table", severity: .error,
+    summary: "a Xen PV guest can write a page table without Xen", serves: .x86_64,
+    needs: [.physicalAddresses, .xenGuest],
+    documentation: """
+      What: a leaf of the kernel's half that is writable and whose frame is a page table of the trees
+      that were read, in a Xen PV guest.
+      Why: Xen checks what a guest writes into its page tables, and lets no page be both a table and
+      writable. A guest that can write its tables itself maps any memory of the machine: that of
+      other guests and of Xen.
+      How Linux should look: each page table is read-only in the direct map, and in the image where it
+      lies there. Kernels without Xen have their tables writable: the rule is for PV guests alone.
+      False alarm: an image that was taken while the machine ran, where a table was pinned or freed
+      meanwhile.
+      Fix: it is Xen's to forbid: see its version and its advisories; a single bit of an entry is
+      memory that fell over.
+      References:
+      - arch/x86/xen/mmu_pv.c, Linux 6.12: make_lowmem_page_readonly, xen_pgd_pin
+      - xen/arch/x86/mm.c, Xen 4.17: get_page_type (PGT_writable_page)
+      """, comparesParts: true, judgesTables: true
+  ) { rule, subject in
+    let tablePages = subject.tablePages
+    return subject.tables.flatMap { table -> [Finding] in
+      let mode = table.space.mode
+      let bad = table.runs.lazy.filter {
+        $0.isLeaf && $0.start >= mode.upperHalf && $0.access.isWritable
+      }.flatMap { run -> [Run] in
+        guard let physical = run.physical, subject.mayLook(Looks.piece) else { return [] }
+        let size = run.repeats ? min(run.size, mode.span(of: run)) : run.size
+        return tablePages.parts(in: physical...(physical &+ (size - 1))).compactMap { pages in
+          run.clipped(
+            from: run.start &+ (pages.lowerBound - physical),
+            through: run.start &+ (pages.upperBound - physical), span: mode.span(of: run))
+        }
+      }
+      return grouped(Array(bad), table).map { area, runs in
+        Finding(
+          rule, "\(total(runs)) of page tables that the guest can write", in: table, runs: runs,
+          area: area, evidence: evidence(runs, subject, table),
+          help: "see who took RW for a table's page: Xen refuses it")
+      }
+    }
+  }
+}
