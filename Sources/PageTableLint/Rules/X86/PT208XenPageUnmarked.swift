@@ -8,7 +8,8 @@ extension Rule {
     summary: "a kernel page of a Xen PV guest lacks Xen's marks", serves: .x86_64,
     needs: [.physicalAddresses, .xenGuest],
     documentation: """
-      What: a leaf of the kernel's half of a Xen PV guest that lacks US or bit 52, or that has G.
+      What: a leaf of the kernel's half of a Xen PV guest that lacks US, by itself or by a table above
+      it, or bit 52, or that has G.
       Why: the guest's kernel runs in ring 3, and Xen sets US in each page that the guest maps. Bit 52
       says that the page is the kernel's, so that it is not in the user's tables, and G marks
       programs' pages alone. A page without US the kernel cannot touch; one with G, or without bit
@@ -26,7 +27,8 @@ extension Rule {
       let mode = table.space.mode
       let wanted = mode.user | mark
       let bad = table.runs.filter {
-        $0.isLeaf && $0.start >= mode.upperHalf && $0.flags & (wanted | mode.global) != wanted
+        $0.isLeaf && $0.start >= mode.upperHalf
+          && ($0.flags & (wanted | mode.global) != wanted || !$0.access.isUser)
       }
       return grouped(bad, table).map { area, runs in
         Finding(
@@ -34,7 +36,11 @@ extension Rule {
           in: table,
           runs: runs, area: area,
           evidence: evidence(runs, subject, table)
-            + [.words("flags \(runs[0].flags.entry): bit 52 and USR are due, and no GLB")],
+            + [
+              .words(
+                "flags \(runs[0].flags.entry): bit 52 and USR are due, USR in the tables above, too, and no GLB"
+              )
+            ],
           help: "see who wrote the entry: Xen sets the marks itself")
       }
     }

@@ -1,0 +1,119 @@
+import Foundation
+import KernelImages
+import MemoryImages
+import PageTableLint
+import PageTables
+import Support
+import Testing
+
+/// A real dom0's memory: nothing is found in it, and what is broken in it is.
+@Suite(.serialized) struct XenSampleTests {
+  private static let map: UInt64 = 0xffff_8880_0000_0000
+
+  private static func memory() throws -> PatchedImage {
+    PatchedImage(try ImageFile.open(path: Samples.imagePath("xen/dom0-6.1")))
+  }
+
+  @Test func aHealthyDom0HasNoFinding() throws {
+    let image = try KernelImage(Self.memory())
+    let report = Linter.run(Subject(image: image))
+    #expect(report.findings.filter { $0.severity > .note }.map(\.rule.id) == [])
+    #expect(report.status(failOn: .warning, allowIncomplete: false) == 0)
+    #expect(image.problems == [] && image.log != nil)
+    #expect(image.facts.domain?.value == "dom0 (PV)")
+    #expect(image.facts.release?.value == "6.1.0-50-amd64")
+    #expect(image.root == 0x2a1_0000)
+    let ran = Set(report.rules.map(\.id)).subtracting(report.skipped.map(\.rule.id))
+    #expect(ran.isSuperset(of: ["PT004", "PT013", "PT208", "PT504", "PT601", "PT602", "PT604"]))
+    #expect(ran.contains("PT610") && !ran.contains("PT304") && !ran.contains("PT101"))
+  }
+
+  /// The guest's own list, and Xen's, of each frame.
+  @Test func bothListsOfFramesAgree() throws {
+    let image = try KernelImage(Self.memory())
+    let found = try #require(image.guest?.disagreements(most: 9))
+    #expect(found.count == 0)
+    let frames = image.memory.ranges.reduce(UInt64(0)) { $0 + ($1.upperBound - $1.lowerBound + 1) }
+    #expect(frames == 256 << 20)
+  }
+
+  /// What a dom0's own text shows is that it is Xen's, and no more is said of it.
+  @Test func itsTextIsToldByItsLines() throws {
+    let path = try Samples.imagePath("xen/dom0-6.1")
+    let dump = try ProgramRun(["dump", "--style", "kernel", path])
+    #expect(dump.status == 0)
+    let text = try Fixtures.subject(dump: dump.output)
+    #expect(text.facts.xen?.value == true)
+    let report = Linter.run(text)
+    #expect(report.findings.filter { $0.severity > .note }.map(\.rule.id) == [])
+    #expect(report.skipped.contains { $0.rule.id == "PT004" })
+    // A native kernel's is not.
+    #expect(try Fixtures.subject(dump: Samples.text("healthy", "kernel.txt")).facts.xen == nil)
+  }
+
+  struct Defect: CustomTestStringConvertible, Sendable {
+    let what: String
+    let rule: String
+    /// Finds an address in the image.
+    let address: @Sendable (KernelImage) -> UInt64?
+    let level: Int
+    let change: @Sendable (UInt64) -> UInt64
+
+    var testDescription: String { what }
+  }
+
+  /// Writable memory of the direct map's, by its number among such runs.
+  private static func writable(_ image: KernelImage, _ area: Area.Kind) -> UInt64? {
+    image.layout.runs(area, in: image.space()).first {
+      $0.isLeaf && $0.access.isWritable && $0.size >= 64 << 10
+    }?.start
+  }
+
+  static let defects: [Defect] = [
+    Defect(
+      what: "NX of a pmd of the direct map", rule: "PT004", address: { writable($0, .directMap) },
+      level: 2, change: { $0 & ~(1 << 63) }),
+    Defect(
+      what: "NX of a leaf of vmemmap", rule: "PT001", address: { writable($0, .vmemmap) }, level: 1,
+      change: { $0 & ~(1 << 63) }),
+    Defect(
+      what: "RW of text, whose alias has the same table", rule: "PT008",
+      address: { $0.symbols?["_stext"] }, level: 1, change: { $0 | 2 }),
+    Defect(
+      what: "RW of a page table in the direct map", rule: "PT013",
+      address: { image in
+        image.walk(map).steps.first { $0.level == 3 }.map { map + $0.table }
+      }, level: 1, change: { $0 | 2 }),
+    Defect(
+      what: "another page's frame in the direct map", rule: "PT601",
+      address: { writable($0, .directMap).map { $0 + 0x3000 } }, level: 1,
+      change: { $0 + 0x1000 }),
+    Defect(
+      what: "US of a table of the direct map", rule: "PT208", address: { _ in map + (64 << 20) },
+      level: 2, change: { $0 & ~4 }),
+    Defect(
+      what: "bit 52 of a leaf of the direct map", rule: "PT208",
+      address: { writable($0, .directMap) }, level: 1, change: { $0 & ~(1 << 52) }),
+    Defect(
+      what: "a pmd of the direct map, emptied", rule: "PT604", address: { _ in map + (128 << 20) },
+      level: 2, change: { _ in 0 }),
+  ]
+
+  @Test(arguments: defects) func aDefectIsFound(_ defect: Defect) throws {
+    let memory = try Self.memory()
+    let image = try KernelImage(memory)
+    let address = try #require(defect.address(image))
+    let step = try #require(image.walk(address).steps.first { $0.level == defect.level })
+    let table = try #require(image.guest?.memory.machineAddress(of: step.table))
+    let entry = try memory.table(at: table)[step.index]
+    try memory.set(defect.change(entry), at: step.index, of: table)
+    let findings = Linter.run(Subject(image: try KernelImage(memory))).findings
+    let bad = findings.filter { $0.severity > .note }
+    let span = image.mode.level(defect.level).span
+    let place = (address & ~(span - 1))...(address | (span - 1))
+    #expect(
+      bad.contains { finding in
+        finding.rule.id == defect.rule && finding.extents.contains { $0.overlaps(place) }
+      }, "\(bad.map(\.rule.id))")
+  }
+}
