@@ -121,9 +121,9 @@ extension Rule.Need {
     "a Xen PV guest's tables in a memory image", "the kernel is not known to be a Xen PV guest"
   ) { $0.image?.guest != nil }
 
-  static let xensFrameList = Rule.Need(
-    "Xen's own list of the machine's frames", "the image does not hold Xen's list of frames"
-  ) { $0.image?.guest?.holdsMachineList == true }
+  static let bothFrameLists = Rule.Need(
+    "Xen's own list of frames and the guest's", "the image does not hold Xen's list of frames"
+  ) { $0.image?.guest?.hasBothLists == true }
 
   /// What a leaf alone does not show.
   static let upperLevels = Rule.Need(

@@ -62,6 +62,67 @@ import Testing
     }
   }
 
+  /// The fixture's memory with other notes, or with a processor's CR3 elsewhere.
+  private static func guest(
+    _ edit: (String) -> String = { $0 }, notes: [ImageNote]? = nil
+  ) throws -> KernelImage {
+    let file = Samples.root.appending(path: "samples/rules/PT013/silent.tables")
+    let text = edit(try String(contentsOf: file, encoding: .utf8))
+    return try Samples.withTemporaryFile { path in
+      try DeclaredTables(text).image.write(to: path)
+      let memory = PatchedImage(try ImageFile.open(path: path))
+      if let notes { memory.notes = notes }
+      return try KernelImage(memory)
+    }
+  }
+
+  /// Xen's own kdump tells of itself; a file without any note is searched as well.
+  @Test func aGuestIsFoundByXensNotesOrWithoutAny() throws {
+    let crash = ImageNote(
+      name: "Xen", type: 0x100_0001, bytes: [UInt8](repeating: 0, count: 80), offset: 0)
+    for notes in [[crash], []] {
+      let image = try Self.guest(notes: notes)
+      #expect(image.root == 0x2000 && image.guest != nil)
+      #expect(image.facts.root?.source.contains("maps no program") == true)
+    }
+  }
+
+  /// With XPTI the processor's table is a copy of Xen's own, which does not lead to itself, and
+  /// programs' tables lack Xen's list.
+  @Test func copiesAndProgramsTablesAreToldApart() throws {
+    let image = try Self.guest { text in
+      text.replacing(
+        "root 0x102000",
+        with: """
+          root 0x120000
+          table 0x120000
+            260: 0x8000000000114063
+            261: 0x115063
+            262: 0x8000000000116063
+          table 0x10e000
+            258: 0x800000000010e063
+            511: 0x10f067
+          """)
+    }
+    #expect(image.root == 0x2000)
+    let tables = try #require(image.guest?.tables)
+    #expect(tables.map(\.address) == [0x2000, 0xe000])
+    #expect(tables.map(\.isUsers) == [false, true])
+    // The machine's own pages are found by bit 51, where the guest has one of the same number.
+    var table = [UInt64](repeating: 0, count: 512)
+    try image.memory.readTable(at: 1 << 51 | 0x12_0000, into: &table)
+    #expect(table[261] == 0x11_5063)
+  }
+
+  /// Another domain's list in the same memory: the one with devices is dom0.
+  @Test func dom0IsTheOneWithDevices() throws {
+    let image = try Self.guest {
+      $0.replacing("  20: 0xffffffffffffffff", with: "  20: 0x4000000000000014")
+    }
+    #expect(image.facts.domain?.value == "dom0 (PV)")
+    #expect(image.memory.ranges == [0...0xffff])
+  }
+
   // MARK: - xl dump-core
 
   /// The guest of PT013's tables as `xl dump-core` writes it.
@@ -143,6 +204,8 @@ import Testing
       try Self.image(try Self.tables("PT013", "silent")) {
         #expect(image.space().runs == $0.space().runs)
       }
+      let lists = try #require(image.guest?.disagreements(most: 9))
+      #expect(lists.isGuests && lists.count == 0)
     }
   }
 

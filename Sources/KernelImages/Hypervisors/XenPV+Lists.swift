@@ -3,23 +3,40 @@ internal import PageTables
 
 /// What Xen and the guest say of the guest's frames.
 extension XenPV {
-  /// A frame that the guest lists as its own and Xen gives another number, or the other way round.
+  /// A frame that the guest and Xen know by different numbers.
   package struct Disagreement: Sendable, Equatable {
     /// The guest's address of the page.
     package let own: UInt64
     /// The machine's.
     package let machine: UInt64
-    /// What Xen has in the place of the guest's address.
-    package let listed: UInt64
+    /// What the other list has instead, a number of a page; nil for none.
+    package let listed: UInt64?
+  }
+
+  /// Frames on which two lists disagree: their number, and some of them.
+  package struct Disagreements: Sendable, Equatable {
+    package fileprivate(set) var count = 0
+    package fileprivate(set) var first: [Disagreement] = []
+    /// Whether the list that has something else is the guest's own; else it is Xen's.
+    package let isGuests: Bool
+    fileprivate let most: Int
+
+    fileprivate mutating func add(own: UInt64, machine: UInt64, listed: UInt64?) {
+      count += 1
+      guard first.count < most else { return }
+      first.append(Disagreement(own: own << 12, machine: machine << 12, listed: listed))
+    }
   }
 
   /// The frames on which the guest's list and Xen's disagree, the first `most` of them; nil where the
-  /// image does not hold Xen's list.
+  /// image does not hold both.
   ///
-  /// A page that another domain lends the guest has the number that its owner gives it.
-  package func disagreements(most: Int) -> (count: Int, first: [Disagreement])? {
-    var found: [Disagreement] = []
-    var (count, seen) = (0, 0)
+  /// A page that another domain lends the guest has the number that its owner gives it. What
+  /// `xl dump-core` writes holds no list of Xen's, but says by itself which frames the guest has.
+  package func disagreements(most: Int) -> Disagreements? {
+    guard memory.host.ownFrames.isEmpty else { return disagreementsOfGuest(most) }
+    var found = Disagreements(isGuests: false, most: most)
+    var seen = 0
     var machines = XenMachineList(root, memory.host)
     for stretch in memory.frames.stretches {
       for step in 0..<stretch.count {
@@ -27,18 +44,30 @@ extension XenPV {
         guard let listed = machines.own(of: machine) else { continue }
         seen += 1
         guard listed != own, !memory.frames.borrowed.contains(own) else { continue }
-        count += 1
-        if found.count < most {
-          found.append(Disagreement(own: own << 12, machine: machine << 12, listed: listed))
-        }
+        found.add(own: own, machine: machine, listed: listed == ~0 ? nil : listed)
       }
     }
-    return seen == 0 ? nil : (count: count, first: found)
+    return seen == 0 ? nil : found
   }
 
-  /// Whether the image holds Xen's list of the machine's frames, as far as the guest's first tells.
-  package var holdsMachineList: Bool {
-    guard let first = memory.frames.stretches.first else { return false }
+  private func disagreementsOfGuest(_ most: Int) -> Disagreements? {
+    guard let list = XenPVFrames(at: root, memory.host) else { return nil }
+    var found = Disagreements(isGuests: true, most: most)
+    for stretch in memory.frames.stretches {
+      for step in 0..<stretch.count {
+        let (own, machine) = (stretch.own + step, stretch.machine + step)
+        let listed = list.machine(of: own)
+        if listed != machine { found.add(own: own, machine: machine, listed: listed) }
+      }
+    }
+    return found
+  }
+
+  /// Whether the image holds two lists of the guest's frames, as far as the first of them tells.
+  package var hasBothLists: Bool {
+    guard memory.host.ownFrames.isEmpty, let first = memory.frames.stretches.first else {
+      return XenPVFrames(at: root, memory.host) != nil
+    }
     var machines = XenMachineList(root, memory.host)
     return machines.own(of: first.machine) != nil
   }

@@ -7,10 +7,11 @@ extension Rule {
   static let frameListsDisagree = Rule(
     id: "PT610", name: "frame-lists-disagree", severity: .error,
     summary: "a Xen PV guest's list of its frames and Xen's disagree", serves: .x86_64,
-    needs: [.xenGuest, .xensFrameList, .directMapBase],
+    needs: [.xenGuest, .bothFrameLists, .directMapBase],
     documentation: """
       What: a frame of the guest's list (p2m) that Xen's list of the machine's frames (M2P) gives
-      another number.
+      another number. What `xl dump-core` writes has no such list: there the file's own, which Xen's
+      tools make of it, stands for it.
       Why: the guest finds a page's frame by the one list and a frame's page by the other, whenever
       it reads or writes a table. Where the two disagree, an entry that it reads back is of another
       page, and what it writes there goes astray.
@@ -36,7 +37,7 @@ extension Rule {
         Run(start: start, last: start &+ (size - 1), kind: .leaf, level: 1), to: &runs,
         mode: table.space.mode)
     }
-    let listed = first.listed == ~0 ? "no frame of a guest" : "frame \(first.listed.entry)"
+    let listed = first.listed.map { "frame \($0.entry)" } ?? "none"
     return [
       Finding(
         rule, "\(found.count) frames have other numbers in the guest's list than in Xen's",
@@ -44,8 +45,11 @@ extension Rule {
         runs: runs, area: table.layout.area(of: runs[0].start),
         evidence: [
           .words(
-            "the guest's page at \(first.own.entry) is the machine's at \(first.machine.entry), which "
-              + "Xen lists as \(listed)")
+            found.isGuests
+              ? "the guest's page at \(first.own.entry) is the machine's at \(first.machine.entry); the "
+                + "guest lists \(listed) of the machine's"
+              : "the guest lists the machine's page at \(first.machine.entry) as its own at "
+                + "\(first.own.entry); Xen lists \(listed) of a guest's there")
         ], help: "see what changed the guest's list, or Xen's")
     ]
   }
