@@ -114,6 +114,22 @@ import Testing
     #expect(try cpa("[ 0.1] Hypervisor detected: Xen HVM\n" + plain).status == 3)
   }
 
+  /// Of a log whose head is lost, the printed entries say whose kernel it is.
+  @Test func theLastLinesOfALogTellXen() throws {
+    let lines = (0..<45).map {
+      "[ 31.\($0 + 100)] CPA ffff888008\($0 + 100)000: bad pte after revert 8010000008\($0 + 100)067\n"
+    }
+    let end = """
+      [ 31.9]  4k 32865 large 0 gb 0 x 2365[ffff888000000000-ffff888007fff000] miss 0
+      [ 31.9] NOT PASSED. Please report.
+
+      """
+    let run = try cpa(lines.joined() + end)
+    #expect(run.status == 0 && run.text.contains("45 addresses: false-alarm, request-masked"))
+    let native = lines.map { $0.replacing(" 80100000", with: " 80000000") }
+    #expect(try cpa(native.joined() + end).status == 3)
+  }
+
   /// A write to a page of the direct map that is read-only: a page table, where the kernel is Xen's.
   @Test func aWriteToAPageTableUnderXenIsExplained() throws {
     let oops = """

@@ -26,6 +26,7 @@ import Testing
     let ran = Set(report.rules.map(\.id)).subtracting(report.skipped.map(\.rule.id))
     #expect(ran.isSuperset(of: ["PT004", "PT013", "PT208", "PT504", "PT601", "PT602", "PT604"]))
     #expect(ran.contains("PT610") && !ran.contains("PT304") && !ran.contains("PT101"))
+    #expect(report.findings.isEmpty)
   }
 
   /// The guest's own list, and Xen's, of each frame.

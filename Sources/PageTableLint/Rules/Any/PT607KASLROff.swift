@@ -6,14 +6,15 @@ extension Rule {
   /// A kernel at the addresses that everybody knows.
   static let kaslrOff = Rule(
     id: "PT607", name: "kaslr-off", severity: .note,
-    summary: "the kernel was not moved", needs: [.kaslrOffset],
+    summary: "the kernel was not moved",
+    needs: [.kaslrOffset, .notXen("a guest's image is never moved")],
     documentation: """
       What: the kernel image lies where it was linked to.
       Why: whoever knows the build knows all its addresses.
       How Linux should look: moved, with CONFIG_RANDOMIZE_BASE and without nokaslr.
       False alarm: nokaslr for debugging; kernels without CONFIG_RANDOMIZE_BASE. One time in some
       hundreds the image is moved by nothing: where the direct map is not in its usual place, KASLR
-      is on, and nothing is said.
+      is on, and nothing is said. A Xen PV guest's image is where Xen put it, by its link address.
       Fix: take nokaslr from the command line.
       References:
       - arch/x86/boot/compressed/kaslr.c, Linux 6.12: choose_random_location
