@@ -163,8 +163,9 @@ package struct TableFormat: Sendable, Equatable {
   }
 
   /// The modes by the name that `--mode` takes.
-  package static let named: [(name: String, mode: TableFormat)] = [
-    ("x86-64", x86_64), ("x86-64-4level", x86_64), ("x86-64-5level", x86_64FiveLevel),
-    ("i386", i386), ("i386-pae", i386PAE),
-  ]
+  package static let named: [(name: String, mode: TableFormat)] =
+    [
+      ("x86-64", x86_64), ("x86-64-4level", x86_64), ("x86-64-5level", x86_64FiveLevel),
+      ("i386", i386), ("i386-pae", i386PAE),
+    ] + arm64Named
 }
