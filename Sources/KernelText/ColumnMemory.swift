@@ -62,6 +62,10 @@ extension KernelText.Columns {
     self.init()
     var cursor = KernelText.Cursor(bytes: bytes, at: range.lowerBound, end: range.upperBound)
     var said: [String] = []
+    guard !grammar.namesLevelFirst else {
+      guard takeLevelFirst(&cursor, grammar) else { return nil }
+      return
+    }
     while true {
       cursor.skipBlanks()
       let wordStart = cursor.at
@@ -79,5 +83,32 @@ extension KernelText.Columns {
       said.append(word)
       isBlank = false
     }
+  }
+
+  /// The level's name, then words up to the end of the line.
+  private mutating func takeLevelFirst(
+    _ cursor: inout KernelText.Cursor, _ grammar: KernelText.Grammar
+  ) -> Bool {
+    var said: [String] = []
+    cursor.skipBlanks()
+    let start = cursor.at
+    guard let name = cursor.word(), let index = grammar.levelNames.firstIndex(of: name) else {
+      return false
+    }
+    level = index + 1
+    cursor.skipBlanks()
+    while cursor.current != nil {
+      let at = cursor.at
+      guard let word = cursor.word(), grammar.isWord(word) else { return false }
+      if grammar.olderWords.contains(word) { hasOlderWord = true }
+      if word.contains("/") { width = at - start }
+      said.append(word)
+      isBlank = false
+      cursor.skipBlanks()
+    }
+    guard !isBlank else { return true }
+    flags = grammar.flags(said, level: level)
+    access = grammar.access(flags, level: level)
+    return true
   }
 }

@@ -75,6 +75,15 @@ extension KernelText {
       return (start: start, end: end)
     }
 
+    /// The same without `0x`: what %pK printed.
+    @_lifetime(self: copy self)
+    mutating func bareAddresses() -> (start: Address, end: Address)? {
+      guard let start = address(), start.digits == 16, take("-"), let end = address(),
+        end.digits == 16
+      else { return nil }
+      return (start: start, end: end)
+    }
+
     typealias Address = (value: UInt64, digits: Int, isNull: Bool)
 
     /// 8 or 16 digits, or what 2.6.29 and 2.6.30 printed for zero: `(null)`.
@@ -145,7 +154,7 @@ extension KernelText {
     @_lifetime(self: copy self)
     mutating func word() -> String? {
       var text = ""
-      while let byte = current, byte != 32, byte != 9, text.utf8.count < 16 {
+      while let byte = current, byte != 32, byte != 9, text.utf8.count < 24 {
         text.unicodeScalars.append(Unicode.Scalar(byte))
         at += 1
       }

@@ -19,6 +19,20 @@ extension KernelText {
     var skippedRootEntries: UInt64 = 0
     /// Whether those are passed over, and no hole is printed.
     var passesOverSkipped = true
+    /// The level's name stands before the columns, in capitals, and nothing pads a line's end.
+    var namesLevelFirst = false
+    /// Every line has the root's name for a level that others are folded into, not only a hole's.
+    var namesByRoot = false
+    /// The bits of an entry that the dumper looks at; nil for all that are no address.
+    var compared: UInt64? = nil
+    /// One line may be followed by two markers.
+    var marksTwice = false
+    /// Where nothing is mapped, nothing is printed.
+    var printsHoles = true
+    /// The last line ends at zero, wherever the tables end.
+    var endsAtZero = false
+    /// Addresses have `0x` before them.
+    var prefixesAddresses = true
 
     package init(columns: [Column]) { self.columns = columns }
 

@@ -11,8 +11,9 @@ extension KernelText {
   ///   - grammar: the dialect's.
   package init(
     showing space: AddressSpace, markers: [AddressMarker], dialect: Dialect,
-    grammar: Grammar = .x86
+    grammar: Grammar? = nil
   ) {
+    let grammar = grammar ?? .of(space.mode)
     var dumper = Dumper(mode: space.mode, markers: markers, dialect: dialect)
     for run in space.runs { dumper.take(run) }
     dumper.finish()
@@ -47,9 +48,10 @@ extension KernelText {
       var flags: UInt64
       var access: Access
 
-      func isLike(_ other: Note) -> Bool {
+      /// - Parameter byKind: whether a hole differs from an entry of which nothing is compared.
+      func isLike(_ other: Note, byKind: Bool) -> Bool {
         flags == other.flags && access == other.access && level == other.level
-          && (kind == .hole) == (other.kind == .hole)
+          && (!byKind || (kind == .hole) == (other.kind == .hole))
       }
     }
 
@@ -99,12 +101,12 @@ extension KernelText {
 
     mutating func finish() {
       guard let ended = current else { return }
-      flush(ended, through: mode.top)
+      flush(ended, through: dialect.endsAtZero ? ~0 : mode.top)
     }
 
     /// The bits of an entry that the dumper compares.
     private var compared: UInt64 {
-      ~mode.tableField.mask | dialect.alsoCompared
+      dialect.compared ?? ~mode.tableField.mask | dialect.alsoCompared
     }
 
     private var nextMarker: UInt64? {
@@ -118,10 +120,11 @@ extension KernelText {
         }
         current = note
         current?.start = mode.bottom
+        markAgain(at: note.start)
         return
       }
       let isMarked = nextMarker.map { note.start >= $0 } ?? false
-      guard isMarked || !note.isLike(before) else { return }
+      guard isMarked || !note.isLike(before, byKind: dialect.compared == nil) else { return }
       flush(before, through: note.start &- 1)
       if isMarked {
         let limit = markers[marker].maxLines
@@ -133,9 +136,19 @@ extension KernelText {
         marks.append(Marker(name: markers[marker].name, run: lines.count, line: nil))
       }
       current = note
+      markAgain(at: note.start)
+    }
+
+    /// A second marker of one place, in dialects that look again.
+    private mutating func markAgain(at address: UInt64) {
+      guard dialect.marksTwice, let next = nextMarker, address >= next else { return }
+      marker += 1
+      linesSinceMarker = 0
+      marks.append(Marker(name: markers[marker].name, run: lines.count, line: nil))
     }
 
     private mutating func flush(_ note: Note, through last: UInt64) {
+      guard dialect.printsHoles || note.flags != 0 else { return }
       let limit = marker < markers.count ? markers[marker].maxLines : 0
       if limit == 0 || linesSinceMarker < limit {
         lines.append(

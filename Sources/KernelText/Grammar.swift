@@ -18,10 +18,14 @@ extension KernelText {
     }
 
     package let readings: [Reading]
-    /// As wide as the column.
+    /// As wide as the column; empty for one that is left out where it says nothing.
     package let clear: String
 
     package init(_ readings: Reading..., clear: String = "   ") {
+      self.init(readings, clear: clear)
+    }
+
+    init(_ readings: [Reading], clear: String) {
       self.readings = readings
       self.clear = clear
     }
@@ -51,6 +55,8 @@ extension KernelText {
     package let levelNames: [String]
     /// The bits of every entry whose columns are not blank.
     let implied: UInt64
+    /// Whether an entry counts to the processor, by what its columns tell.
+    let valid: BitTest
     /// Bits that columns tell of, but that most dialects do not print at each level.
     let unsure: UInt64
     /// Words that only older dialects write.
@@ -62,6 +68,10 @@ extension KernelText {
     let format: TableFormat
     /// The marker whose first line starts the kernel's half, where formats differ in it.
     let halfMarker: String?
+    /// Whether lines have the level's name, in capitals, before the columns.
+    let namesLevelFirst: Bool
+    /// Whether old dialects print nothing where nothing is mapped, and no `0x`.
+    let mayLackHoles: Bool
     let mode: @Sendable (Evidence) -> TableFormat
     let dialect: @Sendable (Evidence) -> Dialect
     private let words: [String: [Meaning]]
@@ -70,17 +80,21 @@ extension KernelText {
 
     init(
       format: TableFormat, levelNames: [String], columns: [Column], implied: UInt64,
-      unsure: UInt64 = 0, olderWords: Set<String> = [], gap: (from: UInt64, to: UInt64),
-      halfMarker: String? = nil, mode: @escaping @Sendable (Evidence) -> TableFormat,
+      valid: BitTest = .always, unsure: UInt64 = 0, olderWords: Set<String> = [],
+      gap: (from: UInt64, to: UInt64), halfMarker: String? = nil, namesLevelFirst: Bool = false,
+      mayLackHoles: Bool = false, mode: @escaping @Sendable (Evidence) -> TableFormat,
       dialect: @escaping @Sendable (Evidence) -> Dialect
     ) {
       self.format = format
       self.levelNames = levelNames
       self.implied = implied
+      self.valid = valid
       self.unsure = unsure
       self.olderWords = olderWords
       self.gap = gap
       self.halfMarker = halfMarker
+      self.namesLevelFirst = namesLevelFirst
+      self.mayLackHoles = mayLackHoles
       self.mode = mode
       self.dialect = dialect
       var words: [String: [Meaning]] = [:]
@@ -94,8 +108,10 @@ extension KernelText {
           let opposite = reading.test.value ^ reading.test.mask
           add(reading.text, reading, reading.test.value)
           add(column.clear, reading, opposite)
+          // A column may be blank where the bits are set.
+          let unsaid = reading.text.allSatisfy { $0 == " " } ? reading.test.value : opposite
           for level in silent.indices where reading.levels.contains(level) {
-            silent[level] |= opposite
+            silent[level] |= unsaid
           }
         }
       }
@@ -155,8 +171,17 @@ extension KernelText {
     /// The levels that lines name, a bit each, and those that holes name.
     var levels: UInt8 = 0
     var holeLevels: UInt8 = 0
-    /// The bits of the addresses at which lines of the second level start and end.
+    /// The bits of the addresses at which lines of the second level start and end, and those of
+    /// the lowest.
     var edges: UInt64 = 0
+    var lowestEdges: UInt64 = 0
+    /// The lowest address of the upper half that a line starts at, and whether lines below it map
+    /// something.
+    var firstUpper: UInt64?
+    var mapsLower = false
+    /// The highest address of the lower half at which a line ends.
+    var lastLower: UInt64 = 0
+    var isBare = false
 
     @inline(__always) mutating func take(_ mapping: Mapping) {
       let columns = mapping.columns
@@ -165,6 +190,14 @@ extension KernelText {
       levels |= level
       if columns.isBlank { holeLevels |= level }
       if columns.level == 2 { edges |= mapping.start | mapping.end }
+      if columns.level == 1 { lowestEdges |= mapping.start | mapping.end }
+      if mapping.start >> 63 == 0 {
+        if !columns.isBlank { mapsLower = true }
+        if mapping.end >> 63 == 0 { lastLower = max(lastLower, mapping.end) }
+      } else if firstUpper == nil {
+        firstUpper = mapping.start
+      }
+      if mapping.isBare { isBare = true }
       widths |= 1 << UInt64(truncatingIfNeeded: min(columns.width, 63))
       if columns.hasOlderWord { hasOlderWord = true }
       if mapping.isNull { hasNull = true }

@@ -3,7 +3,10 @@ extension KernelText.Mapping {
   init?(_ bytes: Span<UInt8>, _ range: Range<Int>, _ memory: inout ColumnMemory) {
     var cursor = KernelText.Cursor(bytes: bytes, at: range.lowerBound, end: range.upperBound)
     cursor.skipPrefixes()
-    guard let (start, end) = cursor.addresses() else { return nil }
+    let isBare = memory.grammar.mayLackHoles && !cursor.starts(with: "0x")
+    guard let (start, end) = isBare ? cursor.bareAddresses() : cursor.addresses() else {
+      return nil
+    }
     cursor.skipBlanks()
     // One blank follows the unit; the columns begin behind it.
     guard let size = cursor.size(), cursor.current == 32 || cursor.current == 9,
@@ -11,7 +14,7 @@ extension KernelText.Mapping {
     else { return nil }
     self.init(
       start: start.value, end: end.value, digits: end.digits, isNull: start.isNull,
-      size: size == .max ? nil : size, columns: columns)
+      isBare: isBare, size: size == .max ? nil : size, columns: columns)
   }
 }
 

@@ -2,24 +2,32 @@ package import PageTables
 
 extension KernelText {
   /// Whether `bytes` look like a text dump: no binary, and a mapping line in it.
-  package static func matches(_ bytes: Span<UInt8>, grammar: Grammar = .x86) -> Bool {
+  package static func matches(_ bytes: Span<UInt8>) -> Bool {
     for index in 0..<min(bytes.count, 4096) where bytes[index] == 0 { return false }
+    return grammar(of: bytes) != nil
+  }
+
+  /// That of the first line that is a mapping's; nil where none is.
+  private static func grammar(of bytes: Span<UInt8>) -> Grammar? {
     var scanner = LineScanner()
-    var columns = ColumnMemory(grammar)
+    var memories = Grammar.all.map { ColumnMemory($0) }
     while let range = scanner.next(in: bytes) {
-      if Mapping(bytes, range, &columns) != nil { return true }
+      for index in memories.indices where Mapping(bytes, range, &memories[index]) != nil {
+        return memories[index].grammar
+      }
     }
-    return false
+    return nil
   }
 
   /// Reads both column widths, every marker name, `(null)`, printk stamps and mail quotes.
   ///
   /// - Parameters:
   ///   - mode: overrides the mode that the text itself tells.
-  ///   - grammar: the architecture's.
+  ///   - grammar: the architecture's; that of the first mapping where it is not said.
   package static func parse(
-    _ bytes: Span<UInt8>, mode forced: TableFormat? = nil, grammar: Grammar = .x86
+    _ bytes: Span<UInt8>, mode forced: TableFormat? = nil, grammar: Grammar? = nil
   ) -> KernelText {
+    let grammar = grammar ?? Self.grammar(of: bytes) ?? .x86
     var parser = Parser(bytes: bytes.count, grammar)
     var scanner = LineScanner()
     var columns = ColumnMemory(grammar)
@@ -59,6 +67,8 @@ extension KernelText {
     /// The digits of an address: 8 or 16.
     var digits: Int
     var isNull = false
+    /// Whether no `0x` stands before the addresses.
+    var isBare = false
     /// Nil for a size that 64 bits cannot hold.
     var size: UInt64?
     var columns: Columns
@@ -88,6 +98,8 @@ extension KernelText {
     var elidedHere = false
     var anomaliesLeftOut = 0
     private var evidence = Evidence()
+    /// What holes would fill, as long as no line shows that the dialect prints them.
+    private var gaps: [Anomaly] = []
     private var halfIsNext = false
     private let grammar: Grammar
     private let gap: (from: UInt64, to: UInt64)
@@ -144,7 +156,8 @@ extension KernelText {
         let hole = previous.end
         let dumperSkips = hole <= gap.from && start >= gap.to
         if start != hole, !elidedHere, !dumperSkips {
-          note(Anomaly(.gap, address: hole, size: start &- hole, line: lineNumber))
+          gaps.append(Anomaly(.gap, address: hole, size: start &- hole, line: lineNumber))
+          if !grammar.mayLackHoles { noteGaps() }
         }
       }
       elidedHere = false
@@ -156,13 +169,24 @@ extension KernelText {
       let columns = mapping.columns
       runs.append(
         Run(
-          start: start, last: end &- 1, kind: columns.isBlank ? .hole : .leaf,
+          start: start, last: end &- 1,
+          kind: columns.isBlank
+            ? .hole : grammar.valid.matches(columns.flags) ? .leaf : .notPresent,
           level: columns.level, flags: columns.flags, access: columns.access))
       lines.append(lineNumber)
     }
 
+    /// Notes what the text leaves out, where its dialect prints holes.
+    private mutating func noteGaps() {
+      for gap in gaps { note(gap) }
+      gaps = []
+    }
+
     mutating func finish(_ forced: TableFormat?) -> KernelText {
       let mode = forced ?? grammar.mode(evidence)
+      let printsHoles = !grammar.mayLackHoles || evidence.holeLevels != 0
+      if printsHoles { noteGaps() }
+      fitEnds(mode)
       let root = grammar.levelNames.count
       let isFolded = mode.levels.map { $0.name != $0.holeName }
       for index in runs.indices {
@@ -177,12 +201,12 @@ extension KernelText {
           runs[index].level = UInt8(truncatingIfNeeded: mode.levels.count)
         }
       }
-      if let first = runs.first, first.start != mode.bottom {
+      if let first = runs.first, first.start != mode.bottom, printsHoles {
         note(
           Anomaly(
             .truncated, address: mode.bottom, size: first.start &- mode.bottom, line: lines.first))
       }
-      if let last = runs.last, last.last != mode.top {
+      if let last = runs.last, last.last != mode.top, printsHoles {
         note(Anomaly(.truncated, address: last.end, size: mode.top &- last.last, line: lineNumber))
       } else if elided {
         note(Anomaly(.truncated, address: 0, line: lineNumber))
@@ -195,6 +219,22 @@ extension KernelText {
         space: space, markers: markers, skips: skips,
         dialect: grammar.dialect(evidence),
         lines: lines, otherLines: otherLines, elided: elided)
+    }
+
+    /// Leaves out what some dialects print before and after all that tables can map.
+    private mutating func fitEnds(_ mode: TableFormat) {
+      guard grammar.mayLackHoles else { return }
+      if let first = runs.first, first.kind == .hole, first.last &+ 1 == mode.bottom {
+        runs.removeFirst()
+        lines.removeFirst()
+        for index in markers.indices where markers[index].run > 0 {
+          markers[index] = Marker(
+            name: markers[index].name, run: markers[index].run - 1, line: markers[index].line)
+        }
+      }
+      if let last = runs.last, last.last > mode.top, last.start <= mode.top {
+        runs[runs.count - 1].last = mode.top
+      }
     }
   }
 }

@@ -43,13 +43,30 @@ extension KernelText {
     out.append(0x20)
     let level = mode.level(Int(run.level))
     let isBlank = run.kind != .leaf && (dialect.blanksNotPresent || run.flags == 0)
+    let name = dialect.namesByRoot || run.kind == .hole ? level.holeName : level.name
+    if dialect.namesLevelFirst {
+      out += name.uppercased().utf8
+      if !isBlank { writeWords(run.flags, level: Int(run.level), to: &out) }
+      out.append(0x0a)
+      return
+    }
     if isBlank {
       out += repeatElement(0x20, count: dialect.width)
     } else {
       writeColumns(run.flags, level: Int(run.level), to: &out)
     }
-    out += (run.kind == .hole ? level.holeName : level.name).utf8
+    out += name.utf8
     out.append(0x0a)
+  }
+
+  /// A blank before each column; one that is empty is left out with it.
+  private func writeWords(_ flags: UInt64, level: Int, to out: inout [UInt8]) {
+    for column in dialect.columns {
+      let text = column.text(flags, level: level)
+      guard !text.isEmpty else { continue }
+      out.append(0x20)
+      out += text.utf8
+    }
   }
 
   private func writeColumns(_ flags: UInt64, level: Int, to out: inout [UInt8]) {
@@ -61,6 +78,7 @@ extension KernelText {
 
   private func address(_ value: UInt64) -> String {
     let text = space.mode.text(value)
+    guard dialect.prefixesAddresses else { return String(text.dropFirst(2)) }
     guard dialect.printsNull, value == 0 else { return text }
     return "0x" + String(repeating: " ", count: text.utf8.count - 8) + "(null)"
   }

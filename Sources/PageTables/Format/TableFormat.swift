@@ -121,7 +121,7 @@ package struct TableFormat: Sendable, Equatable {
 
   /// An address as the kernel prints it: `0x` and 8 or 16 digits; the end of the space is zero.
   package func text(_ address: UInt64) -> String {
-    "0x" + (address & top).hex(digits: addressDigits)
+    "0x" + (addressDigits == 8 ? address & top : address).hex(digits: addressDigits)
   }
 
   /// The digits that the kernel prints of an address.

@@ -30,18 +30,21 @@ extension TableFormat {
     }
 
     /// What the types do to caches; tags change nothing of that.
+    ///
+    /// Linux leaves the other numbers zero in MAIR_EL1, which makes them Device-nGnRnE.
     var memoryTypes: MemoryTypes {
       let bits: [UInt64] = [1 << 2, 1 << 3, 1 << 4]
+      let types: [MemoryType] = names.map { name in
+        switch name {
+        case "MEM/NORMAL", "MEM/NORMAL-TAGGED": .writeBack
+        case "MEM/NORMAL-NC": .writeCombining
+        case "MEM/NORMAL-WT": .writeThrough
+        default: .uncached
+        }
+      }
       return MemoryTypes(
         inPage: bits, inLarge: bits,
-        types: names.map { name in
-          switch name {
-          case "MEM/NORMAL", "MEM/NORMAL-TAGGED": .writeBack
-          case "MEM/NORMAL-NC": .writeCombining
-          case "MEM/NORMAL-WT": .writeThrough
-          default: .uncached
-          }
-        })
+        types: types + Array(repeating: .uncached, count: 8 - types.count))
     }
   }
 
