@@ -47,7 +47,7 @@ extension Extract {
     let recorder = TableRecorder(image.memory, granule: granule)
     for root in Set(image.tableRoots) {
       _ = Walker.walk(
-        root: root, mode: image.mode, memory: recorder, inParallel: false,
+        root: root, mode: image.mode(ofRoot: root), memory: recorder, inParallel: false,
         budget: RunBudget(bytes: .max, held: image.memory.heldBytes))
     }
     var pages = recorder.pages
@@ -130,9 +130,15 @@ extension Extract {
 }
 
 extension KernelImage {
-  /// Every root that the image tells: those that are judged, EFI's, and the processors'.
+  /// Every root that the image tells: those that are judged, EFI's, and the processors', or, where
+  /// those are not told and each half has its own, the first process's.
   fileprivate var tableRoots: [UInt64] {
     var found = roots.map(\.address) + [efiRoot].compactMap { $0 }
+    if cpus.isEmpty, !mode.hasOneRoot {
+      // An empty twin tells that there is no isolation.
+      found.append(architecture.userTwin(of: root, mode))
+      if let first = try? processes(nil).first { found.append(first.root) }
+    }
     let isIsolated = facts.pti?.value == true
     for cpu in cpus {
       // As the register has it, then the kernel's half.
@@ -141,7 +147,7 @@ extension KernelImage {
         found += own.prefix(1)
         continue
       }
-      found += [kernelHalf, architecture.userTwin(of: kernelHalf)]
+      found += [kernelHalf, architecture.userTwin(of: kernelHalf, mode)]
     }
     return found
   }

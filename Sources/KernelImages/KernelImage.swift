@@ -228,7 +228,7 @@ package struct KernelImage: Sendable {
 
   /// The root of the user twin under PTI.
   package var userRoot: UInt64? {
-    facts.pti?.value == true ? architecture.userTwin(of: root) : nil
+    facts.pti?.value == true ? architecture.userTwin(of: root, mode) : nil
   }
 
   /// The roots that are judged: the kernel's, and its user twin under PTI.
@@ -243,7 +243,8 @@ package struct KernelImage: Sendable {
   ) -> AddressSpace {
     // The user halves of many processes are walked side by side.
     Walker.walk(
-      root: root ?? self.root, mode: mode, memory: memory, userHalfOnly: userHalfOnly,
+      root: root ?? self.root, mode: mode(ofRoot: root ?? self.root), memory: memory,
+      userHalfOnly: userHalfOnly,
       inParallel: !userHalfOnly, budget: budget, progress: progress)
   }
 
@@ -257,13 +258,9 @@ package struct KernelImage: Sendable {
       let entry = bytes.u64(at: 0)
     else { return nil }
     return Walker.walk(
-      root: root, mode: mode, memory: memory,
+      root: root, mode: mode(ofRoot: root), memory: memory,
       shadow: EarlyShadow(tables: tables, entry: entry),
       budget: RunBudget(bytes: .max, held: memory.heldBytes))
-  }
-
-  package func walk(_ address: UInt64, root: UInt64? = nil) -> WalkResult {
-    mode.walk(address, root: root ?? self.root, memory: memory)
   }
 
   /// Who a page-table page belongs to: the symbol of the kernel image whose page it is, if any.

@@ -76,6 +76,8 @@ extension KernelImage {
   package func kernelHalfDifferences(of other: UInt64) -> [(
     slot: Int, kernel: UInt64, own: UInt64
   )]? {
+    // Where each half has a root of its own, no process has a kernel's half.
+    guard mode.hasOneRoot else { return nil }
     let level = mode.root
     var mine = [UInt64](repeating: 0, count: level.entries)
     var theirs = mine

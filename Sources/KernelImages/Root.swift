@@ -62,7 +62,8 @@ struct Root {
         from: start, through: start &+ (span &- 1), root: root, memory: memory)
       {
         let base = leaf.address &- leaf.physical
-        if base >= mode.upperHalf, base <= leaf.address,
+        // A direct map that does not begin with address zero may have it anywhere.
+        if !mode.hasOneRoot || base >= mode.upperHalf && base <= leaf.address,
           base & (architecture.imageAlignment - 1) == 0,
           mode.walk(base &+ root, root: root, memory: memory).physical == root
         {

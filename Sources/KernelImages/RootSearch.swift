@@ -125,6 +125,7 @@ struct RootSearch {
     guard let swapper = info.topTable(architecture) else { return [] }
     func root(_ mode: TableFormat, _ offset: UInt64) -> Root {
       let mode = architecture.format(mode, imageOffset: offset, info)
+      let swapper = architecture.root(inTopTable: swapper, mode, info)
       let address = swapper &- offset
       return Root(
         mode: mode, address: address,

@@ -74,7 +74,9 @@ package enum Variable {
     let architecture = mode.architecture
     let size =
       architecture.entryMasks.contains(name)
-      ? mode.entrySize : name == systemState ? 4 : architecture.wordSize
+      ? mode.entrySize
+      : architecture.flagVariables.contains(name)
+        ? 1 : name == systemState ? 4 : architecture.wordSize
     if name == memoryEnd {
       let size = mode.entrySize
       return symbols["iomem_resource"].map { ($0 &+ UInt64(size), size) }

@@ -76,13 +76,14 @@ struct VirtualReader {
   /// The kernel's array of `struct addr_marker`, which ends with the highest address.
   func markers(at address: UInt64) -> [AddressMarker]? {
     let word = wordSize
+    let size = mode.architecture.markerWords * word
     var found: [AddressMarker] = []
     while found.count < 64,
-      let bytes = bytes(at: address &+ UInt64(found.count * 3 * word), count: 3 * word),
+      let bytes = bytes(at: address &+ UInt64(found.count * size), count: size),
       let start = bytes.number(at: 0, size: word),
-      let name = bytes.number(at: word, size: word),
-      let lines = bytes.number(at: 2 * word, size: word)
+      let name = bytes.number(at: word, size: word)
     {
+      let lines = bytes.number(at: 2 * word, size: word) ?? 0
       if start == mode.top { return found.isEmpty ? nil : found }
       guard let text = string(at: name), !text.isEmpty, lines < 1 << 20 else { return nil }
       found.append(AddressMarker(start: start, name: text, maxLines: Int(lines)))

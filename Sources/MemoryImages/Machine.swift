@@ -26,13 +26,13 @@ package enum Machine: UInt16, Sendable, CaseIterable {
   }
 
   /// Whether images of it are read.
-  var isRead: Bool { self == .x86_64 || self == .i386 }
+  var isRead: Bool { [.x86_64, .i386, .arm64].contains(self) }
 
   /// That an image is of a machine whose images are not read yet.
   func refusal(of path: String, offset: UInt64) -> ImageError {
     let article = [.i386, .s390x, .arm, .arm64].contains(self) ? "an" : "a"
     return ImageError(
       path, offset: offset, "\(article) \(name) memory image: not read yet",
-      advice: "give an image of an x86 kernel")
+      advice: "give an image of an x86 or arm64 kernel")
   }
 }

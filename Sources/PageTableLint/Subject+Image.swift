@@ -4,13 +4,13 @@ internal import PageTables
 
 /// What symbols and tables tell of the kernel image.
 extension Subject {
-  /// Where the image may be mapped: from _text to _end, on 64 bits to the end of its 2M page.
+  /// Where the image may be mapped: from _text to _end, in a space of its own to the end of its 2M page.
   ///
   /// The kernel keeps what lies up to the end of brk; _end is where brk ends at the latest. Nil
   /// without symbols. Source: `cleanup_highmap` and `mark_rodata_ro`, arch/x86/mm/init_64.c, 6.12.
   var imageMapping: ClosedRange<UInt64>? {
     guard let start = symbols?["_text"], let end = symbols?["_end"], start < end else { return nil }
-    guard !imageLiesInDirectMap else { return start...(end - 1) }
+    guard architecture.imageSpace != nil else { return start...(end - 1) }
     let large = mode.level(2).span
     return start...((end &+ (large - 1)) & ~(large - 1) &- 1)
   }
@@ -52,6 +52,7 @@ extension Subject {
     let isProtected = leaves.contains { !$0.access.isWritable && !isEarly($0) }
     let hasWritableText = leaves.contains { $0.isWritableExecutable }
     return isProtected || !hasWritableText
+      || image.map { architecture.hasProtectedImage($0.values, facts) == true } == true
       || image != nil
         && architecture.protectionMessage.map { log?.value.mentions($0) == true } == true
   }
@@ -78,7 +79,7 @@ extension Table {
   /// - Parameter base: the direct map's start.
   func directMapAliases(of run: Run, base: UInt64) -> [Run] {
     guard run.isLeaf, let physical = run.physical, let area = layout.first(.directMap),
-      area.contains(base), physical <= area.last - base
+      area.contains(base &+ physical)
     else { return [] }
     let span = space.mode.span(of: run)
     let size = run.repeats ? min(run.size, span) : run.size

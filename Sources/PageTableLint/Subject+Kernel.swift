@@ -18,5 +18,5 @@ extension Subject {
   var imageSpace: ClosedRange<UInt64>? { architecture.imageSpace(facts, end: symbols?["_end"]) }
 
   /// Whether a root is the first of the pair that isolation makes: the kernel's own table.
-  func isKernelsOwn(_ root: UInt64) -> Bool { architecture.userTwin(of: root) != root }
+  func isKernelsOwn(_ root: UInt64) -> Bool { architecture.userTwin(of: root, mode) != root }
 }

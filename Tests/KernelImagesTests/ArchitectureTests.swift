@@ -62,8 +62,8 @@ import Testing
 
   @Test func theTwinOfATwinIsItself() {
     let architecture = TableFormat.x86_64.architecture
-    #expect(architecture.userTwin(of: 0x1_0000) == 0x1_1000)
-    #expect(architecture.userTwin(of: 0x1_1000) == 0x1_1000)
+    #expect(architecture.userTwin(of: 0x1_0000, .x86_64) == 0x1_1000)
+    #expect(architecture.userTwin(of: 0x1_1000, .x86_64) == 0x1_1000)
   }
 
   /// A register may hold a key or a password.

@@ -12,16 +12,22 @@ package enum Samples {
   package static let all =
     healthy + ["cpa-2008", "cpa-pti", "real-failure", "writable-executable", "faults"]
   /// Healthy kernels in other configurations, packed.
-  package static let configurations: [String] = {
-    let folder = root.appending(path: "samples/configurations").path
+  package static let configurations = folders("configurations")
+  /// Kernels of arm64, of each granule, width and release that was captured.
+  package static let arm64 = folders("arm64")
+
+  private static func folders(_ name: String) -> [String] {
+    let folder = root.appending(path: "samples/\(name)").path
     return ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []).filter {
       !$0.contains(".")
     }.sorted()
-  }()
+  }
   package static let images = all + configurations
 
   package static func path(_ sample: String, _ file: String) -> String {
-    let folder = configurations.contains(sample) ? "samples/configurations" : "samples"
+    let folder =
+      configurations.contains(sample)
+      ? "samples/configurations" : arm64.contains(sample) ? "samples/arm64" : "samples"
     return root.appending(path: "\(folder)/\(sample)/\(file)").path
   }
 

@@ -20,12 +20,16 @@ package protocol Architecture: Sendable {
 
   // MARK: The kernel image
 
-  /// The addresses that only the image may have; nil where it lies in the direct map.
+  /// The addresses that only the image may have; nil where there are none.
   var imageSpace: ClosedRange<UInt64>? { get }
+  /// Whether the kernel image is mapped nowhere but in the direct map.
+  var imageIsInDirectMap: Bool { get }
   /// KASLR moves the image by multiples of this.
   var imageAlignment: UInt64 { get }
   /// The symbols of the kernel's own top table, the newest first.
   var topTableNames: [String] { get }
+  /// The symbol from which the image is executable, up to `_etext`.
+  var codeStart: String { get }
   /// What is given back of the image when init ends, from one symbol to another.
   var freedSections: [(start: String, end: String)] { get }
   /// What stays read-only of the image, from one symbol to another.
@@ -38,7 +42,12 @@ package protocol Architecture: Sendable {
   var spareVariables: Set<String> { get }
   /// Those of them that have the size of an entry.
   var entryMasks: Set<String> { get }
+  /// Those of them that are a `bool`.
+  var flagVariables: Set<String> { get }
 
+  /// Whether the kernel is past the step that protects its image, by its variables; nil where they do not
+  /// tell.
+  func hasProtectedImage(_ values: [String: UInt64], _ facts: KernelFacts) -> Bool?
   /// The symbols of the pages that are read-only before the rest of the image is.
   var earlyReadOnlySymbols: [String] { get }
   /// What the kernel logs when it write-protects its image; nil where it says nothing.
@@ -62,8 +71,14 @@ package protocol Architecture: Sendable {
   func roots(of cpu: KernelImage.CPUState, _ format: TableFormat) -> [(
     address: UInt64, source: String
   )]
+  /// Where a processor's tables begin in the kernel's top table, which may be longer.
+  func root(inTopTable address: UInt64, _ format: TableFormat, _ info: VMCoreInfo) -> UInt64
   /// The top table of the user's half beside a top table, under isolation.
-  func userTwin(of root: UInt64) -> UInt64
+  func userTwin(of root: UInt64, _ format: TableFormat) -> UInt64
+  /// Whether a root is of the kernel's half, where each half has one of its own.
+  func isOfKernelHalf(_ root: UInt64, beside own: UInt64, _ format: TableFormat) -> Bool
+  /// How the tables of the other half are read, where each half has a root of its own.
+  func lowerHalf(_ format: TableFormat) -> TableFormat
   /// The protections that a processor's registers turn on or off; none of one that does not run.
   func protections(in registers: [String: UInt64]) -> [RegisterState]
   /// The protections that a kernel relies on, by its variables, and what tells it.
@@ -102,6 +117,10 @@ package protocol Architecture: Sendable {
   func dialect(release: String?) -> KernelText.Dialect
   /// The markers that a kernel of the usual configuration prints.
   func usualMarkers(_ layout: Layout) -> [AddressMarker]?
+  /// The markers of tables that have a root of their own beside the kernel's: EFI's, or a process's.
+  func lowerMarkers(_ format: TableFormat, isEFI: Bool) -> [AddressMarker]?
+  /// The words of an element of the kernel's array of markers.
+  var markerWords: Int { get }
 
   // MARK: What kernels do
 
@@ -117,6 +136,10 @@ package protocol Architecture: Sendable {
   func fillsKernelHalfLazily(_ facts: KernelFacts) -> Bool
   /// Whether each process has tables of its own for the kernel's half; nil where it is not known.
   func processesOwnKernelHalf(_ format: TableFormat, _ facts: KernelFacts) -> Bool?
+  /// Whether code that the kernel makes itself lies among vmalloc's addresses, beside an area of modules.
+  var makesCodeInVmalloc: Bool { get }
+  /// Whether the kernel maps the direct map in small pages on purpose; nil where that is not known.
+  func wantsSmallDirectMap(_ values: [String: UInt64]) -> Bool?
   /// The bytes before vmalloc that are neither memory nor vmalloc's.
   var vmallocGuard: UInt64 { get }
   /// The physical addresses of firmware that the direct map has writable and executable.
@@ -128,14 +151,27 @@ package protocol Architecture: Sendable {
 }
 
 extension Architecture {
-  /// Whether the kernel image is mapped nowhere but in the direct map.
   package var imageIsInDirectMap: Bool { imageSpace == nil }
+  package func hasProtectedImage(_ values: [String: UInt64], _ facts: KernelFacts) -> Bool? { nil }
+  package var codeStart: String { "_text" }
+  package var makesCodeInVmalloc: Bool { false }
+  package func wantsSmallDirectMap(_ values: [String: UInt64]) -> Bool? { nil }
+  package var flagVariables: Set<String> { [] }
+  package func root(
+    inTopTable address: UInt64, _ format: TableFormat, _ info: VMCoreInfo
+  ) -> UInt64 { address }
+  package func isOfKernelHalf(
+    _ root: UInt64, beside own: UInt64, _ format: TableFormat
+  ) -> Bool { true }
+  package func lowerHalf(_ format: TableFormat) -> TableFormat { format }
+  package func lowerMarkers(_ format: TableFormat, isEFI: Bool) -> [AddressMarker]? { nil }
+  package var markerWords: Int { 3 }
 
   package func isSame(as other: any Architecture) -> Bool { machine == other.machine }
 }
 
 /// Those that the program knows; the first is taken where nothing tells.
-private let architectures: [any Architecture] = [X86.x86_64, X86.i386]
+private let architectures: [any Architecture] = [X86.x86_64, X86.i386, Arm64.arm64]
 
 extension TableFormat {
   /// The architecture whose processors read tables of this format.

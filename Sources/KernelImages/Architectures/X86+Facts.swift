@@ -157,7 +157,7 @@ extension X86 {
     let root = evidence.root.address
     let memory = evidence.reader.memory
     guard !imageIsInDirectMap else { return nil }
-    let twin = userTwin(of: root)
+    let twin = userTwin(of: root, mode)
     if twin == root { return Fact(false, "the top table is no first of a pair") }
     guard let directMap = facts.directMap?.value,
       let shared = mode.firstLeaf(

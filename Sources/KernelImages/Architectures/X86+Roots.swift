@@ -94,5 +94,7 @@ extension X86 {
   /// Source: `PTI_PGTABLE_SWITCH_BIT`, arch/x86/include/asm/pgtable_types.h, 6.12.
   private var twinBit: UInt64 { 0x1000 }
 
-  package func userTwin(of root: UInt64) -> UInt64 { root | twinBit }
+  package func userTwin(of root: UInt64, _ format: TableFormat) -> UInt64 {
+    root | twinBit
+  }
 }

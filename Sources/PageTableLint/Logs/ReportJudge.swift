@@ -144,7 +144,7 @@ struct ReportJudge {
         ": PTI is on, and the user's tables, which lack the page, may have been in "
         + Claim.x86.rootRegister
       if let root = fault.rootRegister {
-        let isUsers = mode.architecture.userTwin(of: root) == root
+        let isUsers = mode.architecture.userTwin(of: root, mode) == root
         judgement.explanation +=
           " (\(Claim.x86.rootRegister) "
           + (isUsers ? "is the user's half)" : "as printed is the kernel's)")

@@ -14,8 +14,12 @@ package enum KernelReport {
     if let text = subject.text { return (text, "the text's own", false) }
     let architecture = subject.mode.architecture
     let dialect = architecture.dialect(release: subject.facts.release?.value)
+    let isEFI = table.id == .efi
+    let own =
+      subject.image?.mode == table.space.mode
+      ? nil : architecture.lowerMarkers(table.space.mode, isEFI: isEFI)
     guard
-      let markers = subject.image?.markers
+      let markers = own.map({ Fact($0, "those of such a table") }) ?? subject.image?.markers
         ?? architecture.usualMarkers(table.layout).map({
           Fact(
             $0,

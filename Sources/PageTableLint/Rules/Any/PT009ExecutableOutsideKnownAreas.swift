@@ -14,7 +14,8 @@ extension Rule {
       leaves vmalloc, vmemmap, the cpu entry area, ESPfix, the LDT, and what lies between.
       Why: nobody vouches for that code: something was made executable by mistake, or hidden.
       How Linux should look: modules, BPF, ftrace and kprobes all take their memory from the
-      modules area (on 32 bits from vmalloc's, which the rule leaves out there).
+      modules area (on 32 bits from vmalloc's, which the rule leaves out there, and on arm64, where
+      BPF's code lies among vmalloc's memory).
       False alarm: guests of Hyper-V run their hypercalls through one page of vmalloc: the rule
       leaves a single page out there unless the log tells that this is no such guest. From 4.15
       to 4.19 the cpu entry area holds the trampoline of system calls: the rule leaves it out
@@ -31,7 +32,8 @@ extension Rule {
     return subject.tables.flatMap { table -> [Finding] in
       let mode = table.space.mode
       // Without an area of their own modules lie in vmalloc.
-      let hasModulesArea = table.layout.first(.modules) != nil
+      let hasModulesArea =
+        table.layout.first(.modules) != nil && !subject.architecture.makesCodeInVmalloc
       let bad = table.runs.filter { run in
         guard run.start >= mode.upperHalf, run.isReadOnlyExecutable else { return false }
         switch table.layout.area(of: run.start).kind {

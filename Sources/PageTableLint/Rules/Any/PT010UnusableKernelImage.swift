@@ -54,7 +54,8 @@ extension Rule {
     let found: [(runs: [Run], what: String, fix: String)] = [
       (runs("_text", "_etext", isMissing), "text not mapped", "map it again"),
       (
-        runs("_text", "_etext") { $0.isLeaf && !$0.access.isExecutable }, "text not executable",
+        runs(subject.architecture.codeStart, "_etext") { $0.isLeaf && !$0.access.isExecutable },
+        "text not executable",
         "clear NX: set_memory_x()"
       ),
       (runs("__start_rodata", "__end_rodata", isMissing), "rodata not mapped", "map it again"),

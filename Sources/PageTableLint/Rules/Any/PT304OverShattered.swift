@@ -18,7 +18,9 @@ extension Rule {
       The rule leaves out the first large page and the image's, and needs more than an eighth, since
       change_page_attr splits where it must and did not join again before 6.15: some is normal.
       False alarm: after a CPA self-test, which splits at random, the note is right and the kernel
-      is healthy. A Xen PV guest has small pages alone. CONFIG_DEBUG_PAGEALLOC and KFENCE want small pages. A text dump does not show
+      is healthy. A Xen PV guest has small pages alone. CONFIG_DEBUG_PAGEALLOC and KFENCE want small
+      pages; on arm64 so does rodata=full, and the rule is silent where an image tells that either is in
+      use. A text dump does not show
       which attributes differ in bits that it does not print.
       Fix: see what splits: the kernel's counters direct_map_level2_splits in /proc/vmstat; code
       that changes the protection of single pages, as modules and BPF programs do.
@@ -30,6 +32,11 @@ extension Rule {
   ) { rule, subject in
     let table = subject.kernel
     let mode = table.space.mode
+    if let values = subject.image?.values,
+      subject.architecture.wantsSmallDirectMap(values) == true
+    {
+      return []
+    }
     guard let area = table.layout.first(.directMap) else { return [] }
     let span = mode.level(2).span
     let leaves = table.runs(.directMap).lazy.filter(\.isLeaf)

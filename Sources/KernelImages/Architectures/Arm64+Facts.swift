@@ -1,0 +1,108 @@
+package import KernelText
+package import PageTables
+
+extension Arm64 {
+  /// In an order in which each source finds the facts that it needs.
+  package var factSources: [FactSource] {
+    [
+      .of(.root) { evidence, _ in Fact(evidence.root.address, evidence.root.source) },
+      .of(
+        .release, { evidence, _ in evidence.note { $0["OSRELEASE"] } },
+        { evidence, _ in evidence.banner }),
+      .of(.kaslrOffset) { evidence, _ in evidence.note { $0.hex("KERNELOFFSET") } },
+      .of(
+        .directMap, { evidence, _ in noted(evidence) }, { evidence, _ in stored(evidence) },
+        { evidence, _ in
+          evidence.root.directMap(in: evidence.reader.memory).map {
+            Fact($0, "the tables: from there they lead to themselves")
+          }
+        }),
+      .of(
+        .vmalloc, { evidence, _ in evidence.note { $0.number("VMALLOC_START") } },
+        { evidence, _ in evidence.note { $0.number("MODULES_END") } }),
+      .of(.vmemmap) { evidence, _ in pageArray(evidence) },
+      .of(.nx) { _, _ in Fact(true, "every processor has it") },
+      .of(.pge) { evidence, _ in
+        evidence.variable(Self.notGlobal).map { Fact($0.value == 0, $0.source) }
+      },
+      .of(.pti) { evidence, _ in trampoline(evidence) },
+    ]
+  }
+
+  /// Where the direct map would have physical address zero: PAGE_OFFSET − PHYS_OFFSET, modulo 2^64.
+  ///
+  /// PAGE_OFFSET is that of the width that the kernel was made for. Source: `__phys_to_virt`,
+  /// arch/arm64/include/asm/memory.h, 6.12.
+  private func base(_ evidence: FactEvidence, memoryStart: UInt64) -> UInt64? {
+    let made = evidence.info?.number("VA_BITS") ?? UInt64(evidence.mode.addressBits)
+    guard (36...52).contains(made) else { return nil }
+    // Before 5.4 the direct map was the upper half of the kernel's addresses.
+    let release = evidence.info?["OSRELEASE"].flatMap { KernelVersion(release: $0) }
+    let isUpper = release.map { $0 < KernelVersion(5, 4) } ?? false
+    return (0 &- (1 << (isUpper ? made - 1 : made))) &- memoryStart
+  }
+
+  private func noted(_ evidence: FactEvidence) -> Fact<UInt64>? {
+    guard let info = evidence.info, let start = info.number("PHYS_OFFSET"),
+      let base = base(evidence, memoryStart: start)
+    else { return nil }
+    return Fact(base, "\(info.source): PHYS_OFFSET, as physical address 0 would be mapped")
+  }
+
+  private func stored(_ evidence: FactEvidence) -> Fact<UInt64>? {
+    evidence.variable(Self.memoryStart).flatMap { start in
+      base(evidence, memoryStart: start.value).map {
+        Fact($0, "\(start.source), as physical address 0 would be mapped")
+      }
+    }
+  }
+
+  /// The struct page of physical address zero.
+  ///
+  /// Source: `vmemmap`, arch/arm64/include/asm/pgtable.h, 6.12.
+  private func pageArray(_ evidence: FactEvidence) -> Fact<UInt64>? {
+    if let fact = evidence.note({ $0.symbol("vmemmap") }) { return fact }
+    guard let info = evidence.info, let start = info.number("VMEMMAP_START"),
+      let memory = info.number("PHYS_OFFSET"), let size = info.size("page"), size > 0
+    else { return nil }
+    let pages = Int64(bitPattern: memory) >> Int64(evidence.mode.granule.trailingZeroBitCount)
+    return Fact(
+      start &- UInt64(bitPattern: pages) &* UInt64(size), "\(info.source): VMEMMAP_START")
+  }
+
+  /// Whether the trampoline's table maps what the kernel's does at the same address: it is filled
+  /// under KPTI alone.
+  ///
+  /// Source: `map_entry_trampoline`, arch/arm64/mm/mmu.c, 6.1 and 6.12.
+  private func trampoline(_ evidence: FactEvidence) -> Fact<Bool>? {
+    let mode = evidence.mode
+    let memory = evidence.reader.memory
+    let root = evidence.root.address
+    let twin = userTwin(of: root, mode)
+    var entries = mode.emptyTable(mode.root)
+    guard (try? mode.readTable(at: twin, from: memory, into: &entries)) != nil else { return nil }
+    if entries.allSatisfy({ $0 == 0 }) { return Fact(false, "the trampoline's table is empty") }
+    guard
+      let shared = mode.firstLeaf(
+        from: mode.halves[1].first, through: mode.top, root: twin, memory: memory)
+    else { return Fact(false, "the page two before the top table maps nothing") }
+    let isPair =
+      mode.walk(shared.address, root: root, memory: memory).physical == shared.physical
+    return Fact(
+      isPair, "the page two before the top table is \(isPair ? "" : "not ")the trampoline's table")
+  }
+
+  package func contradictions(in evidence: FactEvidence) -> [String] {
+    guard let own = evidence.values[Self.memoryStart],
+      let noted = evidence.info?.number("PHYS_OFFSET"), own != noted
+    else { return [] }
+    return ["memstart_addr and VMCOREINFO disagree: one of them is damaged"]
+  }
+
+  /// Without an image nothing tells where physical addresses lie.
+  package func facts(of text: KernelText, _ layout: Layout) -> KernelFacts {
+    var facts = KernelFacts()
+    facts.nx = Fact(true, "every processor has it")
+    return facts
+  }
+}

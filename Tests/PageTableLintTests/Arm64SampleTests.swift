@@ -1,0 +1,102 @@
+import Foundation
+import KernelImages
+import KernelText
+import MemoryImages
+import PageTableLint
+import PageTables
+import Support
+import Testing
+
+/// Kernels of arm64, captured: what they print of their tables is what their images say.
+@Suite struct Arm64SampleTests {
+  /// Where the tables of each text start: `user.txt 0x43498c80`.
+  private func roots(_ sample: String) throws -> [String: UInt64] {
+    guard Samples.has(sample, "roots.txt") else { return [:] }
+    let lines = try Samples.text(sample, "roots.txt").split(separator: "\n")
+    return Dictionary(
+      uniqueKeysWithValues: lines.compactMap { line in
+        let words = line.split(separator: " ")
+        return UInt64(hexText: words[1]).map { (String(words[0]), $0) }
+      })
+  }
+
+  private func text(
+    _ image: KernelImage, _ roots: [(id: TableID, address: UInt64)]? = nil
+  ) throws -> String {
+    let subject = Subject(image: image, roots: roots)
+    return String(
+      decoding: try KernelReport.text(subject.kernel, of: subject).text.bytes, as: UTF8.self)
+  }
+
+  @Test func enoughAreThere() { #expect(Samples.arm64.count >= 9) }
+
+  @Test(arguments: Samples.arm64)
+  func theKernelsOwnWords(_ sample: String) throws {
+    let image = try Samples.image(sample)
+    #expect(try text(image) == Samples.text(sample, "kernel.txt"))
+    let roots = try roots(sample)
+    if let user = roots["user.txt"] {
+      let dumped = try text(image, [(id: .root(user), address: user)])
+      #expect(try dumped == Samples.text(sample, "user.txt"))
+    }
+    if let efi = roots["efi.txt"] {
+      #expect(image.efiRoot == efi)
+      let dumped = try text(image, [(id: .efi, address: efi)])
+      #expect(try dumped == Samples.text(sample, "efi.txt"))
+    }
+  }
+
+  @Test(arguments: Samples.arm64)
+  func healthyKernelsAreFreeOfFindings(_ sample: String) throws {
+    var subject = Subject(image: try Samples.image(sample))
+    if let log = subject.image?.log?.value { _ = subject.take(log: log, userRelease: nil) }
+    let report = Linter.run(subject)
+    let grave = report.findings.filter { $0.severity >= .warning }
+    // rodata=off leaves the kernel's text writable, and that is found.
+    #expect(
+      sample == "612-rodata-off" ? grave.map(\.rule.id) == ["PT008", "PT008"] : grave.isEmpty)
+    #expect(report.subject.problems == [])
+  }
+
+  /// What VMCOREINFO tells, or the tables, by hand for one kernel of each kind.
+  @Test(arguments: [
+    // Made for 52 bits and run with them, with 48, and with 47.
+    ("612-4k52", "arm64 4K 52-bit", 16, false, true),
+    ("612-4k48-kpti", "arm64 4K 48-bit", 512, true, false),
+    // Not global and without KPTI.
+    ("612-4k48-nokpti", "arm64 4K 48-bit", 512, false, false),
+    ("612-16k47-kpti", "arm64 16K 47-bit", 2048, true, false),
+    ("612-16k52", "arm64 16K 52-bit", 32, false, true),
+  ])
+  func whatIsKnown(
+    _ sample: String, _ mode: String, _ entries: Int, _ isIsolated: Bool, _ isGlobal: Bool
+  ) throws {
+    let image = try Samples.image(sample)
+    #expect(image.mode.name == mode && image.mode.root.entries == entries)
+    #expect(image.facts.pti?.value == isIsolated && image.facts.pge?.value == isGlobal)
+    let base = try #require(image.facts.directMap?.value)
+    // The direct map leads to the kernel's own top table, wherever KASLR put it.
+    #expect(image.walk(base &+ image.root).physical == image.root)
+    #expect(image.symbols?["swapper_pg_dir"].flatMap { image.walk($0).physical } == image.root)
+    #expect(image.log?.value.contains("Linux version ") == true)
+    #expect(image.roots.count == (isIsolated ? 2 : 1))
+    if let twin = image.userRoot {
+      // The trampoline's text and nothing else.
+      let leaves = image.space(root: twin).runs.filter(\.isLeaf)
+      #expect(leaves.count == 1 && leaves[0].access.contains(.executeInKernel))
+    }
+  }
+
+  /// A process's table has a half of its own, and no kernel in it.
+  @Test func aProcessHasItsHalf() throws {
+    let image = try Samples.image("612-4k52")
+    let user = try #require(try roots("612-4k52")["user.txt"])
+    #expect(image.mode(ofRoot: user).halves.count == 1)
+    #expect(image.mode(ofRoot: image.root) == image.mode)
+    #expect(image.walk(0x40_0000, root: user).physical != nil)
+    #expect(image.walk(0x40_0000).end == .notPresent)
+    // The kernel's half is the kernel's, whoever runs.
+    let text = try #require(image.symbols?["_stext"])
+    #expect(image.walk(text, root: user).physical == image.walk(text).physical)
+  }
+}
