@@ -64,8 +64,8 @@ extension EntryReading {
   fileprivate var likelihood: Int {
     switch kind {
     case .empty, .poison, .text, .allOnes: 100
-    case .leaf: leafLikelihood
-    case .table: tableLikelihood
+    case .leaf: mode.isArm64 ? arm64LeafLikelihood : leafLikelihood
+    case .table: mode.isArm64 ? arm64TableLikelihood : tableLikelihood
     case .protNone, .unmapped, .swap, .migration, .poisonedMemory, .marker, .device:
       level == 1 ? 60 : 20
     case .invalidated: 50

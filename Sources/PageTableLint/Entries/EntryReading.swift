@@ -134,7 +134,13 @@ package struct EntryReading: Sendable, Equatable {
     kind = .unknown
     flags = []
     sentence = ""
-    if mode.isX86 { read(context) } else { readPlain() }
+    if mode.isX86 {
+      read(context)
+    } else if mode.isArm64 {
+      readArm64(context)
+    } else {
+      readPlain()
+    }
   }
 
   /// What every format tells.

@@ -34,6 +34,8 @@ struct Claim: Sendable {
   let modeRegister: String
   /// Strings that show a report to be of another architecture.
   let others: [String]
+  /// Whether lines that all architectures have in common are read with it, once.
+  private(set) var knowsCommonLines = true
 }
 
 /// What the reader needs to know of the claims: which lines matter, and which continue others.

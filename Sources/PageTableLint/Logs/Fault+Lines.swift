@@ -5,10 +5,16 @@ extension Fault {
   /// Takes what a later message tells, or the rest of the report's first.
   mutating func complete(_ words: LogWords, from start: Int, _ claim: Claim) {
     let text = String(decoding: words.bytes[min(start, words.bytes.count)...], as: UTF8.self)
+    if !claim.knowsCommonLines {
+      completeArm64(words, from: start)
+      takeInstruction(text, claim)
+      return
+    }
     if claim.others.contains(where: text.mentions) { isForeign = true }
     if kind.isAccess {
       takeAccess(text)
-      takeCode(words, from: start)
+      // Other architectures have codes of their own there.
+      if !text.mentions("Internal error") { takeCode(words, from: start) }
       takeEntries(words, from: start, claim)
       takeRegisters(words, claim)
     } else if kind == .badPageMap {

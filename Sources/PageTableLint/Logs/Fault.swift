@@ -14,6 +14,10 @@ package struct Fault: Sendable, Equatable {
     case badCounter = "bad-rss-counter"
     /// `Found insecure W+X mapping at address`.
     case insecureMapping = "insecure-mapping"
+    /// `Found non-UXN mapping at address`: user mode may execute it.
+    case userExecutable = "non-uxn-mapping"
+    /// An error that memory, a device or the processor reported; no table forbade the access.
+    case externalAbort = "external-abort"
     /// `CPA detected W^X violation`.
     case writeExecute = "write-execute-violation"
     /// `CPA conflict`: the kernel refused a change that the caller wanted.
@@ -26,8 +30,9 @@ package struct Fault: Sendable, Equatable {
     /// Whether it names a mapping rather than an access that went wrong.
     package var isOfMapping: Bool {
       switch self {
-      case .insecureMapping, .writeExecute, .protected, .conflict, .zeroEntry: true
-      case .pageFault, .generalProtection, .corruptedTable, .badEntry, .badPageMap, .badPageState,
+      case .insecureMapping, .userExecutable, .writeExecute, .protected, .conflict, .zeroEntry: true
+      case .pageFault, .externalAbort, .generalProtection, .corruptedTable, .badEntry, .badPageMap,
+        .badPageState,
         .badCounter:
         false
       }
@@ -92,6 +97,12 @@ package struct Fault: Sendable, Equatable {
   package var release: String?
   /// Whether the Oops line says PTI or NOPTI.
   var pti: Bool?
+  /// What an arm64 report says of the access, and the format of its tables.
+  package var syndrome: Arm64Syndrome?
+  var arm64Format: TableFormat?
+  var isArm64 = false
+  /// Whether its lines are an architecture's that is not read.
+  var isOther = false
   /// CR3 and CR4 as the report prints them.
   var rootRegister, modeRegister: UInt64?
   /// The line of the log that begins the report, counted from 1, and its text.
@@ -127,18 +138,22 @@ package struct Fault: Sendable, Equatable {
   }
 
   package var access: Access? {
+    if let syndrome { return syndrome.access }
     guard let errorCode, kind.isAccess else { return saidAccess }
     return errorCode & ErrorBit.fetch != 0
       ? .fetch : errorCode & ErrorBit.write != 0 ? .write : saidAccess ?? .read
   }
 
   /// Whether the access was made with a user's rights.
-  package var isUser: Bool? { errorCode.map { $0 & ErrorBit.user != 0 } ?? saidUser }
+  package var isUser: Bool? {
+    syndrome?.isUser ?? errorCode.map { $0 & ErrorBit.user != 0 } ?? saidUser
+  }
 
   /// Whether anything but its first line's beginning shows that it is a report.
   var isConfirmed: Bool {
     address != nil || kind == .zeroEntry || symbol != nil || damaged != nil || errorCode != nil
       || !entries.isEmpty
       || isHashed || saidAccess != nil || kind == .badPageState || kind == .badCounter
+      || kind == .externalAbort || syndrome != nil
   }
 }

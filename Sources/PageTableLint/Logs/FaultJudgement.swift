@@ -67,7 +67,8 @@ package struct FaultJudgement: Sendable, Equatable {
   package var severity: Severity? {
     if isExpected { return .note }
     return switch fault.kind {
-    case .pageFault, .generalProtection, .insecureMapping, .writeExecute, .conflict, .zeroEntry:
+    case .pageFault, .externalAbort, .generalProtection, .insecureMapping, .userExecutable,
+      .writeExecute, .conflict, .zeroEntry:
       .warning
     case .corruptedTable, .badEntry, .badPageMap, .badPageState, .badCounter: .error
     case .protected: nil

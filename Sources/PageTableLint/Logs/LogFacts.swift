@@ -22,6 +22,9 @@ package struct LogFacts: Sendable, Equatable {
   /// The letters after `Tainted:`, of the last line that has them.
   package private(set) var taint: String?
 
+  /// The format of an arm64 kernel's tables, as its first report with one prints it.
+  private(set) var arm64Format: TableFormat?
+
   /// The control registers that the last report prints, by their names.
   var registers: [String: UInt64] = [:]
 
@@ -48,6 +51,7 @@ package struct LogFacts: Sendable, Equatable {
     }
     takeRegisters(text)
     takeXen(text)
+    arm64Format = arm64Format ?? TableFormat.arm64Format(printed: text)
     // What boot prints is of a processor that is not set up yet.
     if text.mentions("Brought up ") { registers = [:] }
     if named == nil, text.mentions("ainted") { named = Self.release(in: text) }

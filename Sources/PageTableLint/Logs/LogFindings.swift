@@ -60,6 +60,8 @@ extension Fault.Kind {
     case .badPageState: "bad page state"
     case .badCounter: "bad rss counter"
     case .insecureMapping: "insecure W+X mapping"
+    case .userExecutable: "non-UXN mapping"
+    case .externalAbort: "external abort"
     case .writeExecute: "W^X violation"
     case .conflict: "CPA conflict"
     case .protected: "CPA protection"

@@ -18,7 +18,7 @@ package struct LogReports: Sendable, Equatable {
   var boot = 0
 
   /// The claims of every architecture, asked in turn.
-  static let claims: [Claim] = [.x86]
+  static let claims: [Claim] = [.x86, .arm64]
   private static let marks = LogMarks(claims)
 
   /// Reads a log, however it is stamped, quoted or wrapped.

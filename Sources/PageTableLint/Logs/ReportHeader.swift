@@ -9,9 +9,11 @@ enum ReportHeader {
     let text = message.text
     if let found = words.header(of: claim) {
       // A user program's own fault: `traps: cat[1] general protection fault ip:43`.
-      let fault = fault(found, message, words)
+      var fault = fault(found, message, words)
+      fault.isArm64 = !claim.knowsCommonLines
       return [(fault: fault, end: found.number.end)]
     }
+    guard claim.knowsCommonLines else { return [] }
     let made =
       badEntry(message) ?? insecure(message) ?? change(message)
       ?? zeroEntry(message, words) ?? zeroEntryWarning(message) ?? counter(message, words)
@@ -27,6 +29,8 @@ enum ReportHeader {
       fault.takePageMap(words)
       return fault
     }
+    // It has none: what follows its first line's words is a processor or a syndrome.
+    if kind == .externalAbort { return fault }
     if found.isWhole, !message.isCut || found.number.digits.utf8.count == 16 {
       fault.address = found.number.value
     } else if !found.number.digits.isEmpty {
@@ -120,7 +124,8 @@ enum ReportHeader {
 
   /// `ADDRESS`, `ADDRESS/SYMBOL+0x0/0x1000` (the address may be hashed), `SYMBOL+0x0/0x1000`.
   private static func insecure(_ message: LogMessage) -> Fault? {
-    guard message.text.mentions("insecure W+X mapping at address") else { return nil }
+    let isOpen = message.text.mentions("non-UXN mapping at address")
+    guard isOpen || message.text.mentions("insecure W+X mapping at address") else { return nil }
     let words = message.text.split(separator: " ")
     // A module's name may stand after the symbol.
     guard let at = words.lastIndex(of: "address"), at + 1 < words.count else { return nil }
@@ -131,8 +136,14 @@ enum ReportHeader {
       let isHash = value >> 32 == 0 && place[..<slash].count == 16
       address = isHash ? nil : value
       place = place[place.index(after: slash)...]
+    } else if place.hasPrefix("("), let slash = place.firstIndex(of: "/") {
+      // What %p prints of a pointer as long as it cannot hash: `(____ptrval____)`.
+      place = place[place.index(after: slash)...]
     }
-    var fault = Fault(.insecureMapping, line: message.line, quote: message.text.quotable())
+    var fault = Fault(
+      isOpen ? .userExecutable : .insecureMapping, line: message.line,
+      quote: message.text.quotable())
+    fault.isArm64 = message.text.mentions("arm64/mm: ")
     if let value = UInt64(hexText: place) {
       fault.address = value
     } else {

@@ -1,5 +1,5 @@
 internal import KernelImages
-internal import PageTables
+package import PageTables
 
 /// Judges a report by the entries that it prints itself, or by its error code where it prints none.
 struct ReportJudge {
@@ -10,11 +10,17 @@ struct ReportJudge {
   func judge(_ fault: Fault) -> FaultJudgement {
     var judgement = FaultJudgement(fault)
     let mode = fault.mode
-    let place = AddressPlace(fault, facts: facts, release: fault.release ?? facts.named ?? release)
+    let named = fault.release ?? facts.named ?? release
+    let place =
+      mode.isArm64
+      ? AddressPlace.arm64(fault, facts: facts, release: named)
+      : AddressPlace(fault, facts: facts, release: named)
     judgement.area = place.area
     switch fault.kind {
     case .pageFault, .corruptedTable:
-      if fault.isForeign {
+      if fault.isArm64 {
+        judgeArm64(&judgement, mode)
+      } else if fault.isForeign {
         judgement.explanation = "unknown: the report is of another architecture"
       } else {
         judgeAccess(&judgement, mode)
@@ -27,7 +33,8 @@ struct ReportJudge {
     case .badCounter:
       judgement.explanation =
         "a process' count of pages is not zero at its end: entries were lost or counted twice"
-    case .insecureMapping, .writeExecute, .protected, .conflict, .zeroEntry:
+    case .externalAbort: judgeAbort(&judgement)
+    case .insecureMapping, .userExecutable, .writeExecute, .protected, .conflict, .zeroEntry:
       explainMapping(&judgement)
     }
     if judgement.cause == .readOnly, judgement.area == Area.Kind.directMap.name,
@@ -74,13 +81,14 @@ struct ReportJudge {
       entry, level: level, fault, facts, release: release(of: fault), reserved: reserved)
   }
 
-  private func release(of fault: Fault) -> String? {
+  func release(of fault: Fault) -> String? {
     fault.release ?? facts.named ?? facts.release ?? release
   }
 
   private static func mapping(_ kind: Fault.Kind) -> String {
     switch kind {
     case .insecureMapping: "the kernel found a mapping that is writable and executable"
+    case .userExecutable: "the kernel found a mapping of its own that user mode may execute"
     case .writeExecute: "a change asked for a mapping that is writable and executable"
     case .conflict:
       "a large page had a protection that a part of its range must not have: the kernel splits it and "
@@ -237,7 +245,9 @@ struct ReportJudge {
 
 extension Fault {
   /// The format of the tables, by the names and the digits of the report's entries.
-  var mode: TableFormat {
+  package var mode: TableFormat {
+    if let arm64Format { return arm64Format }
+    if isArm64 || looksLikeArm64 { return .arm64(.fourK, bits: 48) }
     if entries.contains(where: { $0.name == "pdpt" }) { return .i386PAE }
     if entries.contains(where: { $0.name == "pde" }) { return hasWideEntries ? .i386PAE : .i386 }
     let pgd = entries.first { $0.name == "pgd" }?.value
@@ -252,6 +262,12 @@ extension Fault {
     if let pgd, let p4d, pgd != p4d { return .x86_64FiveLevel }
     if modeRegister.map({ $0 & 1 << 12 != 0 }) == true, pgd != nil { return .x86_64FiveLevel }
     return .x86_64
+  }
+
+  /// Whether the pmd of a bad page map is a table pointer as arm64 has them and x86 none.
+  private var looksLikeArm64: Bool {
+    kind == .badPageMap && hasWideEntries
+      && entries.contains { $0.name == "pmd" && [0x003, 0x403].contains($0.value & 0xfff) }
   }
 
   /// The number of the level of a printed entry; nil for one that is folded away.

@@ -47,7 +47,7 @@ struct ReportParser: LogMessageConsumer {
         }
       }
       if headers.isEmpty {
-        openWithoutHeader(message, words, caller)
+        openWithoutHeader(message, words, caller, claim)
         if let index = open[caller] ?? (caller.isEmpty ? nil : open[""]) {
           complete(index, words, from: 0, claim)
         }
@@ -63,10 +63,16 @@ struct ReportParser: LogMessageConsumer {
     reports.facts = LogFacts()
   }
 
-  /// `Bad pagetable:` of a report whose first line is missing.
+  /// `Bad pagetable:` or `ESR = ` of a report whose first line is missing.
   private mutating func openWithoutHeader(
-    _ message: LogMessage, _ words: LogWords, _ caller: String
+    _ message: LogMessage, _ words: LogWords, _ caller: String, _ claim: Claim
   ) {
+    guard claim.knowsCommonLines else {
+      if open[caller] == nil, open[""] == nil, let fault = Fault(arm64Without: message, words) {
+        add(fault, caller: caller)
+      }
+      return
+    }
     guard open[caller] == nil, let end = words.end(of: "Bad pagetable:"),
       let code = ReportHeader.errorCode(words, end)
     else { return }
@@ -122,6 +128,11 @@ struct ReportParser: LogMessageConsumer {
       reports.all[index].repairAddress(by: digits)
     }
     reports.all.removeAll { !$0.isConfirmed }
+    // Reports that lost the line say nothing of their tables; those of a kernel are of one format.
+    for index in reports.all.indices
+    where reports.all[index].isArm64 && reports.all[index].arm64Format == nil {
+      reports.all[index].arm64Format = reports.facts.arm64Format
+    }
     // Where one pointer is hashed, all are.
     if reports.all.contains(where: { $0.kind == .badEntry && $0.isHashed }) {
       for index in reports.all.indices where reports.all[index].kind == .badEntry {

@@ -9,6 +9,11 @@ struct AddressPlace {
   private(set) var area: String?
   private(set) var words: String?
 
+  init(area: String?, words: String?) {
+    self.area = area
+    self.words = words
+  }
+
   init(_ fault: Fault, facts: LogFacts, release: String?) {
     guard let address = fault.address else { return }
     let mode = fault.mode

@@ -22,7 +22,7 @@ extension JSONReport {
       report = fault.quote
       address = judged.address.map(mode.text)
       last = fault.last.map(mode.text)
-      errorCode = fault.errorCode?.entry
+      errorCode = (fault.errorCode ?? fault.syndrome?.value)?.entry
       access = fault.access?.rawValue
       instruction = fault.instruction
       hint = fault.hint
@@ -134,6 +134,7 @@ extension TextReport {
       facts.append((fault.isUser == true ? "user " : "") + access.rawValue)
     }
     if let code = fault.errorCode { facts.append("error code \(code.entry)") }
+    if let syndrome = fault.syndrome { facts.append("syndrome \(syndrome.value.entry)") }
     if let instruction = fault.instruction { facts.append("at \(instruction)") }
     let shown = fault.kind.isOfMapping || facts.isEmpty ? [] : [facts.joined(separator: ", ")]
     return shown + [fault.hint].compactMap { $0 }
@@ -150,9 +151,10 @@ extension TextReport {
   private static func verdict(_ judged: FaultJudgement) -> [String] {
     var verdict: [String] = []
     let judge = judged.judgedBy == .report ? "its entries" : "the tables"
+    let code = judged.fault.syndrome == nil ? "error code" : "syndrome"
     switch judged.agreement {
-    case .agrees: verdict.append("\(judge) agree with the error code")
-    case .contradicts: verdict.append("\(judge) contradict the error code")
+    case .agrees: verdict.append("\(judge) agree with the \(code)")
+    case .contradicts: verdict.append("\(judge) contradict the \(code)")
     case .unknown: break
     }
     switch judged.entries {

@@ -8,7 +8,8 @@ extension Rule {
     id: "PT612", name: "vmalloc-leads-elsewhere", severity: .error,
     summary: "vmalloc or module memory is missing, or is another page's",
     needs: [
-      .physicalAddresses, .area(.vmalloc), .memoryMap, .kernelsOwnTable, .notXen("frames are the machine's"),
+      .physicalAddresses, .area(.vmalloc), .memoryMap, .kernelsOwnTable,
+      .notXen("frames are the machine's"),
     ],
     documentation: """
       What: a page of a vmalloc area, of a module or of ioremap() that is not mapped, or maps another

@@ -20,7 +20,7 @@ extension Rule {
       - arch/x86/kernel/traps.c, Linux 6.12: exc_general_protection
       """
   ) { rule, subject in
-    reports(rule, subject, of: [.pageFault, .generalProtection]) { judged in
+    reports(rule, subject, of: [.pageFault, .externalAbort, .generalProtection]) { judged in
       guard let code = judged.fault.instruction, code.mentions("+0x") else {
         return "look for the code that made the access in the log's call trace"
       }

@@ -7,7 +7,7 @@ extension Rule {
     documentation: """
       What: "insecure W+X mapping", "W^X violation", "CPA conflict" or "called for zero pte": the kernel
       found a mapping that is writable and executable, or was asked for one, or for a change that the
-      range must not have.
+      range must not have. Or "non-UXN mapping" (arm64): one of its own that user mode may execute.
       Why: whoever can write such memory can run code in the kernel; a refused change means a caller
       with a wrong address or a wrong idea of it.
       How Linux should look: "Checked W+X mappings: passed, no W+X pages found."
@@ -19,10 +19,11 @@ extension Rule {
       References:
       - arch/x86/mm/dump_pagetables.c, Linux 6.12: note_wx
       - arch/x86/mm/pat/set_memory.c, Linux 6.12: verify_rwx, check_conflict, __cpa_process_fault
+      - arch/arm64/mm/ptdump.c, Linux 6.12: note_prot_wx, note_prot_uxn
       """
   ) { rule, subject in
     reports(
-      rule, subject, of: [.insecureMapping, .writeExecute, .conflict, .zeroEntry]
+      rule, subject, of: [.insecureMapping, .userExecutable, .writeExecute, .conflict, .zeroEntry]
     ) { judged in
       judged.isExpected
         ? "nothing: boots of such a kernel print it"
