@@ -11,6 +11,7 @@ package struct Serves: Sendable {
   static let all = Serves(architectures: nil, includes32Bits: true)
   static let all64 = Serves(architectures: nil, includes32Bits: false)
   static let x86 = Serves(architectures: [X86.x86_64, X86.i386], includes32Bits: true)
+  static let arm64 = Serves(architectures: [Arm64.arm64], includes32Bits: false)
   static let x86_64 = Serves(architectures: [X86.x86_64], includes32Bits: false)
 
   /// For lists: `all`, `64-bit`, or the architectures' names.

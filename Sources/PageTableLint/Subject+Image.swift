@@ -51,7 +51,7 @@ extension Subject {
     }
     let isProtected = leaves.contains { !$0.access.isWritable && !isEarly($0) }
     let hasWritableText = leaves.contains { $0.isWritableExecutable }
-    return isProtected || !hasWritableText
+    return isProtected || !hasWritableText || text != nil && architecture.dumpsAfterItsStart
       || image.map { architecture.hasProtectedImage($0.values, facts) == true } == true
       || image != nil
         && architecture.protectionMessage.map { log?.value.mentions($0) == true } == true
@@ -91,8 +91,10 @@ extension Table {
 
 extension Run {
   /// Whether it is mapped, and can be written and run after all levels.
-  var isWritableExecutable: Bool { isLeaf && access.isWritable && access.isExecutable }
+  var isWritableExecutable: Bool { isLeaf && access.isSuperset(of: [.write, .executeInKernel]) }
 
   /// Whether it is mapped, and can be run and not written after all levels.
-  var isReadOnlyExecutable: Bool { isLeaf && !access.isWritable && access.isExecutable }
+  var isReadOnlyExecutable: Bool {
+    isLeaf && !access.isWritable && access.contains(.executeInKernel)
+  }
 }

@@ -113,6 +113,9 @@ package protocol Architecture: Sendable {
   func unknownLayout(_ format: TableFormat) -> Layout
   /// The format of a text dump, as reports name it: `x86-text`.
   var textFormat: String { get }
+  /// Whether only programs make dumps, so that the kernel has protected its image by then, as far as
+  /// it does.
+  var dumpsAfterItsStart: Bool { get }
   /// How a release writes its dump.
   func dialect(release: String?) -> KernelText.Dialect
   /// The markers that a kernel of the usual configuration prints.
@@ -166,6 +169,7 @@ extension Architecture {
   package func lowerHalf(_ format: TableFormat) -> TableFormat { format }
   package func lowerMarkers(_ format: TableFormat, isEFI: Bool) -> [AddressMarker]? { nil }
   package var markerWords: Int { 3 }
+  package var dumpsAfterItsStart: Bool { false }
 
   package func isSame(as other: any Architecture) -> Bool { machine == other.machine }
 }

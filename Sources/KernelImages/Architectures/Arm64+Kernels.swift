@@ -57,5 +57,10 @@ extension Arm64 {
     false
   }
 
+  /// There is no dump in the log of a start: a text is read from debugfs.
+  ///
+  /// Source: `ptdump_debugfs_register`, arch/arm64/mm/ptdump_debugfs.c, 6.12.
+  package var dumpsAfterItsStart: Bool { true }
+
   package func dialect(release: String?) -> KernelText.Dialect { .arm64(release: release) }
 }

@@ -83,7 +83,7 @@ extension Rule {
     let firmware = subject.architecture.executableFirmware
     let executable = table.runs(area.kind).filter { run in
       let isWritable = run.access.isWritable
-      return run.isLeaf && run.access.isExecutable
+      return run.isLeaf && run.access.contains(.executeInKernel)
         && (isWritable || !(mayBeImage || run.last - area.start < 1 << 20))
     }
     let inBIOS = executable.filter {

@@ -15,7 +15,8 @@ extension Rule {
       init's memory is freed. EFI's dump in the boot log is earlier than that.
       False alarm: a kernel without CONFIG_STRICT_KERNEL_RWX, or with rodata=off, never comes to
       that step. Where a memory image's log holds "Write protecting the kernel" the protection was
-      applied, and its absence is a defect: the rule is silent and the others speak.
+      applied, and its absence is a defect: the rule is silent and the others speak. So they do of a
+      text of arm64, which only programs read, after that step.
       Fix: take the dump again when the kernel is up.
       References:
       - init/main.c, Linux 6.12: kernel_init, mark_readonly
