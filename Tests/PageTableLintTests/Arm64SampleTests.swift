@@ -99,4 +99,42 @@ import Testing
     let text = try #require(image.symbols?["_stext"])
     #expect(image.walk(text, root: user).physical == image.walk(text).physical)
   }
+
+  /// A kdump's pages are the kernel's, or of the largest granule, as QEMU writes them.
+  @Test(arguments: [("612-16k52", 1 << 14), ("612-4k52", 1 << 12)])
+  func kdumpsHavePagesOfTheirOwnSize(_ sample: String, _ size: Int) throws {
+    let whole = try Samples.image(sample)
+    var options = Container.KdumpOptions()
+    options.pageSize = size
+    options.machine = "aarch64"
+    var core = ELFCore()
+    core.machine = .arm64
+    core.notes = whole.memory.notes.filter { $0.name == "VMCOREINFO" }.map {
+      ELFCore.Note(name: $0.name, type: $0.type, bytes: $0.bytes)
+    }
+    for range in whole.memory.ranges {
+      for page in stride(from: range.lowerBound, to: range.upperBound, by: size) {
+        core.add(page: try whole.memory.read(at: page, count: size), at: page)
+      }
+    }
+    func image(_ options: Container.KdumpOptions) throws -> KernelImage {
+      try Samples.withTemporaryFile { path in
+        try Data(Container.kdump(core, options)).write(to: URL(filePath: path))
+        return try KernelImage(ImageFile.open(path: path))
+      }
+    }
+    let packed = try image(options)
+    #expect(packed.memory.format == "kdump" && packed.root == whole.root)
+    #expect(try text(packed) == Samples.text(sample, "kernel.txt"))
+    // QEMU names no machine; the processor's registers tell it.
+    if size == 4096 {
+      options.machine = "Unknown"
+      core.notes.insert(
+        ELFCore.Note(name: "CORE", type: 1, bytes: [UInt8](repeating: 0, count: 392)), at: 0)
+      #expect(try image(options).root == whole.root)
+    }
+    // No x86 has such pages.
+    options.machine = "x86_64"
+    if size != 4096 { #expect(throws: ImageError.self) { try image(options) } }
+  }
 }

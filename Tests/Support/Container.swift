@@ -3,7 +3,7 @@ package import MemoryImages
 
 /// One memory in the containers that other programs write.
 package enum Container {
-  private static let pageSize = 4096
+  fileprivate static let pageSize = 4096
 
   /// What a kdump-compressed file does with pages.
   package struct KdumpOptions: Sendable {
@@ -14,11 +14,15 @@ package enum Container {
     package var leavesOut: Set<UInt64> = []
     /// The page frames of this part of a split dump.
     package var part: Range<Int>?
+    package var pageSize = Container.pageSize
+    package var machine = "x86_64"
 
     package init() {}
   }
 
-  private static func pages(_ core: ELFCore) -> [(number: Int, bytes: [UInt8])] {
+  private static func pages(
+    _ core: ELFCore, _ pageSize: Int = pageSize
+  ) -> [(number: Int, bytes: [UInt8])] {
     core.segments.flatMap { segment in
       stride(from: 0, to: segment.bytes.count, by: pageSize).map { at in
         (
@@ -30,12 +34,15 @@ package enum Container {
   }
 
   /// The number of page frames up to the end of memory.
-  package static func pageCount(_ core: ELFCore) -> Int { (pages(core).last?.number ?? 0) + 1 }
+  package static func pageCount(_ core: ELFCore, _ pageSize: Int = 4096) -> Int {
+    (pages(core, pageSize).last?.number ?? 0) + 1
+  }
 
   /// A kdump-compressed file of version 6 with zlib pages.
   package static func kdump(_ core: ELFCore, _ options: KdumpOptions = KdumpOptions()) -> [UInt8] {
-    let all = pages(core)
-    let count = pageCount(core)
+    let pageSize = options.pageSize
+    let all = pages(core, pageSize)
+    let count = pageCount(core, pageSize)
     let notes = core.noteBytes
     let noteOffset = pageSize + 104
     let subBlocks = (104 + notes.count + pageSize - 1) / pageSize
@@ -44,7 +51,7 @@ package enum Container {
     func pad(to size: Int) { file += [UInt8](repeating: 0, count: size - file.count) }
     file.append(6, size: 4)
     pad(to: 12 + 4 * 65)
-    file += Array("x86_64".utf8)
+    file += Array(options.machine.utf8)
     pad(to: 424)
     for value in [1, pageSize, subBlocks, 2 * bitmapSize / pageSize, count] {
       file.append(UInt64(value), size: 4)

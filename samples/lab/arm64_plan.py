@@ -15,6 +15,8 @@ class Machine:
     options: str = ""
     # UEFI (Debian's package qemu-efi-aarch64).
     firmware: bool = False
+    # The format of the image, as QEMU names it.
+    image: str = "elf"
     # What stock-kernels asks of its own.
     is_32 = False
 
@@ -37,6 +39,8 @@ PLAN = {
     "arm64-612-rodata-off": Machine("6.12", options="rodata=off"),
     "arm64-612-mte": Machine("6.12", machine="virt,mte=on", options="rodata=on"),
     "arm64-612-nokaslr-el2": Machine("6.12", machine="virt,virtualization=on", options="nokaslr"),
+    # QEMU's kdumps of arm64 have pages of 64K, whatever the kernel's are.
+    "arm64-612-kdump": Machine("6.12", cpu="cortex-a72", image="kdump-zlib"),
     "arm64-612-efi": Machine("6.12", firmware=True, memory=512),
     "arm64-61-4k48": Machine("6.1", options=BLOCKS),
     "arm64-61-4k48-kpti": Machine("6.1", cpu="cortex-a72"),

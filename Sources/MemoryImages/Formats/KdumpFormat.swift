@@ -70,10 +70,11 @@ final class KdumpImage: MemoryImage {
     absentIsZero = header.dumpLevel == 1 && !parts.contains(where: \.sharesData)
     damage += Self.missingParts(parts)
 
+    let pageSize = header.pageSize
     var ranges: [ClosedRange<UInt64>] = []
     file.forEachRun(of: header.memoryBitmap, in: 0..<header.pageCount) { run in
       ranges.append(
-        (run.lowerBound * KdumpHeader.pageSize)...(run.upperBound * KdumpHeader.pageSize - 1))
+        (run.lowerBound * pageSize)...(run.upperBound * pageSize - 1))
       // More pieces than any machine has: the bitmap is none.
       return ranges.count < 1 << 20
     }
@@ -81,7 +82,7 @@ final class KdumpImage: MemoryImage {
     self.ranges = ranges
     self.damage = damage
     heldBytes =
-      file.countBits(of: header.keptBitmap, in: 0..<header.pageCount) * KdumpHeader.pageSize
+      file.countBits(of: header.keptBitmap, in: 0..<header.pageCount) * header.pageSize
   }
 
   /// The notes of the first file, and VMCOREINFO where it stands beside them.
@@ -128,7 +129,7 @@ final class KdumpImage: MemoryImage {
 
   /// Whether a page's content is in the file; an absent one is of zeros.
   private func isHeld(_ address: UInt64) throws(UnreadableMemory) -> Bool {
-    let page = address / KdumpHeader.pageSize
+    let page = address / header.pageSize
     guard page < header.pageCount, file.bit(page, of: header.memoryBitmap) else {
       throw .outsideMemory
     }
@@ -141,8 +142,11 @@ final class KdumpImage: MemoryImage {
   func forEachPage(_ body: (_ address: UInt64, _ startsWith: ([UInt8]) -> Bool) -> Void) {
     file.forEachRun(of: header.keptBitmap, in: 0..<header.pageCount) { run in
       for page in run {
-        let address = page * KdumpHeader.pageSize
-        body(address) { wanted in (try? read(at: address, count: wanted.count)) == wanted }
+        let start = page * header.pageSize
+        // What is looked for starts at a multiple of the smallest page.
+        for address in stride(from: start, to: start + header.pageSize, by: 4096) {
+          body(address) { wanted in (try? read(at: address, count: wanted.count)) == wanted }
+        }
       }
       return true
     }
@@ -163,10 +167,10 @@ final class KdumpImage: MemoryImage {
     while bytes.count < count {
       let (at, isPast) = address.addingReportingOverflow(UInt64(bytes.count))
       guard !isPast else { throw .outsideMemory }
-      let start = Int(at % KdumpHeader.pageSize)
-      let inPage = min(count - bytes.count, Int(KdumpHeader.pageSize) - start)
+      let start = Int(at % header.pageSize)
+      let inPage = min(count - bytes.count, Int(header.pageSize) - start)
       if try isHeld(at) {
-        bytes += try content(of: at / KdumpHeader.pageSize)[start..<(start + inPage)]
+        bytes += try content(of: at / header.pageSize)[start..<(start + inPage)]
       } else {
         bytes += repeatElement(0, count: inPage)
       }

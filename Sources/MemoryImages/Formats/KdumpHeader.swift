@@ -25,7 +25,8 @@ struct KdumpHeader {
   /// What all parts of one dump have in common.
   let identity: [UInt8]
 
-  static let pageSize: UInt64 = 4096
+  /// The bytes of a page, and of a block of the file.
+  let pageSize: UInt64
   /// 2^52 bytes of memory: what x86 can address.
   private static let mostPages: UInt64 = 1 << 40
 
@@ -51,7 +52,7 @@ struct KdumpHeader {
       throw Self.failure(
         file, UInt64(file.size), "the kdump header ends here, expected 480 bytes")
     }
-    machine = try Self.machine(of: head, file)
+    var machine = try Self.machine(of: head, file)
     let narrow = machine == .i386
     // 12 bytes of the time and its alignment are what the layouts differ in.
     let fields = narrow ? 412 : 424
@@ -59,14 +60,12 @@ struct KdumpHeader {
     guard (1...6).contains(version) else {
       throw Self.failure(file, 8, "kdump header version \(version), expected 1 to 6")
     }
-    guard field(1) == Self.pageSize else {
-      throw Self.failure(
-        file, UInt64(fields + 4), "pages of \(field(1)) bytes, expected 4096")
-    }
+    pageSize = field(1)
+    try Self.check(pageSize: pageSize, machine, file, UInt64(fields + 4))
     let subBlocks = field(2)
     let bitmapBlocks = field(3)
-    guard subBlocks > 0, let sub = file.bytes(at: Self.pageSize, count: 104) else {
-      throw Self.failure(file, Self.pageSize, "no kdump sub header, expected 104 bytes")
+    guard subBlocks > 0, let sub = file.bytes(at: pageSize, count: 104) else {
+      throw Self.failure(file, pageSize, "no kdump sub header, expected 104 bytes")
     }
     func number(_ wide: Int, _ narrowAt: Int, wideSize: Int = 8, narrowSize: Int = 8) -> UInt64 {
       (narrow
@@ -86,14 +85,43 @@ struct KdumpHeader {
     vmcoreinfo = version >= 3 ? (number(32, 20), number(40, 28, narrowSize: 4)) : (0, 0)
     notes = version >= 4 ? (number(48, 32), number(56, 40, narrowSize: 4)) : (0, 0)
 
-    memoryBitmap = (1 + subBlocks) * Self.pageSize
-    let bitmapSize = bitmapBlocks / 2 * Self.pageSize
+    if machine == nil, Self.hasArm64Registers(notes, file) { machine = .arm64 }
+    self.machine = machine
+    memoryBitmap = (1 + subBlocks) * pageSize
+    let bitmapSize = bitmapBlocks / 2 * pageSize
     keptBitmap = memoryBitmap + bitmapSize
-    descriptors = memoryBitmap + bitmapBlocks * Self.pageSize
+    descriptors = memoryBitmap + bitmapBlocks * pageSize
     pageCount = count
     pages = isPart && start <= end ? start..<end : 0..<count
     identity = Self.identity(head, fields, dumpLevel, count, notes, file)
     try check(file, bitmapPages: bitmapSize * 8, part: (start, end), fields: fields)
+  }
+
+  /// Arm has other granules than 4K, and QEMU, which then names no machine, takes the largest for all
+  /// of its processors.
+  private static func check(
+    pageSize: UInt64, _ machine: Machine?, _ file: MappedFile, _ offset: UInt64
+  ) throws(ImageError) {
+    let others: [UInt64] = machine == .arm64 ? [1 << 14, 1 << 16] : machine == nil ? [1 << 16] : []
+    guard pageSize == 4096 || others.contains(pageSize) else {
+      throw failure(
+        file, offset,
+        "pages of \(pageSize) bytes, expected "
+          + ([4096] + others).map { "\($0)" }.joined(separator: " or "))
+    }
+  }
+
+  /// Whether the first note is as long as one of an arm64 processor's registers.
+  ///
+  /// Source: `struct aarch64_elf_prstatus`, target/arm/arch_dump.c, QEMU 7.2: 392 bytes.
+  private static func hasArm64Registers(
+    _ notes: (offset: UInt64, size: UInt64), _ file: MappedFile
+  ) -> Bool {
+    guard isHeld(notes, by: file), let head = file.bytes(at: notes.offset, count: 20) else {
+      return false
+    }
+    return head.u32(at: 4) == 392 && head.u32(at: 8) == 1
+      && Array(head[12..<17]) == Array("CORE\0".utf8)
   }
 
   /// Holds the header against the file.
@@ -111,11 +139,11 @@ struct KdumpHeader {
     }
     guard !isPart || part.start <= part.end && part.end <= pageCount else {
       throw Self.failure(
-        file, Self.pageSize + 16, "a part from page \(part.start) to \(part.end) of \(pageCount)")
+        file, pageSize + 16, "a part from page \(part.start) to \(part.end) of \(pageCount)")
     }
     guard notes.size <= Self.mostNotes, Self.isHeld(notes, by: file) else {
       throw Self.failure(
-        file, Self.pageSize + 48,
+        file, pageSize + 48,
         "notes of \(notes.size) bytes at \(notes.offset.entry), and the file has \(file.size)")
     }
   }
@@ -140,7 +168,8 @@ struct KdumpHeader {
   ) throws(ImageError) -> Machine? {
     let name = String(decoding: head[272..<337].prefix { $0 != 0 }, as: UTF8.self)
     let machine = machine(name)
-    guard name.isEmpty || machine != nil else {
+    // QEMU knows the names of x86 alone.
+    guard name.isEmpty || name == "Unknown" || machine != nil else {
       throw ImageError(
         file.path, offset: 272, "expected a dump of Linux, and its machine is \(name)",
         advice: "give a dump of a Linux kernel")

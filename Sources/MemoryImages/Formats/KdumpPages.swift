@@ -43,7 +43,7 @@ struct KdumpPages: Sendable {
             damage ?? "the file ends at \(UInt64(file.size).entry), within its page descriptors"
           return false
         }
-        if let problem = found.problem(in: file) {
+        if let problem = found.problem(in: file, pageSize: header.pageSize) {
           damage = damage ?? "the descriptor of page \(page.entry) at \(at.entry) \(problem)"
         } else {
           atLowest = found.offset < lowest ? 1 : atLowest + (found.offset == lowest ? 1 : 0)
@@ -71,10 +71,11 @@ struct KdumpPages: Sendable {
     guard page - block.start < Self.blockPages else { return nil }
     let rank = block.rank + file.countBits(of: header.keptBitmap, in: block.start..<page)
     let at = header.descriptors + rank * Self.descriptorSize
-    guard let descriptor = Self.descriptor(at: at, in: file), descriptor.problem(in: file) == nil,
+    guard let descriptor = Self.descriptor(at: at, in: file),
+      descriptor.problem(in: file, pageSize: header.pageSize) == nil,
       let packed = file.bytes(at: descriptor.offset, count: Int(descriptor.size))
     else { return nil }
-    return PageCompression(rawValue: descriptor.flags)?.unpack(packed, size: KdumpHeader.pageSize)
+    return PageCompression(rawValue: descriptor.flags)?.unpack(packed, size: header.pageSize)
   }
 
   private struct Descriptor {
@@ -83,10 +84,10 @@ struct KdumpPages: Sendable {
     let flags: UInt32
 
     /// What is wrong with it, in words.
-    func problem(in file: MappedFile) -> String? {
+    func problem(in file: MappedFile, pageSize: UInt64) -> String? {
       let fileSize = UInt64(file.size)
       guard let compression = PageCompression(rawValue: flags), size > 0,
-        size <= KdumpHeader.pageSize, compression != .none || UInt64(size) == KdumpHeader.pageSize
+        size <= pageSize, compression != .none || UInt64(size) == pageSize
       else { return "is damaged: size \(size), flags \(UInt64(flags).entry)" }
       guard offset <= fileSize, UInt64(size) <= fileSize - offset else {
         return "leads past the end of the file at \(fileSize.entry): it is cut off"
