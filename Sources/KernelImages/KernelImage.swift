@@ -139,9 +139,10 @@ package struct KernelImage: Sendable {
     _ extract: Extract.Contents?, _ symbols: Symbols?, _ reader: VirtualReader
   ) -> Fact<[AddressMarker]>? {
     extract?.markers.map { Fact($0, "address_markers, kept by the extract") }
-      ?? symbols?["address_markers"].flatMap { reader.markers(at: $0) }.map {
-        Fact($0, "address_markers of the image")
-      }
+      ?? (symbols?["address_markers"]
+      ?? symbols?[reader.mode.architecture.markersHolder].flatMap {
+        reader.word(at: $0 &+ UInt64(reader.wordSize))
+      }).flatMap { reader.markers(at: $0) }.map { Fact($0, "address_markers of the image") }
   }
 
   private static func resources(

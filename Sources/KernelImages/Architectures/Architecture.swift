@@ -122,6 +122,9 @@ package protocol Architecture: Sendable {
   func usualMarkers(_ layout: Layout) -> [AddressMarker]?
   /// The markers of tables that have a root of their own beside the kernel's: EFI's, or a process's.
   func lowerMarkers(_ format: TableFormat, isEFI: Bool) -> [AddressMarker]?
+  /// What holds a pointer to the kernel's array of markers in its second word, where no symbol names the
+  /// array.
+  var markersHolder: String { get }
   /// The words of an element of the kernel's array of markers.
   var markerWords: Int { get }
 
@@ -168,6 +171,7 @@ extension Architecture {
   ) -> Bool { true }
   package func lowerHalf(_ format: TableFormat) -> TableFormat { format }
   package func lowerMarkers(_ format: TableFormat, isEFI: Bool) -> [AddressMarker]? { nil }
+  package var markersHolder: String { "" }
   package var markerWords: Int { 3 }
   package var dumpsAfterItsStart: Bool { false }
 

@@ -63,6 +63,8 @@ package struct Arm64: Architecture {
   /// Whether KFENCE has a pool of its own from the start; where not, it may take one later.
   static let earlyKfence = "kfence_early_init"
 
+  /// The array is a variable of a function since 6.9, and compilers put a number after such a name.
+  package var markersHolder: String { "kernel_ptdump_info" }
   /// An address and a name: no line is left out.
   package var markerWords: Int { 2 }
 
