@@ -86,6 +86,7 @@ extension XenPV {
   }
 
   private static let mostTops = 1 << 16
+  private static let mostDomains = 64
 
   /// The machine's addresses of all top tables that Xen has validated.
   private static func tops(_ memory: any MemoryImage) -> [UInt64] {
@@ -103,35 +104,36 @@ extension XenPV {
   /// A top table with what tells whose it is.
   private struct Candidate {
     let address: UInt64
-    let entries: [UInt64]
-    /// The entry that leads to the domain's list of its frames: the same in all its kernel roots.
-    var list: UInt64 { entries[Int(XenPVFrames.listAddress >> 39) & 511] & frame }
-    var isKernels: Bool { entries[machineList] & 1 != 0 && list != 0 }
-    var mapsNoProgram: Bool { entries[..<256].allSatisfy { $0 == 0 } }
+    /// Where its entry leads for the domain's list of its frames: the same in all its kernel roots.
+    let list: UInt64
+    let isKernels: Bool
+    let mapsNoProgram: Bool
+
+    init(_ address: UInt64, _ entries: [UInt64]) {
+      self.address = address
+      list = entries[Int(XenPVFrames.listAddress >> 39) & 511] & frame
+      isKernels = entries[machineList] & 1 != 0 && list != 0
+      mapsNoProgram = entries[..<256].allSatisfy { $0 == 0 }
+    }
   }
 
   private static func guest(
     _ memory: any MemoryImage, _ tops: [UInt64], _ source: String, _ known: XenPVFrames? = nil
   ) -> XenPV? {
-    let candidates = tops.compactMap { address -> Candidate? in
-      var entries = [UInt64](repeating: 0, count: 512)
-      guard (try? memory.readTable(at: address, into: &entries)) != nil else { return nil }
-      return Candidate(address: address, entries: entries)
+    var entries = [UInt64](repeating: 0, count: 512)
+    let candidates = tops.compactMap { address in
+      (try? memory.readTable(at: address, into: &entries)) == nil
+        ? nil : Candidate(address, entries)
     }
-    var domains: [(list: UInt64, roots: [Candidate])] = []
-    for root in candidates where root.isKernels {
-      if let index = domains.firstIndex(where: { $0.list == root.list }) {
-        domains[index].roots.append(root)
-      } else {
-        domains.append((list: root.list, roots: [root]))
-      }
-    }
+    let domains = Dictionary(grouping: candidates.filter(\.isKernels), by: \.list)
+      .sorted { $0.value[0].address < $1.value[0].address }
+    var budget = XenPVFrames.Budget(memory)
     // A process may come and go: the roots that map no program are the likeliest to be whole.
-    let read = domains.prefix(64).compactMap {
+    let read = domains.prefix(mostDomains).compactMap {
       domain -> (frames: XenPVFrames, roots: [Candidate])? in
-      let roots = domain.roots.sorted { $0.mapsNoProgram && !$1.mapsNoProgram }
+      let roots = domain.value.sorted { $0.mapsNoProgram && !$1.mapsNoProgram }
       guard let root = roots.first,
-        let frames = known ?? XenPVFrames(at: root.address, memory),
+        let frames = known ?? XenPVFrames(at: root.address, memory, &budget),
         frames.own(of: root.address >> 12) != nil
       else { return nil }
       return (frames: frames, roots: roots)

@@ -73,11 +73,33 @@ extension XenPVFrames {
 
   /// Reads the list through a kernel root in the machine's memory; nil where there is none.
   init?(at root: UInt64, _ memory: any MemoryImage) {
-    var list = XenPVList(root, memory)
+    var budget = Budget(memory)
+    self.init(at: root, memory, &budget)
+  }
+
+  /// - Parameter budget: what the lists of all domains together may take.
+  init?(at root: UInt64, _ memory: any MemoryImage, _ budget: inout Budget) {
+    var list = XenPVList(root, memory, budget)
     list.read()
+    budget = list.budget
     guard !list.frames.stretches.isEmpty else { return nil }
     self = list.frames
     finish()
+  }
+}
+
+extension XenPVFrames {
+  /// What a file warrants: each page of a list is one of its own, and each of a guest's frames has 8
+  /// bytes there.
+  struct Budget {
+    fileprivate var pages: UInt64
+    fileprivate var frames: UInt64
+
+    init(_ memory: any MemoryImage) {
+      // Lists of 2 TiB of memory at most; and of 4 GiB, however little an extract holds.
+      pages = min(1 << 20, memory.heldBytes / 4096 + 1)
+      frames = max(1 << 20, min(1 << 29, memory.heldBytes / 16))
+    }
   }
 }
 
@@ -90,23 +112,21 @@ private struct XenPVList {
   ///
   /// Source: arch/x86/include/asm/xen/page.h, 6.12.
   private static let (foreign, identity): (UInt64, UInt64) = (1 << 63, 1 << 62)
-  /// Room for the list of 2 TiB of memory.
-  private static let mostPages = 1 << 20
-
   var frames = XenPVFrames()
   private let root: UInt64
   private let memory: any MemoryImage
   private var machines: XenMachineList
   private let mode = TableFormat.x86_64
-  private var pagesLeft = mostPages
+  private(set) var budget: XenPVFrames.Budget
   /// Pages and tables that say of no frame where it is.
   private var without: Set<UInt64> = []
   private var entries: [UInt64]
   private var seen: Set<UInt64> = []
 
-  init(_ root: UInt64, _ memory: any MemoryImage) {
+  init(_ root: UInt64, _ memory: any MemoryImage, _ budget: XenPVFrames.Budget) {
     self.root = root
     self.memory = memory
+    self.budget = budget
     machines = XenMachineList(root, memory)
     entries = TableFormat.x86_64.emptyTable(TableFormat.x86_64.level(1))
   }
@@ -148,10 +168,10 @@ private struct XenPVList {
       guard mode.level(1).classify(pointer) == .leaf else { return false }
       let place = mode.level(1).leafField.address(in: pointer)
       guard !without.contains(place) else { continue }
-      pagesLeft -= 1
-      guard pagesLeft >= 0 else { return false }
       pages.append(place >> 12)
       guard (try? mode.readTable(at: place, from: memory, into: &entries)) != nil else { continue }
+      guard budget.pages > 0 else { return false }
+      budget.pages -= 1
       let first = UInt64(page + index) * 512
       let told = entries.indices.filter { entries[$0] != ~0 }
       if told.isEmpty { without.insert(place) }
@@ -162,7 +182,8 @@ private struct XenPVList {
       frames.listFrames += pages
       return true
     }
-    guard isList(found) else { return false }
+    guard budget.frames >= UInt64(found.count), isList(found) else { return false }
+    budget.frames -= UInt64(found.count)
     frames.listFrames += pages
     for (own, entry) in found {
       guard entry & Self.identity == 0 else {
