@@ -62,6 +62,12 @@ extension Rule.Need {
     }.toldBySymbols()
   }
 
+  /// Where the image lies among vmalloc's addresses, its end tells which of them are its own.
+  static let imageApart = Rule.Need(
+    "the kernel image told apart from vmalloc",
+    "the kernel's symbols do not tell where the image ends among vmalloc's addresses"
+  ) { $0.imageSpace != nil || $0.image?.imageFrames != nil }.toldBySymbols()
+
   static let imageInItsSpace = Rule.Need(
     "the kernel image in the space that is kept for it",
     "the kernel image does not lie in the space that is kept for it"

@@ -32,6 +32,8 @@ extension Rule {
     var bad: [Run] = []
     var code: [Run] = []
     var counted = 0
+    // A page that leads elsewhere is another rule's, whatever it leads to.
+    lazy var elsewhere = VmallocCheck(subject, table).other
     for run in table.runs(kind) where run.isReadOnlyExecutable {
       if sparesSinglePages, run.size == mode.granule { continue }
       guard subject.mayLook(Looks.piece * (bad.count - counted + 1)) else { break }
@@ -39,7 +41,10 @@ extension Rule {
       let writable = table.directMapAliases(of: run, base: base).filter {
         $0.access.isWritable
       }
-      if !writable.isEmpty { code.append(run) }
+      guard !writable.isEmpty,
+        !elsewhere.contains(where: { $0.start <= run.last && run.start <= $0.last })
+      else { continue }
+      code.append(run)
       bad += writable
     }
     guard let first = code.first else { return [] }

@@ -8,7 +8,8 @@ extension Rule {
     id: "PT014", name: "writable-alias-of-page-table", severity: .error,
     summary: "a page table can be written at a second address", serves: .all64,
     needs: [
-      .physicalAddresses, .directMapBase, .area(.directMap), .notXen("frames are the machine's"),
+      .physicalAddresses, .directMapBase, .area(.directMap), .imageApart,
+      .notXen("PT013 judges its page tables"),
     ],
     documentation: """
       What: a writable leaf of the kernel's half, outside the direct map and the kernel image, whose

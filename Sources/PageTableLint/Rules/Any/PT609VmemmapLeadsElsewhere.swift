@@ -31,7 +31,8 @@ extension Rule {
       - include/linux/mm_types.h, Linux 6.12: struct page
       """,
     givesWayTo: [
-      "PT106", "PT206", "PT307", "PT501", "PT502", "PT504", "PT505", "PT506", "PT507", "PT508",
+      "PT001", "PT009", "PT106", "PT206", "PT307", "PT501", "PT502", "PT504", "PT505", "PT506",
+      "PT507", "PT508",
     ]
   ) { rule, subject in
     let table = subject.kernel

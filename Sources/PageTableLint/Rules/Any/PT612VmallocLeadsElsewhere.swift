@@ -9,7 +9,7 @@ extension Rule {
     summary: "vmalloc or module memory is missing, or is another page's",
     needs: [
       .physicalAddresses, .area(.vmalloc), .memoryMap, .kernelsOwnTable,
-      .notXen("frames are the machine's"),
+      .notXen("grants change what an area has"),
     ],
     documentation: """
       What: a page of a vmalloc area, of a module or of ioremap() that is not mapped, or maps another
