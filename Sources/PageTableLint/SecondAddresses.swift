@@ -21,20 +21,31 @@ extension Table {
   /// The writable leaves of the kernel's half that map some frames at a second address: in vmalloc,
   /// modules, the fixmap, and wherever nothing is known to lie.
   func writablePages(of frames: RangeSet, _ subject: Subject) -> [Run] {
+    parts(mapping: frames, subject) { run in
+      run.access.isWritable && run.start >= space.mode.upperHalf
+        && !Self.ruled.contains(layout.area(of: run.start).kind)
+    }
+  }
+
+  /// The parts of leaves that map some frames, neighbours together, in the order of addresses.
+  ///
+  /// - Parameter isMeant: asked of leaves that map some of them.
+  func parts(
+    mapping frames: RangeSet, _ subject: Subject, where isMeant: (Run) -> Bool
+  ) -> [Run] {
     var found: [Run] = []
-    guard !frames.isEmpty else { return [] }
-    for run in runs where run.isLeaf && run.access.isWritable && run.start >= space.mode.upperHalf {
+    for run in runs where run.isLeaf {
       guard let physical = run.physical else { continue }
       let span = space.mode.span(of: run)
       let size = run.repeats ? min(run.size, span) : run.size
       for part in frames.parts(in: physical...(physical &+ (size &- 1))) {
-        guard !Self.ruled.contains(layout.area(of: run.start).kind) else { break }
+        guard isMeant(run) else { break }
         guard subject.mayLook(Looks.piece),
-          let alias = run.clipped(
+          let mapping = run.clipped(
             from: run.start &+ (part.lowerBound - physical),
             through: run.start &+ (part.upperBound - physical), span: span)
         else { return found }
-        Run.append(alias, to: &found, mode: space.mode)
+        Run.append(mapping, to: &found, mode: space.mode)
       }
     }
     return found

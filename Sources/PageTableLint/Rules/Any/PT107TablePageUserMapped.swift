@@ -22,8 +22,8 @@ extension Rule {
   ) { rule, subject in
     let tablePages = subject.tablePages
     return subject.tables.flatMap { table -> [Finding] in
-      let mode = table.space.mode
-      let bad = open(tablePages, in: table, subject)
+      let half = table.space.mode.upperHalf
+      let bad = table.parts(mapping: tablePages, subject) { $0.start < half && $0.access.isUser }
       guard let first = bad.first, let frame = first.physical else { return [] }
       let isWritable = bad.contains { $0.access.isWritable }
       let owner = subject.image?.owner(ofTable: frame).map { " (\($0))" } ?? ""
@@ -37,25 +37,5 @@ extension Rule {
           help: "see who freed the table page while it was in use")
       ]
     }
-  }
-
-  /// The pages of tables that user mode reaches.
-  private static func open(_ tablePages: RangeSet, in table: Table, _ subject: Subject) -> [Run] {
-    let mode = table.space.mode
-    var bad: [Run] = []
-    for run in table.runs where run.isLeaf && run.start < mode.upperHalf {
-      guard run.access.isUser, let physical = run.physical else { continue }
-      let span = mode.span(of: run)
-      let size = run.repeats ? min(run.size, span) : run.size
-      for pages in tablePages.parts(in: physical...(physical &+ (size - 1))) {
-        guard subject.mayLook(Looks.piece),
-          let part = run.clipped(
-            from: run.start &+ (pages.lowerBound - physical),
-            through: run.start &+ (pages.upperBound - physical), span: span)
-        else { return bad }
-        Run.append(part, to: &bad, mode: mode)
-      }
-    }
-    return bad
   }
 }

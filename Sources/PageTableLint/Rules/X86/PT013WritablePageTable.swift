@@ -27,19 +27,11 @@ extension Rule {
   ) { rule, subject in
     let tablePages = subject.tablePages
     return subject.tables.flatMap { table -> [Finding] in
-      let mode = table.space.mode
-      let bad = table.runs.lazy.filter {
-        $0.isLeaf && $0.start >= mode.upperHalf && $0.access.isWritable
-      }.flatMap { run -> [Run] in
-        guard let physical = run.physical, subject.mayLook(Looks.piece) else { return [] }
-        let size = run.repeats ? min(run.size, mode.span(of: run)) : run.size
-        return tablePages.parts(in: physical...(physical &+ (size - 1))).compactMap { pages in
-          run.clipped(
-            from: run.start &+ (pages.lowerBound - physical),
-            through: run.start &+ (pages.upperBound - physical), span: mode.span(of: run))
-        }
+      let half = table.space.mode.upperHalf
+      let bad = table.parts(mapping: tablePages, subject) {
+        $0.start >= half && $0.access.isWritable
       }
-      return grouped(Array(bad), table).map { area, runs in
+      return grouped(bad, table).map { area, runs in
         Finding(
           rule, "\(total(runs)) of page tables that the guest can write", in: table, runs: runs,
           area: area, evidence: evidence(runs, subject, table),
