@@ -35,6 +35,7 @@ package struct KernelImage: Sendable {
   private let imageOffset: UInt64
   /// Where the machine has memory.
   private let machineMemory: RangeSet
+  private let keptTypes = KernelTypes.Kept()
 
   /// - Parameters:
   ///   - mode: overrides the mode that the image tells.
@@ -152,6 +153,13 @@ package struct KernelImage: Sendable {
       ?? symbols?["iomem_resource"].flatMap { reader.resources(at: $0) }.map {
         Fact($0, "iomem_resource of the image")
       }
+  }
+
+  /// The types that the kernel carries in its own memory; nil where it carries none.
+  var types: KernelTypes? {
+    keptTypes.types {
+      KernelTypes.btf(symbols, VirtualReader(mode: mode, root: root, memory: memory))
+    }
   }
 
   /// Where its kernel keeps its tables, and what tells it.

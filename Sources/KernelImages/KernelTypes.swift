@@ -3,6 +3,7 @@ internal import CElfutils
 internal import CLibbpf
 internal import Glibc
 internal import PageTables
+internal import Synchronization
 
 /// Where the fields of the kernel's structures lie, in bytes.
 package struct KernelTypes: Sendable {
@@ -114,6 +115,20 @@ package struct KernelTypes: Sendable {
   }
 
   // MARK: - BTF
+
+  /// Keeps the types of an image, which takes long to read, from when they are first asked for.
+  final class Kept: Sendable {
+    private let types = Mutex<KernelTypes??>(nil)
+
+    func types(_ read: () -> KernelTypes?) -> KernelTypes? {
+      types.withLock { kept in
+        if let kept { return kept }
+        let own = read()
+        kept = .some(own)
+        return own
+      }
+    }
+  }
 
   /// The types that the kernel carries in its own memory.
   static func btf(_ symbols: Symbols?, _ reader: VirtualReader) -> KernelTypes? {

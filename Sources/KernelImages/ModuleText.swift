@@ -16,7 +16,7 @@ extension KernelImage {
     if let extract { return extract.moduleTexts }
     let reader = VirtualReader(mode: mode, root: root, memory: memory)
     guard let symbols, let head = symbols["modules"],
-      let types = KernelTypes.btf(symbols, reader), let place = Place(types),
+      let types, let place = Place(types),
       let modules = KernelList(reader: reader).objects(head: head, offset: place.list)
     else { return nil }
     return modules.compactMap { place.text(of: $0, reader) }.sorted {

@@ -28,7 +28,7 @@ extension KernelImage {
   /// - Throws: `ImageError` where no types or symbols tell where processes lie, or the list is cut.
   package func processes(_ types: KernelTypes?) throws(ImageError) -> [KernelProcess] {
     let reader = VirtualReader(mode: mode, root: root, memory: memory)
-    guard let types = types ?? KernelTypes.btf(symbols, reader),
+    guard let types = types ?? self.types,
       let tasks = types["task_struct.tasks"], let pidAt = types["task_struct.pid"],
       let commAt = types["task_struct.comm"], let mmAt = types["task_struct.mm"],
       let pgdAt = types["mm_struct.pgd"]

@@ -152,10 +152,8 @@ extension KernelImage {
   /// Which frames vmalloc has where; nil where the image does not tell it.
   package func vmallocPages() -> VmallocPages? {
     if let extract { return extract.vmallocPages }
+    guard let symbols, let pageArray, let types else { return nil }
     let reader = VirtualReader(mode: mode, root: root, memory: memory)
-    guard let symbols, let pageArray, let types = KernelTypes.btf(symbols, reader) else {
-      return nil
-    }
     return VmallocPages(types, symbols, pageArray, KernelList(reader: reader))
   }
 }
