@@ -16,16 +16,23 @@ extension Injection {
       twin("the frame of a leaf of the user's twin alone", in: [.image, .cpuEntryArea]) {
         $0 ^ 0x80_0000
       },
-      Injection(
-        "PT108", "entry text of the user's twin, emptied",
-        at: { patient in
-          patient.twin.filter { site in
-            site.isLeaf && site.area == .image
-              && patient.range(site).overlaps(
-                patient.symbol("__entry_text_start")...(patient.symbol("__entry_text_end") - 1))
-          }
-        }, entry: { _, _, _ in 0 }),
+      entryText("entry text of the user's twin, emptied") { _ in 0 },
+      entryText("NX of entry text in the user's twin") { $0 | 1 << 63 },
     ]
+  }
+
+  private static func entryText(
+    _ what: String, entry: @escaping (UInt64) -> UInt64
+  ) -> Injection {
+    Injection(
+      "PT108", what,
+      at: { patient in
+        patient.twin.filter { site in
+          site.isLeaf && site.area == .image
+            && patient.range(site).overlaps(
+              patient.symbol("__entry_text_start")...(patient.symbol("__entry_text_end") - 1))
+        }
+      }, entry: { _, site, _ in entry(site.entry) })
   }
 
   /// A leaf of the image that holds a part of it, and not the page of idt_table.

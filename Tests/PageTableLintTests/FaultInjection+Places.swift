@@ -1,5 +1,6 @@
 import KernelImages
 import PageTables
+import Support
 
 extension Injection {
   /// What lies where it may not lie, or is missing or protected where it may not be.
@@ -46,19 +47,38 @@ extension Injection {
         $0.isLeaf && $0.level == 1 && $0.isWritable && $0.area == .vmalloc && $0.entry & 0x18 == 0
       }
     }
+    // What text_poke left there, before 5.1 and its own table.
+    func unusedFixmap(_ patient: Patient) -> [Site] {
+      patient.sites.filter { $0.level == 1 && $0.area == .fixmap && $0.entry == 0 }
+    }
+    func readOnly(_ patient: Patient, _ generator: inout SeededGenerator) -> UInt64? {
+      patient.sites.filter {
+        $0.isLeaf && $0.area == .image && !$0.isWritable && isReadOnly($0, patient)
+      }.randomElement(using: &generator)?.frame
+    }
     return [
       Injection(
         "PT002", "a writable leaf of vmalloc, to a frame of text or rodata", at: places,
         entry: { patient, site, generator in
-          patient.sites.filter {
-            $0.isLeaf && $0.area == .image && !$0.isWritable && isReadOnly($0, patient)
-          }.randomElement(using: &generator).map { site.entry & ~frameMask | $0.frame }
+          readOnly(patient, &generator).map { site.entry & ~frameMask | $0 }
+        }),
+      Injection(
+        "PT002", "a writable leaf of the fixmap, to a frame of text or rodata", at: unusedFixmap,
+        entry: { patient, _, generator in
+          readOnly(patient, &generator).map { 1 << 63 | patient.kernelFlags | $0 }
         }),
       Injection(
         "PT014", "a writable leaf of vmalloc, to the frame of a page table", at: places,
         entry: { patient, site, generator in
           patient.tableFrames.randomElement(using: &generator).map {
             site.entry & ~frameMask | $0
+          }
+        }),
+      Injection(
+        "PT014", "a writable leaf of the fixmap, to the frame of a page table", at: unusedFixmap,
+        entry: { patient, _, generator in
+          patient.tableFrames.randomElement(using: &generator).map {
+            1 << 63 | patient.kernelFlags | $0
           }
         }),
     ]
