@@ -103,10 +103,8 @@ struct InputOptions: ParsableArguments {
   ) throws -> Subject {
     if case .files(let files) = input { ProtectedFiles.add(files.map(\.path)) }
     ProtectedFiles.add(symbols + [log].compactMap { $0 })
-    let progress = Progress()
-    defer { progress.end() }
     var reader = try reader()
-    reader.progress = { progress.report(tables: $0) }
+    reader.progress = { Progress.shared.report(tables: $0) }
     var subject = try reader.read(input)
     if judgingLog || log != nil { try reader.takeLog(&subject) }
     if let range {

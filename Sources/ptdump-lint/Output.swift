@@ -126,6 +126,7 @@ struct ReportOutput {
 
 /// Writes a line to standard error.
 func complain(_ text: String) {
+  Progress.shared.end()
   let line = Array((text.harmless() + "\n").utf8)
   _ = unsafe line.withUnsafeBytes { unsafe Glibc.write(2, $0.baseAddress, $0.count) }
 }
@@ -222,6 +223,7 @@ final class OutputFile {
 func writeOut(_ bytes: [UInt8]) throws { try writeAll(bytes, to: 1, name: "standard output") }
 
 func writeAll(_ bytes: [UInt8], to descriptor: Int32, name: String) throws {
+  Progress.shared.end()
   var at = 0
   while at < bytes.count {
     let written = unsafe bytes.withUnsafeBytes {

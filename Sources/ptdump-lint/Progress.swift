@@ -1,29 +1,61 @@
+import Dispatch
 import Glibc
 import Synchronization
 
 /// A line on the terminal for what takes more than half a second; nothing on a pipe.
+///
+/// It lasts until the command has something to say: while inputs are unpacked, opened, walked and judged.
 final class Progress: Sendable {
-  private let isTerminal = isatty(2) == 1
-  private let start = Progress.now()
-  private let shown = Mutex(false)
+  static let shared = Progress()
 
-  private static func now() -> Double {
-    var time = timespec()
-    unsafe clock_gettime(CLOCK_MONOTONIC, &time)
-    return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
+  private let tables = Mutex(0)
+  private let line = Mutex(Line())
+
+  private struct Line {
+    var timer: (any DispatchSourceTimer)?
+    var isShown = false
   }
 
-  func report(tables: Int) {
-    guard isTerminal, Progress.now() - start > 0.5 else { return }
-    let line = Array("\r\(tables) tables read".utf8)
-    shown.withLock { shown in
-      shown = true
-      _ = unsafe line.withUnsafeBytes { unsafe write(2, $0.baseAddress, $0.count) }
+  /// Starts to count the time.
+  func start() {
+    guard isatty(2) == 1 else { return }
+    let start = DispatchTime.now()
+    line.withLock { line in
+      let timer = DispatchSource.makeTimerSource(queue: .global(qos: .userInteractive))
+      timer.schedule(deadline: start + 0.5, repeating: 0.25)
+      timer.setEventHandler { [self] in show(since: start) }
+      timer.activate()
+      line.timer = timer
     }
   }
 
+  /// Says how many tables were read up to now.
+  func report(tables count: Int) { tables.withLock { $0 = count } }
+
+  /// Takes the line away.
   func end() {
-    guard shown.withLock({ $0 }) else { return }
-    complain("\r\u{1b}[K")
+    line.withLock { line in
+      line.timer?.cancel()
+      line.timer = nil
+      if line.isShown { Self.write("\r\u{1b}[K") }
+      line.isShown = false
+    }
+  }
+
+  private func show(since start: DispatchTime) {
+    let passed = DispatchTime.now().uptimeNanoseconds - start.uptimeNanoseconds
+    let seconds = passed / 1_000_000_000 + 1
+    let count = tables.withLock { $0 }
+    let what = count == 0 ? "reading" : "\(count) tables read"
+    line.withLock { line in
+      guard line.timer != nil else { return }
+      line.isShown = true
+      Self.write("\r\(what), \(seconds) s")
+    }
+  }
+
+  private static func write(_ text: String) {
+    let bytes = Array(text.utf8)
+    _ = unsafe bytes.withUnsafeBytes { unsafe Glibc.write(2, $0.baseAddress, $0.count) }
   }
 }

@@ -30,9 +30,13 @@ struct PtdumpLint: ParsableCommand {
     do {
       do {
         var command = try parseAsRoot()
-        if let command = command as? any ReadsInputs, !command.noConfinement {
-          Confinement.enter(reading: command.reads, writing: command.writes)
+        if let command = command as? any ReadsInputs {
+          if !command.noConfinement {
+            Confinement.enter(reading: command.reads, writing: command.writes)
+          }
+          Progress.shared.start()
         }
+        defer { Progress.shared.end() }
         try command.run()
       } catch  where exitCode(for: error) == .success && !(error is ExitCode) {
         try writeOut(Array((Help.closed(fullMessage(for: error)) + "\n").utf8))
