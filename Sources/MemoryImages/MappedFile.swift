@@ -95,17 +95,31 @@ internal import PageTables
     return true
   }
 
-  /// The whole content; that of a file without a size (procfs, debugfs) is read to its end.
+  /// The whole content but for its holes; that of a file without a size (procfs, debugfs) is read to
+  /// its end.
+  ///
+  /// A text has no holes, and a file of a few KiB may claim gigabytes of them.
   ///
   /// - Throws: `ImageError` where it is longer than `limit` bytes, or cannot be read.
   package func wholeContent(limit: Int) throws(ImageError) -> [UInt8] {
     guard size > 0 else { return try contentToEnd(limit: limit) }
-    guard size <= limit, let all = bytes(at: 0, count: size) else {
-      throw ImageError(
-        path, "more than \(UInt64(limit).readableSize) of text", advice: "is it the right file?")
+    var content: [UInt8] = []
+    var at = 0
+    while let data = nextData(from: at) {
+      guard data.count <= limit - content.count,
+        let held = bytes(at: UInt64(data.lowerBound), count: data.count)
+      else {
+        throw ImageError(
+          path, "more than \(UInt64(limit).readableSize) of text", advice: "is it the right file?")
+      }
+      content += held
+      at = data.upperBound
     }
-    return all
+    return content
   }
+
+  /// Whether the file system holds each byte of it: it has a size and no holes.
+  package var isHeldWhole: Bool { nextData(from: 0) == 0..<size }
 
   /// What reading gives up to the end, whatever the size that the file claims (sysfs: a page).
   ///

@@ -106,4 +106,43 @@ import Testing
       #expect(try #require(Double(figures[1])) < 2)
     }
   }
+
+  /// A gigabyte of nothing, wherever a text is expected.
+  @Test(arguments: [
+    ["check"], ["stats"], ["cpa"], ["fault"], ["check", "samples/healthy/kernel.txt", "--log"],
+    ["check", "samples/healthy/kernel.txt", "--baseline"],
+    ["check", "samples/healthy/kernel.txt", "--config"],
+    ["check", "samples/healthy/kernel.txt", "--symbols"],
+  ])
+  func holesOfTextsAreNotRead(_ command: [String]) throws {
+    try Samples.withTemporaryFile { path in
+      try Data().write(to: URL(filePath: path))
+      let file = try FileHandle(forWritingTo: URL(filePath: path))
+      try file.truncate(atOffset: 1 << 30)
+      try file.close()
+      let words = command.map { $0.hasPrefix("samples/") ? Samples.root.path + "/" + $0 : $0 }
+      let result = try Samples.run(
+        ["timeout", "60", "/usr/bin/python3", "-c", Self.watch, Self.program] + words + [path])
+      let text = String(decoding: result.output, as: UTF8.self)
+      let figures = text.split(separator: "\n").last?.split(separator: " ").map(String.init) ?? []
+      try #require(figures.count == 3, "\(text)")
+      #expect(figures[0] == "2", "\(text)")
+      #expect(try #require(Double(figures[1])) < 2)
+    }
+  }
+
+  /// A log is what the file system holds of its file: a hole in it is none of its lines.
+  @Test func aLogWithAHoleIsRead() throws {
+    try Samples.withTemporaryFile { path in
+      let log = Samples.root.appending(path: "samples/cpa-2008/kernel.log")
+      try FileManager.default.copyItem(at: log, to: URL(filePath: path))
+      let file = try FileHandle(forWritingTo: URL(filePath: path))
+      try file.truncate(atOffset: 1 << 30)
+      try file.close()
+      let run = try ProgramRun(["cpa", path])
+      let whole = try ProgramRun(["cpa", log.path])
+      #expect(run.status == whole.status)
+      #expect(run.output == whole.output)
+    }
+  }
 }

@@ -113,13 +113,15 @@ package struct InputReader: Sendable {
     case .files(let files):
       if let memory = try ImageFile.open(files, base: base) { return try read(memory) }
       let file = files[0]
+      var subject: Subject
       // debugfs and procfs files have no size until they are read.
-      if file.size == 0 {
+      if file.isHeldWhole {
+        subject = try file.withBytes { bytes throws(ImageError) in
+          try dump(bytes, path: file.path)
+        }
+      } else {
         let bytes = try file.wholeContent(limit: Self.textLimit)
-        return try dump(bytes.span, path: file.path)
-      }
-      var subject = try file.withBytes { bytes throws(ImageError) in
-        try dump(bytes, path: file.path)
+        subject = try dump(bytes.span, path: file.path)
       }
       subject.problems += file.damage
       return subject
