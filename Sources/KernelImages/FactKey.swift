@@ -20,6 +20,10 @@ package struct FactKey<Value: Sendable & Equatable>: Sendable {
 extension FactKey<String> {
   static var release: Self { FactKey("release", \.release) { $0 } }
   static var domain: Self { FactKey("domain", \.domain) { $0 } }
+  static var buildID: Self { FactKey("buildId", \.buildID) { $0 } }
+  static var crashTime: Self { FactKey("crashTime", \.crashTime) { $0 } }
+  static var commandLine: Self { FactKey("commandLine", \.commandLine) { $0 } }
+  static var taint: Self { FactKey("taint", \.taint) { $0 } }
 }
 
 extension FactKey<Bool> {
@@ -59,7 +63,10 @@ extension FactKey<KernelVersion> {
 }
 
 extension FactKey<[UInt64]> {
-  static var directPages: Self { FactKey("directPages", \.directPages) { "\($0)" } }
+  /// As /proc/meminfo counts them, from the smallest page up: `2016 124 0`.
+  static var directPages: Self {
+    FactKey("directPages", \.directPages) { $0.map(String.init).joined(separator: " ") }
+  }
 }
 
 extension KernelFacts {
@@ -82,12 +89,14 @@ extension FactKey: ListedFact {
 
 extension KernelFacts {
   private static var keys: [any ListedFact] {
-    [FactKey<String>.release] + [FactKey<KernelVersion>.releaseFrom, .releaseBefore]
+    [FactKey<String>.release, .buildID, .crashTime] + [
+      FactKey<KernelVersion>.releaseFrom, .releaseBefore,
+    ]
       + FactKey<Bool>.switches + [FactKey<String>.domain]
       + [
         FactKey.root, .directMap, .vmalloc, .vmemmap, .physBase, .kaslrOffset, .smeMask,
         .maxPfnMapped, .physicalBits,
-      ]
+      ] + [FactKey<[UInt64]>.directPages] + [FactKey<String>.taint, .commandLine]
   }
 
   /// By name, as `info` and the JSON report list them.

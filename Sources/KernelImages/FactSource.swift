@@ -20,6 +20,28 @@ package struct FactSource: Sendable {
   }
 }
 
+extension FactSource {
+  /// What the kernel's note says of a build and of a crash.
+  ///
+  /// Source: kernel/vmcore_info.c, 6.12 (`BUILD-ID`), and `crash_save_vmcoreinfo`, the same file
+  /// (`CRASHTIME`).
+  fileprivate static let ofEveryArchitecture: [FactSource] = [
+    .of(.buildID) { evidence, _ in
+      evidence.note { note in
+        note["BUILD-ID"].flatMap { text in
+          let isHex = text.utf8.allSatisfy {
+            (0x30...0x39).contains($0) || (0x61...0x66).contains($0)
+          }
+          return isHex && (1...64).contains(text.utf8.count) ? text : nil
+        }
+      }
+    },
+    .of(.crashTime) { evidence, _ in
+      evidence.note { note in note["CRASHTIME"].flatMap { UInt64($0) }.map(String.init) }
+    },
+  ]
+}
+
 /// What an image brings that facts are taken from.
 package struct FactEvidence {
   let info: VMCoreInfo?
@@ -71,7 +93,9 @@ struct FactSearch {
     let architecture = mode.architecture
     let root = evidence.root.address
     var facts = KernelFacts()
-    for source in architecture.factSources { source.take(&facts, evidence) }
+    for source in architecture.factSources + FactSource.ofEveryArchitecture {
+      source.take(&facts, evidence)
+    }
     facts.take(
       evidence.cpus.map { architecture.protections(in: $0.tableRegisters) }, source: "(QEMU note)")
     var problem: String?

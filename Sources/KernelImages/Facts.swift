@@ -14,6 +14,13 @@ package struct Fact<Value: Sendable & Equatable>: Sendable, Equatable {
 /// What is known of the kernel whose tables are judged; nil is unknown.
 package struct KernelFacts: Sendable, Equatable {
   package var release: Fact<String>?
+  /// The build's own number, in hexadecimal.
+  package var buildID: Fact<String>?
+  /// When it crashed, in seconds since 1970.
+  package var crashTime: Fact<String>?
+  package var commandLine: Fact<String>?
+  /// The letters of the log's last line that has them.
+  package var taint: Fact<String>?
   /// Where the release is not known: the first that it can be, and the first that it cannot be any
   /// more.
   package var releaseFrom: Fact<KernelVersion>?

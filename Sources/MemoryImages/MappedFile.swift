@@ -23,10 +23,11 @@ internal import PageTables
     self.path = path
     self.damage = damage
     func failure(_ what: String) -> ImageError {
-      let reason = unsafe String(cString: strerror(errno))
+      let code = errno
       if descriptor >= 0 { close(descriptor) }
       return ImageError(
-        path, "cannot \(what): \(reason)", advice: "check the name and the permissions")
+        path, failingTo: "cannot \(what)", code: code,
+        advice: "check the name and the permissions")
     }
     guard descriptor >= 0 else { throw failure("open") }
     var status = stat()
@@ -164,8 +165,8 @@ func readToEnd(_ descriptor: Int32, name: String, limit: Int) throws(ImageError)
     }
     if count < 0, errno == EINTR { continue }
     guard count >= 0 else {
-      let reason = unsafe String(cString: strerror(errno))
-      throw ImageError(name, "cannot be read: \(reason)", advice: "check the permissions")
+      throw ImageError(
+        name, failingTo: "cannot be read", code: errno, advice: "check the permissions")
     }
     guard count > 0 else { return bytes }
     bytes += buffer[..<count]

@@ -24,9 +24,8 @@ final class TemporaryFile {
   deinit { if descriptor >= 0 { close(descriptor) } }
 
   private func failure() -> ImageError {
-    let reason = unsafe String(cString: strerror(errno))
-    return ImageError(
-      source, "cannot be unpacked into \(folder): \(reason)",
+    ImageError(
+      source, failingTo: "cannot be unpacked into \(folder)", code: errno,
       advice: "set TMPDIR to a folder with more space")
   }
 

@@ -4,6 +4,8 @@ internal import PageTables
 /// What a run of `check` came to: the reports of its inputs, and how they are judged.
 package struct CheckResult: Sendable {
   package let reports: [Linter.Report]
+  /// The inputs that could not be read.
+  package let unreadable: [UnreadableInput]
   /// The severity from which the exit status is 1; nil for never.
   package let failOn: Severity?
   package let allowIncomplete: Bool
@@ -14,25 +16,30 @@ package struct CheckResult: Sendable {
 
   package init(
     _ reports: [Linter.Report], failOn: Severity?, allowIncomplete: Bool, version: String,
-    baseline: Baseline? = nil
+    baseline: Baseline? = nil, unreadable: [UnreadableInput] = []
   ) {
     self.reports = baseline.map { reports.map($0.marking) } ?? reports
-    gone = baseline?.gone(from: reports)
+    self.unreadable = unreadable
+    gone = baseline.map { unreadable.isEmpty ? $0.gone(from: reports) : [] }
     self.failOn = failOn
     self.allowIncomplete = allowIncomplete
     self.version = version
   }
 
-  /// The exit status of the contract; a finding in one input outweighs that another was read in part.
+  /// The exit status of the contract.
+  ///
+  /// A finding in one input outweighs that another was not read, and that outweighs one read in part.
   package var status: Int32 {
     let statuses = reports.map { $0.status(failOn: failOn, allowIncomplete: allowIncomplete) }
-    return statuses.contains(1) ? 1 : statuses.max() ?? 0
+    if statuses.contains(1) { return 1 }
+    return unreadable.isEmpty ? statuses.max() ?? 0 : 2
   }
 
   /// The verdict, the figures and the exit status, one line.
   var summary: String {
     TextReport.summary(
-      reports, style: TextStyle(color: false), status: status, gone: gone?.count ?? 0)
+      reports, style: TextStyle(color: false), status: status, gone: gone?.count ?? 0,
+      unreadable: unreadable.count)
   }
 
   /// The rules that were asked for, and those that findings bring beside them.
@@ -75,6 +82,18 @@ extension Linter.Report {
       + (problems.isEmpty
         ? "tables are missing or cut off, see the findings of family 9"
         : problems.joined(separator: "; "))
+  }
+}
+
+extension Linter.Report {
+  /// The line that shows a finding.
+  func line(of finding: Judged) -> Int? {
+    isLetGo ? finding.keptLine : subject.line(of: finding.finding)
+  }
+
+  /// The symbol of the kernel image where a finding starts.
+  func symbol(of finding: Judged) -> String? {
+    isLetGo ? finding.keptSymbol : subject.imageSymbol(at: finding.start)
   }
 }
 

@@ -63,7 +63,8 @@ extension Subject {
 }
 
 extension [Judged] {
-  /// The findings with their fingerprints; of several that are alike each has its own.
+  /// The findings with their fingerprints and causes; of several that are alike each has its own
+  /// fingerprint.
   func fingerprinted(in subject: Subject) -> [Judged] {
     var seen: [String: Int] = [:]
     return map { judged in
@@ -73,6 +74,9 @@ extension [Judged] {
       var sum = Checksum()
       sum.add("\(identity)|\(seen[identity] ?? 1)".utf8)
       judged.fingerprint = sum.value.hex(digits: 16)
+      var kind = Checksum()
+      kind.add(judged.finding.cause(in: subject).utf8)
+      judged.causeKey = kind.value.hex(digits: 16)
       return judged
     }
   }

@@ -10,6 +10,12 @@ package struct Judged: Sendable {
   package internal(set) var isPassing = false
   /// The same for the same defect in another boot; a report gives it.
   package internal(set) var fingerprint = ""
+  /// The same for the same kind of defect on any machine; a report gives it.
+  package internal(set) var causeKey = ""
+  /// The line of a text or a log that shows it, where the report keeps that and not the text.
+  var keptLine: Int?
+  /// The symbol of the kernel image where it starts, where the report keeps that and not the image.
+  var keptSymbol: String?
   /// Whether the baseline holds it; nil without a baseline.
   package var isKnown: Bool?
   /// Why it is accepted, where an exception covers it.

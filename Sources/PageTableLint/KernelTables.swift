@@ -38,6 +38,8 @@ public struct KernelTables: Sendable {
     public let ranges: [ClosedRange<UInt64>]
     /// The same for the same defect in another boot of the kernel.
     public let fingerprint: String
+    /// The same for the same kind of defect on any machine.
+    public let causeKey: String
 
     /// Severity, rule and message in a line.
     public var description: String { "\(severity): \(rule): \(message)" }
@@ -179,5 +181,6 @@ extension KernelTables.Issue {
     evidence = finding.evidence.map { $0.text(mode) }
     ranges = finding.extents
     fingerprint = finding.fingerprint
+    causeKey = finding.causeKey
   }
 }

@@ -1,7 +1,9 @@
 /// Runs rules over a subject.
 package struct Linter {
   package struct Report: Sendable {
-    package let subject: Subject
+    package internal(set) var subject: Subject
+    /// Figures of the kernel's table, where they were asked for.
+    var statistics: Statistics?
     package var findings: [Judged]
     package let skipped: [(rule: Rule, reason: String)]
     /// The rules that were asked for, those that could not run among them.
@@ -20,7 +22,10 @@ package struct Linter {
 
     /// The rules that did not run because the kernel's symbols were not found.
     var skippedForSymbols: Int {
-      skipped.count { subject.whyNotInPart($0.rule) == nil && $0.rule.lacksSymbols(in: subject) }
+      if let kept = subject.kept { return kept.skippedForSymbols }
+      return skipped.count {
+        subject.whyNotInPart($0.rule) == nil && $0.rule.lacksSymbols(in: subject)
+      }
     }
 
     /// What the reader of a report must know of how the input was looked at, a line each.

@@ -28,10 +28,12 @@ package struct Subject: Sendable {
   /// Whether the input is a kernel log and no tables were seen.
   package private(set) var isLogAlone = false
   package var facts: KernelFacts
-  package let image: KernelImage?
-  package let text: KernelText?
+  package private(set) var image: KernelImage?
+  package private(set) var text: KernelText?
   /// The kernel's symbols, at the addresses of these tables.
-  package let symbols: Symbols?
+  package private(set) var symbols: Symbols?
+  /// What is left of the image and the mappings, where they are gone.
+  private(set) var kept: Kept?
   /// The processes whose tables were read beside the kernel's.
   package private(set) var processes: [KernelProcess] = []
   /// What lies where in the machine's physical address space: /proc/iomem.
@@ -198,6 +200,7 @@ package struct Subject: Sendable {
         id: .kernel, space: AddressSpace(mode: mode, runs: [], hasPhysical: false),
         layout: mode.architecture.unknownLayout(mode), root: nil)
     ]
+    takeFacts(of: log)
     takeRegisters()
     logIsJudged = true
     panic = log.panic
@@ -235,9 +238,24 @@ package struct Subject: Sendable {
     for index in tables.indices { tables[index].space = part(tables[index]) }
   }
 
+  /// Lets the image, the mappings and what reads them go.
+  mutating func letGo(keeping kept: Kept) {
+    self.kept = kept
+    image = nil
+    text = nil
+    symbols = nil
+    log = nil
+    resources = nil
+    vmallocPages = { nil }
+    looks = nil
+    narrow { AddressSpace(mode: $0.space.mode, runs: [], hasPhysical: false) }
+    for index in tables.indices { tables[index].looks = nil }
+  }
+
   /// Whether the whole input was seen.
   package var isComplete: Bool {
-    problems.isEmpty
+    if let kept { return kept.isComplete && problems.isEmpty }
+    return problems.isEmpty
       && tables.allSatisfy { table in
         // Of those that were only counted, nobody knows what they hide.
         table.space.anomaliesLeftOut == 0 && !table.space.anomalies.contains(where: \.isUnseen)

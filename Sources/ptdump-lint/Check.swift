@@ -21,6 +21,11 @@ struct Check: ParsableCommand, ReadsInputs {
 
   @Argument(help: "Debugfs text dumps or memory images.")
   var inputs: [String] = []
+  @Option(
+    help: ArgumentHelp(
+      "A file that names an INPUT a line; each is judged by itself. - is standard input.",
+      valueName: "file"))
+  var inputsFrom: InputList?
   @OptionGroup var options: InputOptions
   @OptionGroup var report: ReportOptions<CheckFormat>
   @Option(help: "The severity from which exit status 1 is given.")
@@ -51,7 +56,7 @@ struct Check: ParsableCommand, ReadsInputs {
   var skip: [String] = []
 
   var reads: [String] {
-    inputs + options.reads
+    inputs + ((try? inputsFrom?.inputs()) ?? []) + options.reads
       + [baseline, noConfig ? nil : Configuration.path(config)].compactMap { $0 }
   }
   var writes: [String] { report.writes + [writeBaseline].compactMap { $0 } }
@@ -65,13 +70,28 @@ struct Check: ParsableCommand, ReadsInputs {
       try InputReader.inputs(inputs).map { try self.look(at: $0, rules: rules, configuration) }
         .withoutNeededExceptions
     }
+    ProtectedFiles.add(inputs)
+    var pending = try pending()
+    var stream = try LineStream(report.format, version: version)
+    let (judged, unreadable) = try judge(&pending, into: &stream) { input in
+      let report = try self.look(at: input, rules: rules, configuration)
+      return known?.marking(report) ?? report
+    }
     let result = CheckResult(
-      try look(), failOn: failOn.severity, allowIncomplete: allowIncomplete, version: version,
-      baseline: known)
+      judged.withoutNeededExceptions, failOn: failOn.severity, allowIncomplete: allowIncomplete,
+      version: version, baseline: known, unreadable: unreadable)
+    try stream.finish(result)
+    if judged.isEmpty || (watch != nil && !unreadable.isEmpty) {
+      // What cannot be read is no report for people; standard error has told it.
+      try report.write(where: { $0 == .json }) { format, style in
+        try format.report(result, detail: options.detail, style: style)
+      }
+      throw ExitCode(result.status)
+    }
     if let writeBaseline {
       try writeFile(writeBaseline, Array(Baseline(result.reports).json().utf8))
     }
-    try report.write { format, style in
+    try report.write(where: { $0 != .jsonl }) { format, style in
       try format.report(result, detail: options.detail, style: style)
     }
     if let watch {
@@ -94,6 +114,9 @@ struct Check: ParsableCommand, ReadsInputs {
       throw ValidationError(error.description)
     }
     guard let watch else { return }
+    guard inputsFrom == nil else {
+      throw ValidationError("--watch looks at INPUT…, not at --inputs-from")
+    }
     guard watch > 0 else { throw ValidationError("--watch takes a number of seconds, from 1") }
     guard !inputs.contains("-") else {
       throw ValidationError("--watch needs an INPUT that can be read again, not -")

@@ -57,11 +57,14 @@ struct ReportOptions<Format: CaseIterable & RawRepresentable<String>>: ParsableA
   /// Where a report is written piece by piece: a path's file, or standard output.
   func open(_ path: String?) throws -> ReportOutput { try ReportOutput(path) }
 
-  /// Writes the report that `make` gives for each format to where it belongs.
-  func write(_ make: (Format, _ style: TextStyle) throws -> String) throws {
+  /// Writes the report that `make` gives for each format, or each of some, to where it belongs.
+  func write(
+    where isWanted: (Format) -> Bool = { _ in true },
+    _ make: (Format, _ style: TextStyle) throws -> String
+  ) throws {
     let targets =
       format.isEmpty ? [ReportTarget<Format>(argument: "text")].compactMap { $0 } : format
-    for target in targets {
+    for target in targets where isWanted(target.format) {
       let style = style(for: target)
       let text = shown(try make(target.format, style), target.format, style)
       if let path = target.path {
@@ -230,7 +233,8 @@ func writeAll(_ bytes: [UInt8], to descriptor: Int32, name: String) throws {
       unsafe Glibc.write(descriptor, $0.baseAddress?.advanced(by: at), $0.count - at)
     }
     guard written > 0 else {
-      throw ImageError(name, "writing failed", advice: "is the disk full?")
+      throw ImageError(
+        name, "writing failed", advice: "is the disk full?", cause: ImageError.Cause(errno))
     }
     at += written
   }

@@ -120,6 +120,47 @@ import Testing
     #expect(fingerprints(own) != fingerprints(other))
   }
 
+  private func causes(_ findings: [Judged]) -> Set<String> {
+    Set(findings.map { "\($0.rule.id) \($0.causeKey)" })
+  }
+
+  /// Where it lies and how far it goes is another defect, and the same cause.
+  @Test func thePlaceIsNoCause() throws {
+    let first = try Boot().findings()
+    let moves: [(inout Boot) -> Void] = [
+      { $0.executable.at += 0x1000 }, { $0.executable.size += 0x1000 },
+      { $0.module.size += 0x1000 }, { $0.text.at += 0x20_0000 }, { $0.image += 0x1200_0000 },
+    ]
+    for move in moves {
+      var boot = Boot()
+      move(&boot)
+      #expect(causes(try boot.findings()) == causes(first))
+    }
+    let kinds: [(inout Boot) -> Void] = [
+      { $0.executable.flags = "RW x" }, { $0.module.flags = "RW PCD GLB x" },
+    ]
+    for change in kinds {
+      var boot = Boot()
+      change(&boot)
+      #expect(causes(first).subtracting(causes(try boot.findings())).count == 1)
+    }
+    #expect(first.allSatisfy { $0.causeKey.count == 16 && $0.causeKey != $0.fingerprint })
+  }
+
+  /// Every process of a fleet may have the defect.
+  @Test func aProcessNameIsNoCause() throws {
+    let text = try Fixtures.text("PT102", "fires.tables")
+    func found(_ text: String) throws -> [Judged] {
+      Linter.run(try Fixtures.subject(tables: DeclaredTables(text))).findings.filter {
+        $0.rule.id == "PT102"
+      }
+    }
+    let own = try found(text)
+    let other = try found(text.replacing("process 1 init", with: "process 7 other"))
+    #expect(fingerprints(own) != fingerprints(other))
+    #expect(causes(own) == causes(other))
+  }
+
   @Test func severityAndUseDoNotCount() throws {
     let text = try Fixtures.text("PT005", "fires.tables")
     func found(_ text: String) throws -> [Judged] {

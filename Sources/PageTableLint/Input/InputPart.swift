@@ -37,7 +37,7 @@ extension Subject {
   }
 
   /// Whether it is an image whose symbols nothing tells: neither its memory nor a file.
-  var lacksSymbols: Bool { image != nil && symbols == nil }
+  var lacksSymbols: Bool { kept.map(\.lacksSymbols) ?? (image != nil && symbols == nil) }
 
   package static let symbolAdvice = "give --symbols FILE, a vmlinux or System.map of the same build"
 

@@ -1,3 +1,4 @@
+internal import KernelImages
 internal import PageTables
 
 /// Reports of the log as findings: family 8.
@@ -29,10 +30,18 @@ extension Subject {
     logIsJudged = true
     panic = log.panic
     logFacts = log.facts
+    takeFacts(of: log)
     takeRegisters()
     faultsLeftOut = log.leftOut
     tasks = tasks(for: log)
     faults = log.faults.map { judge($0) }
+  }
+
+  /// What a log tells of its kernel, where nothing better does.
+  mutating func takeFacts(of log: LogReports) {
+    func fact(_ words: String?) -> Fact<String>? { words.map { Fact($0, "the log") } }
+    facts.commandLine = facts.commandLine ?? fact(log.facts.commandLine)
+    facts.taint = facts.taint ?? fact(log.facts.taint)
   }
 
   /// The reports of the log without what every boot prints.

@@ -14,7 +14,7 @@ package enum CheckFormat: String, CaseIterable, Sendable {
     case .text:
       TextReport.check(
         result.reports, detail: detail, style: style, status: result.status,
-        gone: result.gone ?? [])
+        gone: result.gone ?? [], unreadable: result.unreadable)
     case .json: try JSONReport.check(result)
     case .jsonl: try JSONLinesReport.check(result)
     case .sarif: try SARIFReport.check(result)

@@ -73,12 +73,14 @@ extension JSONReport {
   }
 
   static func faults(_ reports: [Linter.Report]) -> [FaultRecord]? {
-    let records = reports.enumerated().flatMap { index, report in
-      report.subject.told.map {
-        FaultRecord($0, input: index, mode: $0.mode(of: report.subject))
-      }
-    }
+    let records = reports.enumerated().flatMap { faults($1, input: $0) }
     return records.isEmpty ? nil : records
+  }
+
+  static func faults(_ report: Linter.Report, input: Int) -> [FaultRecord] {
+    report.subject.told.map {
+      FaultRecord($0, input: input, mode: $0.mode(of: report.subject))
+    }
   }
 
   /// The reports of one log, for `fault`.

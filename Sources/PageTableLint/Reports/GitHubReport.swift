@@ -9,7 +9,7 @@ enum GitHubReport {
       let path = report.subject.path
       for finding in report.findings where finding.isOpen {
         let text = [finding.message] + TextReport.details(finding, mode: report.subject.mode)
-        let line = report.subject.line(of: finding.finding).map { [("line", "\($0)")] } ?? []
+        let line = report.line(of: finding).map { [("line", "\($0)")] } ?? []
         lines.append(
           command(
             finding.severity, [("title", finding.title), ("file", path)] + line,
@@ -25,6 +25,12 @@ enum GitHubReport {
             result.allowIncomplete ? .note : .warning,
             [("title", "ptdump-lint: incomplete"), ("file", path)], incomplete))
       }
+    }
+    for input in result.unreadable {
+      lines.append(
+        command(
+          .error, [("title", "ptdump-lint: not analysed"), ("file", input.path)],
+          "\(input.reason); \(input.advice)"))
     }
     lines.append(
       command(result.status == 1 ? .error : .note, [("title", "ptdump-lint")], result.summary))

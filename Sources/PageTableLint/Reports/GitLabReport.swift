@@ -48,7 +48,7 @@ enum GitLabReport {
         add(
           "\(finding.title): \(finding.message)\(place)", finding.rule.name, finding.fingerprint,
           severities[finding.severity] ?? "info", path,
-          line: report.subject.line(of: finding.finding))
+          line: report.line(of: finding))
       }
       for remark in report.remarks {
         add("ptdump-lint: \(remark)", "remark", "remark", "info", path, line: nil)
@@ -58,6 +58,11 @@ enum GitLabReport {
           "ptdump-lint: \(incomplete) (exit status \(result.status))", "incomplete-input",
           "incomplete-input", result.allowIncomplete ? "info" : "major", path, line: nil)
       }
+    }
+    for input in result.unreadable {
+      add(
+        "ptdump-lint: \(input.remark)", "unreadable-input", "unreadable-input", "major",
+        input.path, line: nil)
     }
     return try JSONReport.encode(issues)
   }

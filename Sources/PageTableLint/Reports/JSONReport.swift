@@ -11,12 +11,14 @@ package enum JSONReport {
     let schemaVersion = JSONReport.version
     let tool: Tool
     let inputs: [Input]
+    let unreadable: [Unreadable]?
     let summary: Summary
     let findings: [FindingRecord]
     let skippedRules: [Skipped]
     let baseline: BaselineRecord?
     let cpaSelfTest: CPA?
     let faults: [FaultRecord]?
+    let statistics: [StatisticsReport.Record]?
   }
   struct Tool: Encodable {
     let name = "ptdump-lint"
@@ -47,7 +49,18 @@ package enum JSONReport {
     let errors, warnings, notes, reports, rulesRun, rulesSkipped: Int
     let exitStatus: Int32
   }
-  struct Skipped: Encodable { let rule, reason: String }
+  struct Skipped: Encodable {
+    let input: Int
+    let rule, reason: String
+  }
+  struct Unreadable: Encodable {
+    let path, reason, advice, cause: String
+
+    init(_ input: UnreadableInput) {
+      (path, reason, advice) = (input.path, input.reason, input.advice)
+      cause = input.cause.rawValue
+    }
+  }
   struct BaselineRecord: Encodable {
     let known: Int
     let gone: [Baseline.Entry]
@@ -61,12 +74,14 @@ package enum JSONReport {
     let pages: UInt64?
     let level, entry, physical: String?
     let evidence: [String]
-    let help, fingerprint: String
+    let help, fingerprint, causeKey: String
     let known: Bool?
     let suppression: String?
   }
   struct CPA: Encodable {
     let schemaVersion = JSONReport.version
+    /// Where several inputs may have one.
+    let input: Int?
     let inputRefused: Refusal?
     let runs: [CPARun]
   }
@@ -91,25 +106,43 @@ package enum JSONReport {
 
   static func object(_ result: CheckResult) -> Check {
     let reports = result.reports
-    func sum(_ count: (Linter.Report) -> Int) -> Int { reports.reduce(0) { $0 + count($1) } }
     let tests = reports.flatMap(\.subject.selfTests)
+    let statistics = reports.enumerated().compactMap { index, report in
+      report.statistics.map { StatisticsReport.Record($0, input: index) }
+    }
     return Check(
       tool: Tool(version: result.version),
       inputs: reports.map { input($0.subject, skipped: $0.skippedForSymbols) },
-      summary: Summary(
-        errors: sum { $0.count(.error) }, warnings: sum { $0.count(.warning) },
-        notes: sum { $0.count(.note) }, reports: sum(\.reportCount), rulesRun: sum(\.rulesRun),
-        rulesSkipped: sum(\.skipped.count), exitStatus: result.status),
+      unreadable: result.unreadable.isEmpty ? nil : result.unreadable.map(Unreadable.init),
+      summary: summary(result),
       findings: reports.enumerated().flatMap { index, report in
         report.findings.map { record($0, input: index, of: report.subject) }
       },
-      skippedRules: reports.flatMap(\.skipped).map {
-        Skipped(rule: $0.rule.id, reason: $0.reason)
-      },
-      baseline: result.gone.map { gone in
-        BaselineRecord(known: sum { $0.findings.count { $0.isKnown == true } }, gone: gone)
-      },
-      cpaSelfTest: tests.isEmpty ? nil : object(tests), faults: faults(reports))
+      skippedRules: reports.enumerated().flatMap { skipped($1, input: $0) },
+      baseline: baseline(result),
+      cpaSelfTest: tests.isEmpty ? nil : object(tests), faults: faults(reports),
+      statistics: statistics.isEmpty ? nil : statistics)
+  }
+
+  static func summary(_ result: CheckResult) -> Summary {
+    func sum(_ count: (Linter.Report) -> Int) -> Int {
+      result.reports.reduce(0) { $0 + count($1) }
+    }
+    return Summary(
+      errors: sum { $0.count(.error) }, warnings: sum { $0.count(.warning) },
+      notes: sum { $0.count(.note) }, reports: sum(\.reportCount), rulesRun: sum(\.rulesRun),
+      rulesSkipped: sum(\.skipped.count), exitStatus: result.status)
+  }
+
+  static func skipped(_ report: Linter.Report, input: Int) -> [Skipped] {
+    report.skipped.map { Skipped(input: input, rule: $0.rule.id, reason: $0.reason) }
+  }
+
+  static func baseline(_ result: CheckResult) -> BaselineRecord? {
+    result.gone.map { gone in
+      let known = result.reports.reduce(0) { $0 + $1.findings.count { $0.isKnown == true } }
+      return BaselineRecord(known: known, gone: gone)
+    }
   }
 
   static func record(_ finding: Judged, input: Int, of subject: Subject)
@@ -127,7 +160,8 @@ package enum JSONReport {
       pages: hasPlace ? finding.pages : nil,
       level: finding.level, entry: finding.entry?.entry, physical: finding.physical?.entry,
       evidence: finding.evidence.map { $0.text(mode) }, help: finding.help,
-      fingerprint: finding.fingerprint, known: finding.isKnown, suppression: finding.suppression)
+      fingerprint: finding.fingerprint, causeKey: finding.causeKey, known: finding.isKnown,
+      suppression: finding.suppression)
   }
 
   /// - Parameter refusal: why the tables that were given are not used.
@@ -189,17 +223,18 @@ package enum JSONReport {
       logRefused: subject.logRefusal.map { Refusal(path: $0.path, reason: $0.reason) },
       symbolsNotFound: subject.lacksSymbols ? SymbolsNotFound(rulesSkipped: skipped) : nil,
       complete: subject.isJudgedWhole, log: subject.isLogAlone ? LogRecord(subject) : nil,
-      dumpLevel: subject.image?.memory.dumpLevel,
+      dumpLevel: subject.dumpLevel,
       tablesTakenForZero: subject.tablesTakenForZero == 0 ? nil : subject.tablesTakenForZero,
       facts: Dictionary(
         subject.facts.listed.map { ($0.name, FactRecord(value: $0.value, source: $0.source)) },
         uniquingKeysWith: { first, _ in first }))
   }
 
-  private static func object(
-    _ tests: [SelfTestJudge.Judgement], refusal: LogRefusal? = nil
+  static func object(
+    _ tests: [SelfTestJudge.Judgement], input: Int? = nil, refusal: LogRefusal? = nil
   ) -> CPA {
     CPA(
+      input: input,
       inputRefused: refusal.map { Refusal(path: $0.path, reason: $0.reason) },
       runs: tests.map { test in
         CPARun(

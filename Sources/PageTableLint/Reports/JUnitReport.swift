@@ -8,7 +8,8 @@ internal import PageTables
 /// Source: the Jenkins xUnit plugin's junit-10.xsd.
 enum JUnitReport {
   static func check(_ result: CheckResult) -> String {
-    let suites = result.reports.map { suite($0, of: result) }
+    let suites =
+      result.reports.map { suite($0, of: result) } + result.unreadable.map { suite($0, of: result) }
     return """
       <?xml version="1.0" encoding="UTF-8"?>
       <testsuites name="ptdump-lint">
@@ -16,6 +17,19 @@ enum JUnitReport {
       </testsuites>
 
       """
+  }
+
+  private static func suite(_ input: UnreadableInput, of result: CheckResult) -> String {
+    """
+      <testsuite name="\(input.path.attribute)" tests="1" failures="0" errors="1" skipped="0">
+        <properties>
+          <property name="version" value="\(result.version)"/>
+          <property name="exitStatus" value="\(result.status)"/>
+        </properties>
+    \(testCase(
+      "input-read-whole", ["<error type=\"unreadable\" message=\"\(input.remark.attribute)\"/>"]))
+      </testsuite>
+    """
   }
 
   private static func suite(_ report: Linter.Report, of result: CheckResult) -> String {

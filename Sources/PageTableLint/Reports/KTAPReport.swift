@@ -40,6 +40,10 @@ enum KTAPReport {
         incomplete == nil || result.allowIncomplete, "\(place)input-read-whole",
         skipped: result.allowIncomplete ? incomplete : nil)
     }
+    for input in result.unreadable {
+      diagnostics.append("# \(input.remark)".oneLine)
+      add(false, "\(input.path): input-read-whole")
+    }
     return
       (["KTAP version 1", "1..\(tests.count)"] + tests + [
         "# Totals: pass:\(totals["pass"] ?? 0) fail:\(totals["fail"] ?? 0) xfail:0 xpass:0 "

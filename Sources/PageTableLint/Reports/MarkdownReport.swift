@@ -7,18 +7,7 @@ internal import PageTables
 /// Source: GitHub Flavored Markdown Spec 0.29, "Tables (extension)".
 enum MarkdownReport {
   static func check(_ result: CheckResult) -> String {
-    var lines = [
-      "# ptdump-lint", "", result.summary.text, "",
-      "| input | format | paging mode | release | read |", "|---|---|---|---|---|",
-    ]
-    for report in result.reports {
-      let subject = report.subject
-      let cells = [
-        subject.path, subject.format, subject.mode.name,
-        subject.facts.release?.value ?? "unknown", report.incompleteness ?? "whole",
-      ]
-      lines.append("| \(cells.map(\.text).joined(separator: " | ")) |")
-    }
+    var lines = ["# ptdump-lint", "", result.summary.text, ""] + inputs(of: result)
     for report in result.reports where !report.remarks.isEmpty {
       lines.append("")
       lines += report.remarks.map { "- \("\(report.subject.path): \($0)".text)" }
@@ -55,6 +44,22 @@ enum MarkdownReport {
       lines += skipped.map { "- \("\($0.rule.id) \($0.rule.name): \($0.reason)".text)" }
     }
     return lines.joined(separator: "\n") + "\n"
+  }
+
+  /// What was read, a row each, and what could not be.
+  private static func inputs(of result: CheckResult) -> [String] {
+    let read = result.reports.map { report in
+      let subject = report.subject
+      return [
+        subject.path, subject.format, subject.mode.name,
+        subject.facts.release?.value ?? "unknown", report.incompleteness ?? "whole",
+      ]
+    }
+    let unread = result.unreadable.map { input in
+      [input.path, "unknown", "unknown", "unknown", input.remark]
+    }
+    return ["| input | format | paging mode | release | read |", "|---|---|---|---|---|"]
+      + (read + unread).map { "| \($0.map(\.text).joined(separator: " | ")) |" }
   }
 
   /// Lines as they are; the fence is longer than any in them.

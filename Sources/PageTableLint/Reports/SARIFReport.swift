@@ -59,7 +59,7 @@ enum SARIFReport {
   }
   private struct ArtifactLocation: Encodable {
     let uri: String
-    let index: Int
+    let index: Int?
   }
   private struct Location: Encodable {
     let physicalLocation: Physical
@@ -92,7 +92,7 @@ enum SARIFReport {
     let pages: UInt64?
     let level, entry, physical: String?
     let attributes: [String]
-    let help: String
+    let help, causeKey: String
   }
 
   static func check(_ result: CheckResult) throws -> String {
@@ -110,9 +110,19 @@ enum SARIFReport {
     let results = zip(result.reports, artifacts).flatMap { report, artifact in
       report.findings.map { finding in
         self.result(
-          finding, of: report.subject, in: artifact.location,
+          finding, of: report, in: artifact.location,
           ruleIndex: indices[finding.rule.id] ?? 0)
       }
+    }
+    let unreadable = result.unreadable.map { input in
+      Notification(
+        level: "error", message: Message(text: input.remark.printable),
+        descriptor: Reference(id: "unreadable"), associatedRule: nil,
+        locations: [
+          Location(
+            physicalLocation: Physical(
+              artifactLocation: ArtifactLocation(uri: uri(input.path), index: nil)))
+        ])
     }
     let driver = Driver(
       version: result.version, semanticVersion: result.version, rules: rules.map(descriptor))
@@ -124,7 +134,7 @@ enum SARIFReport {
             invocations: [
               Invocation(
                 exitCode: result.status, exitCodeDescription: result.summary,
-                toolExecutionNotifications: notifications)
+                toolExecutionNotifications: notifications + unreadable)
             ], artifacts: artifacts, results: results)
         ]))
   }
@@ -160,10 +170,10 @@ enum SARIFReport {
   }
 
   private static func result(
-    _ finding: Judged, of subject: Subject, in artifact: ArtifactLocation, ruleIndex: Int
+    _ finding: Judged, of report: Linter.Report, in artifact: ArtifactLocation, ruleIndex: Int
   ) -> Result {
-    let mode = finding.mode ?? subject.mode
-    let region = subject.line(of: finding.finding).map { Region(startLine: $0) }
+    let mode = finding.mode ?? report.subject.mode
+    let region = report.line(of: finding).map { Region(startLine: $0) }
     return Result(
       ruleId: finding.rule.id, ruleIndex: ruleIndex, level: finding.severity.rawValue,
       message: Message(
@@ -172,7 +182,7 @@ enum SARIFReport {
       locations: [
         Location(
           physicalLocation: Physical(artifactLocation: artifact, region: region),
-          logicalLocations: places(finding, in: subject))
+          logicalLocations: places(finding, in: report))
       ],
       partialFingerprints: ["ptdumpLint/v1": finding.fingerprint],
       baselineState: finding.isKnown.map { $0 ? "unchanged" : "new" },
@@ -184,18 +194,19 @@ enum SARIFReport {
           ? JSONReport.Range(start: mode.text(finding.start), end: mode.text(finding.end)) : nil,
         pages: finding.report == nil || finding.hasRange ? finding.pages : nil,
         level: finding.level, entry: finding.entry?.entry,
-        physical: finding.physical?.entry, attributes: finding.attributes, help: finding.help))
+        physical: finding.physical?.entry, attributes: finding.attributes, help: finding.help,
+        causeKey: finding.causeKey))
   }
 
   /// The area, the symbol and the table.
-  private static func places(_ finding: Judged, in subject: Subject) -> [Logical]? {
+  private static func places(_ finding: Judged, in report: Linter.Report) -> [Logical]? {
     guard finding.hasRange else { return nil }
     let table = finding.namedTable?.name
     let path = [table, finding.area].compactMap { $0 }.filter { !$0.isEmpty }.joined(separator: "/")
     let places = [
       finding.area.isEmpty
         ? nil : Logical(name: finding.area, kind: "area", fullyQualifiedName: path),
-      subject.imageSymbol(at: finding.start).map {
+      report.symbol(of: finding).map {
         Logical(name: $0, kind: "symbol", fullyQualifiedName: "\(path)/\($0)")
       },
       table.map { Logical(name: $0, kind: "table", fullyQualifiedName: $0) },

@@ -10,22 +10,38 @@ package enum StatisticsReport {
     let directMap: DirectMap
     let writableExecutablePages: UInt64
   }
-  private struct Area: Encodable {
+  /// The figures of one input of `check`.
+  struct Record: Encodable {
+    let input: Int
+    let table: String
+    private let areas: [Area]
+    private let directMap: DirectMap
+    let writableExecutablePages: UInt64
+
+    init(_ figures: Linter.Report.Statistics, input: Int) {
+      self.input = input
+      table = figures.table.name
+      areas = StatisticsReport.areas(figures.tables)
+      directMap = StatisticsReport.directMap(figures.tables)
+      writableExecutablePages = figures.writableExecutablePages
+    }
+  }
+  fileprivate struct Area: Encodable {
     let area: String
     let sizes: [Size]
     let protections: [Protection]
   }
-  private struct Size: Encodable { let pageSize, bytes: UInt64 }
-  private struct Protection: Encodable {
+  fileprivate struct Size: Encodable { let pageSize, bytes: UInt64 }
+  fileprivate struct Protection: Encodable {
     let write, execute: Bool
     let bytes: UInt64
   }
-  private struct DirectMap: Encodable {
+  fileprivate struct DirectMap: Encodable {
     let pages: [Pages]
     let splits: [Split]
   }
-  private struct Pages: Encodable { let pageSize, count: UInt64 }
-  private struct Split: Encodable {
+  fileprivate struct Pages: Encodable { let pageSize, count: UInt64 }
+  fileprivate struct Split: Encodable {
     let pageSize, count: UInt64
     let differs: [String]
   }
@@ -34,25 +50,31 @@ package enum StatisticsReport {
     let figures = TableStatistics(table)
     return try JSONReport.encode(
       Document(
-        input: JSONReport.input(subject), table: table.name,
-        areas: figures.areas.map { area in
-          Area(
-            area: area.area,
-            sizes: area.bySize.sorted { $0.key < $1.key }.map {
-              Size(pageSize: $0.key, bytes: $0.value)
-            },
-            protections: sorted(area.byProtection).map {
-              Protection(write: $0.key.write, execute: $0.key.execute, bytes: $0.value)
-            })
+        input: JSONReport.input(subject), table: table.name, areas: areas(figures),
+        directMap: directMap(figures), writableExecutablePages: WritableExecutable(table).pages))
+  }
+
+  private static func areas(_ figures: TableStatistics) -> [Area] {
+    figures.areas.map { area in
+      Area(
+        area: area.area,
+        sizes: area.bySize.sorted { $0.key < $1.key }.map {
+          Size(pageSize: $0.key, bytes: $0.value)
         },
-        directMap: DirectMap(
-          pages: figures.directMapPages.sorted { $0.key < $1.key }.map {
-            Pages(pageSize: $0.key, count: $0.value)
-          },
-          splits: sorted(figures.splits).map {
-            Split(pageSize: $0.size, count: $0.count, differs: $0.differs)
-          }),
-        writableExecutablePages: WritableExecutable(table).pages))
+        protections: sorted(area.byProtection).map {
+          Protection(write: $0.key.write, execute: $0.key.execute, bytes: $0.value)
+        })
+    }
+  }
+
+  private static func directMap(_ figures: TableStatistics) -> DirectMap {
+    DirectMap(
+      pages: figures.directMapPages.sorted { $0.key < $1.key }.map {
+        Pages(pageSize: $0.key, count: $0.value)
+      },
+      splits: sorted(figures.splits).map {
+        Split(pageSize: $0.size, count: $0.count, differs: $0.differs)
+      })
   }
 
   /// Gauges, with the input and the table as labels.

@@ -45,24 +45,30 @@ package enum TextReport {
   ///   - gone: what the baseline holds and no report has any more.
   package static func check(
     _ reports: [Linter.Report], detail: Detail, style: TextStyle, status: Int32? = nil,
-    gone: [Baseline.Entry] = []
+    gone: [Baseline.Entry] = [], unreadable: [UnreadableInput] = []
   ) -> String {
     var lines: [String] = []
     for report in reports { lines += findings(report, detail: detail, style: style) }
-    if detail == .quiet, reports.allSatisfy({ !$0.findings.contains(where: \.isOpen) }) {
+    lines += unreadable.map { "\($0.path): \($0.remark)" }
+    if detail == .quiet, unreadable.isEmpty,
+      reports.allSatisfy({ !$0.findings.contains(where: \.isOpen) })
+    {
       return ""
     }
     if detail != .quiet {
       lines += gone.map { "gone: \($0.rule) \($0.finding) (the baseline still holds it)" }
     }
     lines.append(
-      "ptdump-lint: \(summary(reports, style: style, status: status, gone: gone.count))")
+      "ptdump-lint: "
+        + summary(
+          reports, style: style, status: status, gone: gone.count, unreadable: unreadable.count))
     return lines.asLines
   }
 
   /// The verdict and the figures, one line.
   static func summary(
-    _ reports: [Linter.Report], style: TextStyle, status: Int32?, gone: Int = 0
+    _ reports: [Linter.Report], style: TextStyle, status: Int32?, gone: Int = 0,
+    unreadable: Int = 0
   ) -> String {
     func count(_ severity: Severity) -> Int { reports.reduce(0) { $0 + $1.count(severity) } }
     let findings = reports.flatMap(\.findings)
@@ -75,7 +81,7 @@ package enum TextReport {
     let verdict =
       count(.error) + count(.warning) > 0 || (isLogAlone && status == 1)
       ? style.red("FAILED")
-      : reports.contains(where: \.isIncomplete)
+      : unreadable > 0 || reports.contains(where: \.isIncomplete)
         ? style.yellow("INCOMPLETE")
         : isLogAlone ? "no tables were seen" : style.green("passed")
     return "\(verdict), \(count(.error)) errors, \(count(.warning)) warnings, "
@@ -85,6 +91,7 @@ package enum TextReport {
       + apart + (reports.contains(where: \.subject.isPart) ? ", of a part only" : "")
       + (reports.contains(where: \.subject.lacksSymbols) ? ", without symbols" : "")
       + (reports.count > 1 ? " over \(reports.count) inputs" : "")
+      + (unreadable > 0 ? ", \(unreadable) input\(unreadable == 1 ? "" : "s") not analysed" : "")
       + (status.map { ", exit status \($0)" } ?? "")
   }
 
@@ -132,7 +139,7 @@ package enum TextReport {
     lines += (subject.image?.otherRoots ?? []).map {
       "  not read: another kernel's tables at \($0.entry), a crash kernel's or an earlier one's"
     }
-    if let level = subject.image?.memory.dumpLevel { lines.append("  dump level: \(level)") }
+    if let level = subject.dumpLevel { lines.append("  dump level: \(level)") }
     let count = subject.tablesTakenForZero
     if count > 0 {
       lines.append("  tables taken for zero: \(count) (the dump leaves zero pages out)")

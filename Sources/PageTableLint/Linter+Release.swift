@@ -1,0 +1,61 @@
+internal import KernelImages
+internal import MemoryImages
+internal import PageTables
+
+extension Linter.Report {
+  /// The same without the memory image and the mappings; what reports print of them is kept.
+  ///
+  /// A run over many inputs needs the memory of one then.
+  ///
+  /// - Parameter withStatistics: keeps the figures of the kernel's table too.
+  package func lettingGo(withStatistics: Bool) -> Linter.Report {
+    guard !isLetGo else { return self }
+    var kept = self
+    for index in findings.indices {
+      kept.findings[index].keptLine = subject.line(of: findings[index].finding)
+      kept.findings[index].keptSymbol = subject.imageSymbol(at: findings[index].start)
+    }
+    if withStatistics, !subject.isLogAlone { kept.statistics = Statistics(subject.kernel) }
+    kept.subject = subject.lettingGo(skipped: skippedForSymbols)
+    return kept
+  }
+
+  /// Whether the memory image and the mappings are gone.
+  var isLetGo: Bool { subject.kept != nil }
+
+  /// The figures of one table.
+  struct Statistics: Sendable {
+    let table: TableID
+    let tables: TableStatistics
+    let writableExecutablePages: UInt64
+
+    init(_ table: Table) {
+      self.table = table.id
+      tables = TableStatistics(table)
+      writableExecutablePages = WritableExecutable(table).pages
+    }
+  }
+}
+
+extension Subject {
+  /// What reports print of an image and of mappings that are gone.
+  struct Kept: Sendable {
+    let isComplete: Bool
+    let dumpLevel: UInt32?
+    let tablesTakenForZero: Int
+    let lacksSymbols: Bool
+    let skippedForSymbols: Int
+  }
+
+  fileprivate func lettingGo(skipped: Int) -> Subject {
+    var subject = self
+    subject.letGo(
+      keeping: Kept(
+        isComplete: isComplete, dumpLevel: dumpLevel, tablesTakenForZero: tablesTakenForZero,
+        lacksSymbols: lacksSymbols, skippedForSymbols: skipped))
+    return subject
+  }
+
+  /// What makedumpfile was told to leave out, where the format tells.
+  var dumpLevel: UInt32? { if let kept { kept.dumpLevel } else { image?.memory.dumpLevel } }
+}
