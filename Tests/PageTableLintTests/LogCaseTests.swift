@@ -29,7 +29,7 @@ import Testing
     Subject(log: LogReports(text), path: "log").faults
   }
 
-  @Test func allCasesAreThere() { #expect(Self.cases.count == 98) }
+  @Test func allCasesAreThere() { #expect(Self.cases.count == 111) }
 
   @Test(arguments: cases)
   func firstReport(_ wanted: Case) throws {
