@@ -5,7 +5,7 @@ SAMPLE := samples/cpa-2008/memory.elf
 SCRATCH := $(if $(STATIC),.build-static,.build)
 SWIFT_BUILD := swift build -c release --product ptdump-lint $(if $(STATIC),--static-swift-stdlib --scratch-path .build-static)
 
-.PHONY: demo test test-all test-live test-live-load test-kernels fuzz mutate test-deb bench build documents install deb packages test-packages live-packages lab-packages deb-packages test-deb-packages
+.PHONY: test-fleet test-mapper mapper-packages fleet-packages demo test test-all test-live test-live-load test-kernels fuzz mutate test-deb bench build documents install deb packages test-packages live-packages lab-packages deb-packages test-deb-packages
 
 # The main job on a real memory image: the false alarm of 2008.
 demo: build
@@ -16,7 +16,7 @@ demo: build
 # tests that repeat one thing many times, and test a few of each: docs/tests.md.
 SWIFT_TEST := -c release -Xswiftc -enable-testing
 test-all: export TESTS := all
-test test-all: packages test-packages live-packages
+test test-all: packages test-packages live-packages mapper-packages
 	swift format lint --strict --recursive Sources Tests Package.swift
 	swift build $(SWIFT_TEST) --build-tests
 	Tests/run --skip-build $(SWIFT_TEST)
@@ -25,6 +25,7 @@ test test-all: packages test-packages live-packages
 	Tests/Live/live
 	Tests/Live/runner
 	swift test --package-path samples/library
+	$(MAKE) test-mapper
 
 # The release build inside booted kernels, against their memory images.
 test-live: build live-packages
@@ -56,6 +57,16 @@ MUTATIONS ?= 50000
 MUTATION_SEED ?= $(shell date +%Y%m%d)
 mutate: build
 	Tests/Fuzz/mutate .build/release/ptdump-lint $(MUTATIONS) $(MUTATION_SEED)
+
+# The Python package over single inputs: the mapper, without Spark.
+FLEET := .build/fleet/bin/python
+test-mapper: mapper-packages
+	PTDUMP_LINT=.build/release/ptdump-lint $(FLEET) -m pytest -q samples/fleet/tests/test_check.py samples/fleet/tests/test_mapper.py
+
+# The same on Spark: batch and stream, chaos, a driver that is killed, and the questions by both engines.
+test-fleet: build fleet-packages
+	cd samples/fleet && ../../$(FLEET) -m mypy
+	PTDUMP_LINT=.build/release/ptdump-lint $(FLEET) -m pytest -q samples/fleet/tests
 
 # What docs/performance.md says, measured on this machine beside dd, libkdumpfile and drgn; then each
 # part alone. 5 GB of images go into .build/bench and stay there.
@@ -122,6 +133,20 @@ test-packages: .build/witnesses/requirements.txt
 	@/usr/bin/python3 -c 'import ensurepip' 2> /dev/null || $(call install,python3-venv)
 	@/usr/bin/python3 -m venv .build/witnesses
 	@.build/witnesses/bin/pip install --quiet -r $< && cp $< $@ || echo "no PyPI: its tests will be skipped"
+
+# A Python with pytest; then with Spark, DuckDB and Arrow, 900 MB, and Java.
+mapper-packages: .build/fleet/bin/pytest
+
+.build/fleet/bin/pytest: samples/fleet/requirements-test.txt
+	@/usr/bin/python3 -c 'import ensurepip' 2> /dev/null || $(call install,python3-venv)
+	@/usr/bin/python3 -m venv .build/fleet
+	.build/fleet/bin/pip install --quiet -r $< && touch $@
+
+fleet-packages: mapper-packages .build/fleet/requirements.txt
+	@command -v java > /dev/null || $(call install,openjdk-17-jre-headless)
+
+.build/fleet/requirements.txt: samples/fleet/requirements.txt
+	.build/fleet/bin/pip install --quiet -r $< && cp $< $@
 
 # QEMU, and what the machines inside it are made of; Tests/Live/live gets their kernel itself.
 live-packages:
