@@ -100,7 +100,7 @@ import Testing
 
   @Test(
     .enabled(if: python != nil, "drgn is not installed: pip install drgn"),
-    arguments: Samples.images)
+    arguments: Samples.images + Samples.arm64)
   func drgnAgrees(_ sample: String) throws {
     let image = try Samples.image(sample)
     // drgn reads no 32-bit x86, and wants VMCOREINFO, which tells the table's address.

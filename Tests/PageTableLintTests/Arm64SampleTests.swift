@@ -87,6 +87,61 @@ import Testing
     }
   }
 
+  /// Where a note of before 5.19 tells no area, the release does: as the note of 6.1 has them.
+  @Test(arguments: ["61-4k48", "61-4k48-kpti"])
+  func areasByTheRelease(_ sample: String) throws {
+    let image = try Samples.image(sample)
+    let noted = image.layout.areas
+    #expect(noted.contains { $0.kind == .vmemmap && $0.start == 0xffff_fc00_0000_0000 })
+    let memory = PatchedImage(image.memory)
+    memory.notes = memory.notes.map { note in
+      guard note.name == "VMCOREINFO" else { return note }
+      let lines = String(decoding: note.bytes, as: UTF8.self).split(separator: "\n").filter {
+        line in
+        !["MODULES_", "VMALLOC_", "VMEMMAP_"].contains { line.contains($0) }
+      }
+      return ImageNote(
+        name: note.name, type: note.type, bytes: Array((lines.joined(separator: "\n") + "\n").utf8),
+        offset: note.offset)
+    }
+    let old = try KernelImage(memory)
+    #expect(old.info?.number("MODULES_VADDR") == nil)
+    #expect(old.layout.areas == noted)
+  }
+
+  /// By hand, from the macros of 5.10 and of 4.14, for 4K pages and 48 bits.
+  @Test func areasOfOlderReleases() throws {
+    func areas(_ release: String) throws -> [Area.Kind: ClosedRange<UInt64>] {
+      let image = try Samples.image("61-4k48")
+      let memory = PatchedImage(image.memory)
+      memory.notes = memory.notes.map { note in
+        guard note.name == "VMCOREINFO" else { return note }
+        let lines = String(decoding: note.bytes, as: UTF8.self).split(separator: "\n").filter {
+          line in
+          !["MODULES_", "VMALLOC_", "VMEMMAP_", "OSRELEASE="].contains { line.contains($0) }
+        }
+        return ImageNote(
+          name: note.name, type: note.type,
+          bytes: Array("OSRELEASE=\(release)\n\(lines.joined(separator: "\n"))\n".utf8),
+          offset: note.offset)
+      }
+      let layout = try KernelImage(memory).layout
+      return Dictionary(
+        layout.areas.map { ($0.kind, $0.start...$0.last) }, uniquingKeysWith: { one, _ in one })
+    }
+    let middle = try areas("5.10.0")
+    #expect(middle[.directMap] == 0xffff_0000_0000_0000...0xffff_7fff_ffff_ffff)
+    #expect(middle[.modules] == 0xffff_8000_0800_0000...0xffff_8000_0fff_ffff)
+    #expect(middle[.vmalloc]?.upperBound == 0xffff_fdff_bffe_ffff)
+    #expect(middle[.vmemmap] == 0xffff_fdff_ffe0_0000...0xffff_ffff_ffdf_ffff)
+    #expect(middle[.pciPorts] == 0xffff_fdff_fec0_0000...0xffff_fdff_ffbf_ffff)
+    let old = try areas("4.14.0")
+    #expect(old[.directMap] == 0xffff_8000_0000_0000...UInt64.max)
+    #expect(old[.modules] == 0xffff_0000_0000_0000...0xffff_0000_07ff_ffff)
+    #expect(old[.vmemmap] == 0xffff_7e00_0000_0000...0xffff_7fff_ffff_ffff)
+    #expect(old[.pciPorts]?.upperBound == 0xffff_7dff_ffdf_ffff)
+  }
+
   /// A process's table has a half of its own, and no kernel in it.
   @Test func aProcessHasItsHalf() throws {
     let image = try Samples.image("612-4k52")

@@ -2,11 +2,6 @@ package import KernelText
 internal import MemoryImages
 package import PageTables
 
-extension Area.Kind {
-  /// Where arm64 maps the I/O ports of PCI.
-  static let pciPorts = Self("PCI I/O", .other, .fixed)
-}
-
 /// Where arm64's areas lie: the direct map first, then modules, vmalloc with the image in it, vmemmap.
 ///
 /// Sources: Documentation/arch/arm64/memory.rst, arch/arm64/include/asm/memory.h and pgtable.h, 6.1
@@ -20,10 +15,21 @@ extension Arm64 {
         [Area(kind: .image, start: $0.lowerBound, last: $0.upperBound)]
       } ?? []
     areas.append(user)
-    guard let info = image.info, let plan = Arm64Plan(info, mode, image.facts.version) else {
-      return Layout(areas: areas)
+    return Layout(areas: areas + (plan(of: image)?.areas ?? []))
+  }
+
+  /// By the note, else by the release; KASAN's shadow moves the areas of older kernels.
+  private func plan(of image: KernelImage) -> Arm64Plan? {
+    guard let info = image.info else { return nil }
+    if let plan = Arm64Plan(info, image.mode, image.facts.version) { return plan }
+    let hasShadow =
+      image.symbols.map { symbols in
+        ["kasan_early_shadow_page", "kasan_zero_page"].contains { symbols[$0] != nil }
+      } ?? true
+    guard let release = image.facts.version, let made = info.number("VA_BITS"), !hasShadow else {
+      return nil
     }
-    return Layout(areas: areas + plan.areas)
+    return Arm64Plan(release, image.mode, made: made)
   }
 
   package func unknownLayout(_ format: TableFormat) -> Layout {
@@ -128,57 +134,5 @@ extension Arm64 {
         AddressMarker(start: 0, name: "UEFI runtime start"),
         AddressMarker(start: 1 << UInt64(min(format.addressBits, 48)), name: "UEFI runtime end"),
       ] : [AddressMarker(start: 0, name: "User")]
-  }
-}
-
-/// The places of the areas, as the kernel's note and release tell them.
-struct Arm64Plan {
-  private let mode: TableFormat
-  private let modules: UInt64
-  private let modulesEnd: UInt64
-  private let vmallocEnd: UInt64
-  private let vmemmap: UInt64
-  private let vmemmapEnd: UInt64
-
-  /// Nil where the note tells no area: before 5.19.
-  init?(_ info: VMCoreInfo, _ mode: TableFormat, _ release: KernelVersion?) {
-    guard let modules = info.number("MODULES_VADDR"), let end = info.number("MODULES_END"),
-      let vmallocEnd = info.number("VMALLOC_END"), let vmemmap = info.number("VMEMMAP_START"),
-      let vmemmapEnd = info.number("VMEMMAP_END"), modules < end, end <= vmallocEnd
-    else { return nil }
-    self.mode = mode
-    self.modules = modules
-    modulesEnd = end
-    self.vmallocEnd = vmallocEnd
-    self.vmemmapEnd = vmemmapEnd
-    // Since 6.9 the array begins with the page of the first address that the kernel runs with.
-    let made = min(info.number("VA_BITS") ?? UInt64(mode.addressBits), 52)
-    let isMoved = release.map { $0 >= KernelVersion(6, 9) } ?? (vmemmapEnd == Self.newEnd)
-    let lacking = isMoved ? (mode.halves[1].first &- (0 &- (1 << made))) / mode.granule : 0
-    self.vmemmap = vmemmap &+ lacking &* UInt64(info.size("page") ?? 64)
-    guard vmallocEnd <= self.vmemmap, self.vmemmap < vmemmapEnd else { return nil }
-  }
-
-  /// `VMEMMAP_END` since 6.9; before, the array ended wherever it did.
-  private static let newEnd: UInt64 = 0 &- (1 << 30)
-
-  var areas: [Area] {
-    var areas: [Area] = []
-    func add(_ kind: Area.Kind, _ start: UInt64, _ end: UInt64) {
-      if start < end { areas.append(Area(kind: kind, start: start, last: end &- 1)) }
-    }
-    let million: UInt64 = 1 << 20
-    add(.directMap, mode.halves[1].first, modules)
-    add(.modules, modules, modulesEnd)
-    add(.vmalloc, modulesEnd, vmallocEnd)
-    add(.vmemmap, vmemmap, vmemmapEnd)
-    if vmemmapEnd == Self.newEnd {
-      add(.pciPorts, vmemmapEnd &+ 8 * million, vmemmapEnd &+ 24 * million)
-      add(.fixmap, vmemmapEnd &+ 24 * million, 0 &- 8 * million)
-    } else {
-      add(.pciPorts, vmemmap &- 24 * million, vmemmap &- 8 * million)
-      add(.fixmap, vmallocEnd, vmemmap &- 32 * million)
-    }
-    return areas
   }
 }

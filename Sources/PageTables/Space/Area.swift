@@ -78,12 +78,14 @@ extension Area.Kind {
   package static let modules = Self("modules", .code, .handedOut)
   package static let persistentKmap = Self("persistent kmap", .allocations, .handedOut)
   package static let fixmap = Self("fixmap", .fixmap, .fixed)
+  /// Where arm64 maps the I/O ports of PCI.
+  package static let pciPorts = Self("PCI I/O", .other, .fixed)
   package static let other = Self("between areas", .other, .handedOut)
 
   /// Those that configurations may name, in the order in which inputs are compared.
   package static let known: [Self] = [
     user, guardHole, ldtRemap, directMap, vmalloc, vmemmap, cpuEntryArea, espfix, efi, image,
-    modules, persistentKmap, fixmap, other,
+    modules, persistentKmap, fixmap, pciPorts, other,
   ]
 
   /// The known kind of that name.
