@@ -25,14 +25,15 @@ struct KnownCause: Sendable {
   /// The causes that may explain a line; those of some releases only where the release is known.
   ///
   /// - Parameters:
+  ///   - isArm64: whether the log is of an arm64 kernel.
   ///   - area: the area of the address by name; nil where unknown.
   ///   - words: those of `KnownCause.words` that the log has; nil for a log that begins later than the
   ///     boot.
   static func causes(
-    of fault: Fault, area: String?, release: String?, words: Set<String>?
+    of fault: Fault, isArm64: Bool, area: String?, release: String?, words: Set<String>?
   ) -> [KnownCause] {
     let number = release.flatMap { KernelVersion(release: $0) }
-    return table.filter { cause in
+    return (isArm64 ? arm64Table : x86Table).filter { cause in
       guard cause.kind == fault.kind else { return false }
       if cause.since != nil || cause.until != nil {
         guard let number, cause.since.map({ number >= $0 }) ?? true,
@@ -48,5 +49,5 @@ struct KnownCause: Sendable {
   }
 
   /// All words that causes ask for.
-  static let words: [String] = Set(table.flatMap(\.mentions)).sorted()
+  static let words: [String] = Set((x86Table + arm64Table).flatMap(\.mentions)).sorted()
 }

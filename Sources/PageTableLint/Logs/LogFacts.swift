@@ -24,6 +24,8 @@ package struct LogFacts: Sendable, Equatable {
 
   /// The format of an arm64 kernel's tables, as its first report with one prints it.
   private(set) var arm64Format: TableFormat?
+  /// Whether its lines are an arm64 kernel's.
+  private(set) var isArm64 = false
 
   /// The control registers that the last report prints, by their names.
   var registers: [String: UInt64] = [:]
@@ -52,6 +54,9 @@ package struct LogFacts: Sendable, Equatable {
     takeRegisters(text)
     takeXen(text)
     arm64Format = arm64Format ?? TableFormat.arm64Format(printed: text)
+    isArm64 =
+      isArm64 || arm64Format != nil || text.mentions("arch/arm64/") || text.mentions("arm64/mm:")
+      || text.hasPrefix("Booting Linux on physical CPU 0x")
     // What boot prints is of a processor that is not set up yet.
     if text.mentions("Brought up ") { registers = [:] }
     if named == nil, text.mentions("ainted") { named = Self.release(in: text) }

@@ -63,7 +63,8 @@ struct ReportJudge {
       return
     }
     let causes = KnownCause.causes(
-      of: fault, area: judgement.area, release: release(of: fault),
+      of: fault, isArm64: fault.mode.isArm64 || facts.isArm64, area: judgement.area,
+      release: release(of: fault),
       words: facts.release == nil ? nil : facts.words)
     if let expected = causes.first(where: \.isExpected) {
       judgement.isExpected = true

@@ -3,7 +3,7 @@ internal import PageTables
 
 /// What x86's lines about mappings are known to come from.
 extension KnownCause {
-  static let table: [KnownCause] = [
+  static let x86Table: [KnownCause] = [
     KnownCause(
       kind: .insecureMapping, until: KernelVersion(4, 20, 0),
       range: 0xc00a_0000...0xc00f_ffff, isExpected: true,
