@@ -230,6 +230,13 @@ package struct KernelImage: Sendable {
     return size > 0 && start <= ~0 - size ? start...(start + size - 1) : nil
   }
 
+  /// Whether the image tells if there is such a pool, and where: a kernel without KFENCE has no such
+  /// variable among those that its symbols name.
+  package var tellsKfencePool: Bool {
+    values[Variable.kfencePool] != nil
+      || symbols?[Variable.systemState] != nil && symbols?[Variable.kfencePool] == nil
+  }
+
   /// Whether the machine has memory at a physical address.
   package func isMemory(_ physical: UInt64) -> Bool {
     machineMemory.contains(physical)

@@ -55,6 +55,7 @@ package enum Variable {
             values[name] = nil
           }
         }
+        values.merge(architecture.furtherValues(symbols) { reader.bytes(at: $0, count: $1) }) { $1 }
         for image in Variable.kexecImages {
           values[Variable.controlPage(of: image)] = Variable.readControlPage(image, symbols, reader)
         }
@@ -76,14 +77,15 @@ package enum Variable {
       architecture.entryMasks.contains(name)
       ? mode.entrySize
       : architecture.flagVariables.contains(name)
-        ? 1 : name == systemState ? 4 : architecture.wordSize
+        ? 1
+        : [systemState, Arm64.secretUsers].contains(name) ? 4 : architecture.wordSize
     if name == memoryEnd {
       let size = mode.entrySize
       return symbols["iomem_resource"].map { ($0 &+ UInt64(size), size) }
     }
     // Some are elements of an array: `name[index]`.
     let parts = name.split(separator: "[")
-    let index = parts.count == 2 ? UInt64(parts[1].dropLast()) ?? 0 : 0
+    guard let index = parts.count == 2 ? UInt64(parts[1].dropLast()) : 0 else { return nil }
     return symbols[String(parts[0])].map { ($0 &+ index &* UInt64(size), size) }
   }
 

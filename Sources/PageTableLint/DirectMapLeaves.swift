@@ -4,7 +4,7 @@ internal import PageTables
 /// hostile image may map all of them from each of a million places.
 struct DirectMapLeaves {
   private let base: UInt64
-  private let last: UInt64
+  private let area: Area
   private let mode: TableFormat
   private let leaves: [Run]
   /// For each class that occurs, how many of the leaves before each are of it.
@@ -14,9 +14,11 @@ struct DirectMapLeaves {
   ///   - base: the direct map's start.
   ///   - classify: the class of a leaf; there must be few.
   init?(of table: Table, base: UInt64, classify: (Run) -> Int) {
-    guard let area = table.layout.first(.directMap), area.contains(base) else { return nil }
+    guard let area = table.layout.first(.directMap),
+      area.contains(base) || !table.space.mode.hasOneRoot
+    else { return nil }
     self.base = base
-    last = area.last
+    self.area = area
     mode = table.space.mode
     leaves = table.runs(from: area.start, through: area.last).filter(\.isLeaf)
     let classes = leaves.map(classify)
@@ -34,11 +36,13 @@ struct DirectMapLeaves {
 
   /// The classes of the leaves that map a run's frames.
   func classes(under run: Run) -> [Int] {
-    guard run.isLeaf, let physical = run.physical, physical <= last - base else { return [] }
+    guard run.isLeaf, let physical = run.physical, area.contains(base &+ physical) else {
+      return []
+    }
     let span = mode.span(of: run)
     let size = run.repeats ? min(run.size, span) : run.size
     let start = base &+ physical
-    let through = size - 1 > last - start ? last : start &+ (size - 1)
+    let through = size - 1 > area.last - start ? area.last : start &+ (size - 1)
     let first = leaves.partitioningIndex { $0.last >= start }
     let end = leaves.partitioningIndex { $0.start > through }
     guard first < end else { return [] }

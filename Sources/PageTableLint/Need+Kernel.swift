@@ -41,6 +41,23 @@ extension Rule.Need {
         ? "the kernel's symbols do not tell where its text and rodata lie" : nil
   }.toldBySymbols()
 
+  static let largeDirectMap = Rule.Need(
+    "a kernel that is not known to want small pages in its direct map",
+    "the kernel wants small pages in its direct map (arm64: rodata=full, KFENCE)"
+  ) { subject in
+    subject.image.map { subject.architecture.wantsSmallDirectMap($0.values) != true } ?? true
+  }
+
+  static let protectedAliases = Rule.Need(
+    "a kernel known to make code read-only in the direct map, too (arm64: rodata=full)"
+  ) { subject in
+    switch subject.architecture.protectsAliases(subject.image?.values ?? [:]) {
+    case true: nil
+    case false: "without rodata=full the direct map's alias of code stays writable"
+    case nil: "not known whether the kernel runs with rodata=full (rodata_full)"
+    }
+  }.toldBySymbols { $0.architecture.protectsAliases($0.image?.values ?? [:]) == nil }
+
   /// Symbols that a rule cannot do without.
   static func symbols(_ names: String...) -> Rule.Need {
     Rule.Need("the kernel's symbols (\(names.joined(separator: ", ")))") { subject in

@@ -204,10 +204,9 @@ import Testing
     let comparing = Rule.all.filter(\.comparesParts).map(\.id)
     #expect(
       comparing == [
-        "PT003", "PT013", "PT014", "PT105", "PT107", "PT108", "PT201", "PT202", "PT203", "PT207",
-        "PT209", "PT303", "PT304",
-        "PT305",
-        "PT306", "PT307", "PT310", "PT401", "PT504", "PT604", "PT606", "PT608", "PT610", "PT611",
+        "PT003", "PT013", "PT014", "PT105", "PT107", "PT108", "PT111", "PT112", "PT201", "PT202",
+        "PT203", "PT207", "PT209", "PT303", "PT304", "PT305", "PT306", "PT307", "PT310", "PT311",
+        "PT401", "PT406", "PT407", "PT504", "PT510", "PT604", "PT606", "PT608", "PT610", "PT611",
         "PT612",
         "PT905", "PT906", "PT907",
         "PT908",

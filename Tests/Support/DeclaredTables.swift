@@ -27,6 +27,7 @@ package struct DeclaredTables {
   /// What the kernel's lists have of vmalloc, where it is declared.
   package private(set) var vmallocPages: VmallocPages?
   private var noteLines: [String] = []
+  private var machine: Machine?
   private var registers: [(name: String, value: UInt64)] = []
   /// PTI's two roots, where it is declared to be on and the page behind the root is declared.
   package var twins: (kernel: UInt64, user: UInt64)? {
@@ -71,6 +72,10 @@ package struct DeclaredTables {
       registers.append((name: words[1], value: value))
       return true
     }
+    if words == ["machine", "arm64"] {
+      machine = .arm64
+      return true
+    }
     if words[0] == "vmcoreinfo", words.count == 2 {
       noteLines.append(words[1])
       return true
@@ -110,6 +115,7 @@ package struct DeclaredTables {
   /// An ELF image of the tables, with their root in CR3.
   package var image: ImageWriter {
     var writer = ImageWriter(root: root ?? 0)
+    if let machine { writer.machine = machine }
     for register in registers { writer.register(register.name, register.value) }
     for table in tables { writer.table(table.address, table.entries) }
     for address in missing { writer.missing(address) }

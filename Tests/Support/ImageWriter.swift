@@ -1,11 +1,12 @@
 internal import Foundation
-internal import MemoryImages
+package import MemoryImages
 
 /// A small ELF memory image, declared table by table.
 package struct ImageWriter {
   /// By address; an empty one is memory whose content the image leaves out.
   private var pages: [UInt64: [UInt8]] = [:]
   private var notes: [(name: String, bytes: [UInt8])] = []
+  package var machine = Machine.x86_64
 
   /// - Parameter root: the physical address that CR3 of the only CPU holds.
   package init(root: UInt64) {
@@ -53,6 +54,7 @@ package struct ImageWriter {
   /// Writes the image; each page is a segment of its own.
   package func write(to path: String) throws {
     var core = ELFCore()
+    core.machine = machine
     core.notes = notes.map { ELFCore.Note(name: $0.name, bytes: $0.bytes) }
     core.segments = pages.sorted { $0.key < $1.key }.map {
       ELFCore.Segment(physical: $0.key, bytes: $0.value, size: 4096)

@@ -146,6 +146,12 @@ package protocol Architecture: Sendable {
   var makesCodeInVmalloc: Bool { get }
   /// Whether the kernel maps the direct map in small pages on purpose; nil where that is not known.
   func wantsSmallDirectMap(_ values: [String: UInt64]) -> Bool?
+  /// Whether code that is made read-only is so in the direct map, too; nil where that is not known.
+  func protectsAliases(_ values: [String: UInt64]) -> Bool?
+  /// Variables of its own that take more than a look at a symbol, by the names in `variables`.
+  ///
+  /// - Parameter bytes: so many bytes of the kernel's memory at an address.
+  func furtherValues(_ symbols: Symbols, bytes: (UInt64, Int) -> [UInt8]?) -> [String: UInt64]
   /// The bytes before vmalloc that are neither memory nor vmalloc's.
   var vmallocGuard: UInt64 { get }
   /// The physical addresses of firmware that the direct map has writable and executable.
@@ -162,6 +168,10 @@ extension Architecture {
   package var codeStart: String { "_text" }
   package var makesCodeInVmalloc: Bool { false }
   package func wantsSmallDirectMap(_ values: [String: UInt64]) -> Bool? { nil }
+  package func protectsAliases(_ values: [String: UInt64]) -> Bool? { true }
+  package func furtherValues(
+    _ symbols: Symbols, bytes: (UInt64, Int) -> [UInt8]?
+  ) -> [String: UInt64] { [:] }
   package var flagVariables: Set<String> { [] }
   package func root(
     inTopTable address: UInt64, _ format: TableFormat, _ info: VMCoreInfo

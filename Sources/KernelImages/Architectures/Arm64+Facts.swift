@@ -10,6 +10,14 @@ extension Arm64 {
         .release, { evidence, _ in evidence.note { $0["OSRELEASE"] } },
         { evidence, _ in evidence.banner }),
       .of(.kaslrOffset) { evidence, _ in evidence.note { $0.hex("KERNELOFFSET") } },
+      .of(.physBase) { evidence, _ in imageStart(evidence) },
+      .of(.physicalBits) { evidence, _ in
+        evidence.variable(Self.memoryFeatures).flatMap { features in
+          Self.physicalBits(range: features.value & 0xf).map {
+            Fact(UInt64($0), "\(features.source): PARange")
+          }
+        }
+      },
       .of(
         .directMap, { evidence, _ in noted(evidence) }, { evidence, _ in stored(evidence) },
         { evidence, _ in
@@ -40,6 +48,24 @@ extension Arm64 {
     let release = evidence.info?["OSRELEASE"].flatMap { KernelVersion(release: $0) }
     let isUpper = release.map { $0 < KernelVersion(5, 4) } ?? false
     return (0 &- (1 << (isUpper ? made - 1 : made))) &- memoryStart
+  }
+
+  /// Where the image's first page lies in memory.
+  ///
+  /// Source: `kimage_voffset`, arch/arm64/include/asm/memory.h, 6.12.
+  private func imageStart(_ evidence: FactEvidence) -> Fact<UInt64>? {
+    guard let info = evidence.info, let offset = info.number("kimage_voffset"),
+      let text = evidence.symbols?["_text"]
+    else { return nil }
+    return Fact(text &- offset, "\(info.source): kimage_voffset, as _text is mapped")
+  }
+
+  /// The bits of a physical address by a field of ID_AA64MMFR0_EL1; nil where it is none of Arm's.
+  ///
+  /// Source: `id_aa64mmfr0_parange_to_phys_shift`, arch/arm64/include/asm/cpufeature.h, 6.12.
+  static func physicalBits(range: UInt64) -> Int? {
+    let bits = [32, 36, 40, 42, 44, 48, 52, 56]
+    return range < UInt64(bits.count) ? bits[Int(range)] : nil
   }
 
   private func noted(_ evidence: FactEvidence) -> Fact<UInt64>? {
@@ -82,14 +108,19 @@ extension Arm64 {
     var entries = mode.emptyTable(mode.root)
     guard (try? mode.readTable(at: twin, from: memory, into: &entries)) != nil else { return nil }
     if entries.allSatisfy({ $0 == 0 }) { return Fact(false, "the trampoline's table is empty") }
-    guard
-      let shared = mode.firstLeaf(
-        from: mode.halves[1].first, through: mode.top, root: twin, memory: memory)
-    else { return Fact(false, "the page two before the top table maps nothing") }
-    let isPair =
-      mode.walk(shared.address, root: root, memory: memory).physical == shared.physical
-    return Fact(
-      isPair, "the page two before the top table is \(isPair ? "" : "not ")the trampoline's table")
+    // The trampoline is the last; a table that maps more by mistake has other leaves before it.
+    var from = mode.halves[1].first
+    for _ in 0..<64 {
+      guard
+        let leaf = mode.firstLeaf(from: from, through: mode.top, root: twin, memory: memory)
+      else { break }
+      if mode.walk(leaf.address, root: root, memory: memory).physical == leaf.physical {
+        return Fact(true, "the page two before the top table is the trampoline's table")
+      }
+      guard leaf.address < mode.top - mode.granule else { break }
+      from = leaf.address + mode.granule
+    }
+    return Fact(false, "the page two before the top table is not the trampoline's table")
   }
 
   package func contradictions(in evidence: FactEvidence) -> [String] {

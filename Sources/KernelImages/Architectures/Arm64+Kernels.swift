@@ -12,7 +12,10 @@ extension Arm64 {
 
   /// The resource tree's end tells nothing: it is that of 64 bits on every machine.
   package func physicalBits(memoryEnd: UInt64) -> Int? { nil }
-  package var sharingMessages: [String] { [] }
+  /// A realm's memory that its host may see has the top bit of its addresses set.
+  ///
+  /// Source: `rsi_version_matches`, arch/arm64/kernel/rsi.c, 6.13.
+  package var sharingMessages: [String] { ["RME: Using RSI version"] }
 
   package func unmovedDirectMaps(_ format: TableFormat) -> [UInt64] { [] }
 
@@ -41,6 +44,13 @@ extension Arm64 {
     // KFENCE that may be turned on later, or that has its pool there.
     return isFull != 0 || values[Self.earlyKfence] == 0
       || values[Variable.kfencePool].map { $0 != 0 } ?? false
+  }
+
+  /// With rodata=full what is made read-only in vmalloc is so in the direct map, too.
+  ///
+  /// Source: `change_memory_common`, arch/arm64/mm/pageattr.c, 6.12.
+  package func protectsAliases(_ values: [String: UInt64]) -> Bool? {
+    values[Self.readOnlyAliases].map { $0 != 0 }
   }
 
   /// With rodata=off nothing is protected, and nothing is said.

@@ -41,11 +41,12 @@ package struct Arm64: Architecture {
   package var variables: [String] {
     [
       Self.memoryStart, Self.notGlobal, Self.readOnlyAliases, Self.earlyKfence,
-      Variable.systemState, Variable.kfencePool, Variable.efiRoot,
+      Self.memoryFeatures, Self.secretUsers, Variable.systemState, Variable.kfencePool,
+      Variable.efiRoot,
     ] + Variable.kexecImages.map(Variable.controlPage)
   }
 
-  package var spareVariables: Set<String> { flagVariables }
+  package var spareVariables: Set<String> { flagVariables.union([Self.secretUsers]) }
   package var entryMasks: Set<String> { [] }
   package var flagVariables: Set<String> {
     [Self.notGlobal, Self.readOnlyAliases, Self.earlyKfence]
@@ -62,6 +63,37 @@ package struct Arm64: Architecture {
   static let readOnlyAliases = "rodata_full"
   /// Whether KFENCE has a pool of its own from the start; where not, it may take one later.
   static let earlyKfence = "kfence_early_init"
+
+  /// ID_AA64MMFR0_EL1 as all processors of the machine have it.
+  static let memoryFeatures = "arm64_ftr_regs[ID_AA64MMFR0_EL1]"
+  /// How many files of memfd_secret() are open, whose pages the direct map lacks; an `atomic_t`.
+  ///
+  /// Source: mm/secretmem.c, 6.12.
+  package static let secretUsers = "secretmem_users"
+
+  /// Of the registers that the kernel keeps: an array of a number and a pointer to a structure, whose
+  /// first word points to the register's name and whose fourth is the value.
+  ///
+  /// Source: `arm64_ftr_regs`, arch/arm64/kernel/cpufeature.c, and `struct arm64_ftr_reg`,
+  /// arch/arm64/include/asm/cpufeature.h, 4.16 to 7.1.
+  package func furtherValues(
+    _ symbols: Symbols, bytes: (UInt64, Int) -> [UInt8]?
+  ) -> [String: UInt64] {
+    guard let array = symbols["arm64_ftr_regs"] else { return [:] }
+    let number: UInt64 = 3 << 19 | 7 << 8
+    for index in 0..<128 {
+      guard let entry = bytes(array &+ UInt64(16 * index), 16),
+        let its = entry.number(at: 0, size: 4), let place = entry.u64(at: 8)
+      else { return [:] }
+      guard its == number else { continue }
+      guard let register = bytes(place, 32), let name = register.u64(at: 0),
+        bytes(name, 21) == Array("SYS_ID_AA64MMFR0_EL1".utf8) + [0],
+        let value = register.u64(at: 24)
+      else { return [:] }
+      return [Self.memoryFeatures: value]
+    }
+    return [:]
+  }
 
   /// The array is a variable of a function since 6.9, and compilers put a number after such a name.
   package var markersHolder: String { "kernel_ptdump_info" }

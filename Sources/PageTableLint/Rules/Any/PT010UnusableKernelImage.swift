@@ -23,7 +23,8 @@ extension Rule {
       - arch/x86/kernel/vmlinux.lds.S, Linux 6.12
       """,
     givesWayTo: [
-      "PT005", "PT106", "PT206", "PT307", "PT501", "PT502", "PT504", "PT505", "PT506", "PT507",
+      "PT005", "PT106", "PT206", "PT307", "PT311", "PT501", "PT502", "PT504", "PT505", "PT506",
+      "PT507",
       "PT508", "PT602",
     ]
   ) { rule, subject in

@@ -7,7 +7,7 @@ extension Rule {
   static let overShattered = Rule(
     id: "PT304", name: "over-shattered", severity: .note,
     summary: "much of the direct map is in small pages without need",
-    needs: [.area(.directMap), .notXen("a guest has no large pages")],
+    needs: [.area(.directMap), .notXen("a guest has no large pages"), .largeDirectMap],
     documentation: """
       What: more than an eighth of the direct map in tables of 4K leaves that are all alike and
       follow each other, where one large page would do; 16 such tables at the least.
@@ -32,11 +32,6 @@ extension Rule {
   ) { rule, subject in
     let table = subject.kernel
     let mode = table.space.mode
-    if let values = subject.image?.values,
-      subject.architecture.wantsSmallDirectMap(values) == true
-    {
-      return []
-    }
     guard let area = table.layout.first(.directMap) else { return [] }
     let span = mode.level(2).span
     let leaves = table.runs(.directMap).lazy.filter(\.isLeaf)

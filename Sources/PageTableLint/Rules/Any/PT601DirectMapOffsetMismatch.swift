@@ -22,16 +22,15 @@ extension Rule {
       - Documentation/arch/x86/x86_64/mm.rst, Linux 6.12
       """, givesWayTo: ["PT501"]
   ) { rule, subject in
-    guard let base = subject.facts.directMap?.value else { return [] }
-    return subject.tables.flatMap { table -> [Finding] in
-      guard let area = table.layout.first(.directMap), area.start == base else { return [] }
+    subject.tables.flatMap { table -> [Finding] in
+      guard let (area, base) = subject.directMap(of: table) else { return [] }
       let bad = table.runs(area.kind).filter { run in
         guard run.isLeaf, let physical = run.physical else { return false }
-        return physical != run.start - base || (run.repeats && run.size > table.space.mode.granule)
+        return physical != run.start &- base || (run.repeats && run.size > table.space.mode.granule)
       }
       guard !bad.isEmpty else { return [] }
       // Guests share memory with their host by an address bit.
-      let bits = Set(bad.map { ($0.physical ?? 0) ^ ($0.start - base) })
+      let bits = Set(bad.map { ($0.physical ?? 0) ^ ($0.start &- base) })
       if subject.sharesByAddress != false, bits.count == 1,
         let bit = bits.first, bit.nonzeroBitCount == 1, bit >= 1 << 36
       {

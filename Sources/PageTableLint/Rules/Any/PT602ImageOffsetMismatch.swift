@@ -23,7 +23,8 @@ extension Rule {
       """, givesWayTo: ["PT501"]
   ) { rule, subject in
     let table = subject.kernel
-    guard let base = subject.facts.physBase, let space = subject.imageSpace else { return [] }
+    guard let base = subject.facts.physBase, let space = subject.imageSpace ?? subject.imageMapping
+    else { return [] }
     let image = (subject.imageMapping ?? space).clamped(to: space)
     let bad = table.runs(from: image.lowerBound, through: image.upperBound).filter { run in
       guard run.isLeaf, let physical = run.physical else { return false }

@@ -23,14 +23,13 @@ extension Rule {
       - 66520ebc2df3 (3.9): maps RAM ranges only
       """
   ) { rule, subject in
-    guard let base = subject.facts.directMap?.value else { return [] }
     let known = subject.notDevices
     let lowest: UInt64 = 1 << 20
     return subject.tables.flatMap { table -> [Finding] in
-      guard let area = table.layout.first(.directMap), area.start == base else { return [] }
+      guard let (area, base) = subject.directMap(of: table) else { return [] }
       var bad: [Run] = []
       for run in table.runs(.directMap) where run.isLeaf {
-        guard let physical = run.physical, physical == run.start - base, !run.repeats,
+        guard let physical = run.physical, physical == run.start &- base, !run.repeats,
           table.space.mode.memoryType(of: run) == .writeBack, physical &+ (run.size - 1) >= lowest
         else { continue }
         let span = table.space.mode.span(of: run)

@@ -23,10 +23,10 @@ extension Rule {
       - arch/x86/mm/pat/set_memory.c, Linux 6.12: set_direct_map_invalid_noflush
       """, comparesParts: true
   ) { rule, subject in
-    guard let base = subject.facts.directMap?.value else { return [] }
     let table = subject.kernel
-    guard let area = table.layout.first(.directMap), area.start == base else { return [] }
-    let highest = area.last - base - min(subject.architecture.vmallocGuard, area.last - base)
+    guard let (area, base) = subject.directMap(of: table) else { return [] }
+    let above = area.last &- base
+    let highest = above - min(subject.architecture.vmallocGuard, above)
     let page = table.space.mode.granule
     var missing: [Run] = []
     for range in subject.ram where range.lowerBound <= highest {
@@ -50,7 +50,7 @@ extension Rule {
         evidence: lost
           + missing.prefix(3).map {
             .words(
-              "physical \(($0.start - base).entry), \($0.size.readableSize): "
+              "physical \(($0.start &- base).entry), \($0.size.readableSize): "
                 + "\(table.space.mode.level(Int(max(1, $0.level))).name) entry empty")
           }, help: "see who cleared the entry")
     ]

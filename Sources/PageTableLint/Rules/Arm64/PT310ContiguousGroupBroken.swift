@@ -20,18 +20,31 @@ extension Rule {
       members first.
       False alarm: AF and the dirty state of a process's group may differ, which is why user memory is
       left out. A level at which Linux makes no groups has none in order.
+      What changed a single member's right, type or frame is another rule's finding, with this as evidence.
       Fix: find who changed single members: contiguous leaves are changed together, break before make.
       References:
       - arch/arm64/include/asm/pgtable-hwdef.h, Linux 6.12: CONT_PTES, CONT_PMDS
       - arch/arm64/mm/mmu.c, Linux 6.12: alloc_init_cont_pte, pgattr_change_is_safe
       - Arm ARM, D8.7.1: the contiguous bit
-      """, comparesParts: true
+      """, comparesParts: true,
+    givesWayTo: [
+      "PT001", "PT002", "PT004", "PT005", "PT008", "PT009", "PT010", "PT015", "PT101", "PT109",
+      "PT112", "PT209", "PT404", "PT405", "PT406", "PT407", "PT501", "PT510", "PT511", "PT601",
+      "PT602", "PT604", "PT609", "PT612",
+    ]
   ) { rule, subject in
     subject.tables.flatMap { table -> [Finding] in
       let mode = table.space.mode
-      let bad = table.runs.filter { run in
-        run.isLeaf && run.start >= mode.upperHalf && run.flags & contiguousBit != 0
-          && !isOfWholeGroups(run, mode)
+      var bad: [Run] = []
+      for run in table.runs
+      where run.isLeaf && run.start >= mode.upperHalf && run.flags & contiguousBit != 0 {
+        for group in brokenGroups(of: run, mode) {
+          // What became of a member may be another rule's finding, which takes this as its sign.
+          guard subject.mayLook(Looks.piece) else { break }
+          let from = max(group.lowerBound, bad.last.map { $0.last &+ 1 } ?? 0)
+          guard from <= group.upperBound else { continue }
+          bad += table.runs(from: from, through: group.upperBound)
+        }
       }
       return grouped(bad, table).map { area, runs in
         Finding(
@@ -44,12 +57,22 @@ extension Rule {
 
   private static let contiguousBit: UInt64 = 1 << 52
 
-  /// Whether a run of equal leaves begins and ends at the ends of groups, in memory, too.
-  private static func isOfWholeGroups(_ run: Run, _ mode: TableFormat) -> Bool {
+  /// The groups at the ends of a run of equal leaves that it holds in part; all of a run whose frames
+  /// are not aligned as its addresses are, or whose level knows no groups.
+  private static func brokenGroups(of run: Run, _ mode: TableFormat) -> [ClosedRange<UInt64>] {
     let members = mode.arm64ContiguousEntries(level: Int(run.level))
-    guard members > 0, !run.repeats else { return false }
     let group = UInt64(members) * mode.span(of: run)
-    return run.start & (group - 1) == 0 && run.size & (group - 1) == 0
-      && run.physical.map { $0 & (group - 1) == 0 } ?? true
+    guard members > 0, !run.repeats,
+      run.physical.map({ ($0 ^ run.start) & (group - 1) == 0 }) ?? true
+    else { return [run.start...run.last] }
+    func around(_ address: UInt64) -> ClosedRange<UInt64> {
+      (address & ~(group - 1))...(address | (group - 1))
+    }
+    var found: [ClosedRange<UInt64>] = []
+    if run.start & (group - 1) != 0 { found.append(around(run.start)) }
+    if run.end & (group - 1) != 0, found.last?.contains(run.last) != true {
+      found.append(around(run.last))
+    }
+    return found
   }
 }
