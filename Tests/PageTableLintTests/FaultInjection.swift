@@ -13,19 +13,45 @@ struct Site {
   let table: UInt64
   let index: Int
   let entry: UInt64
-  /// The entries above it, from the top.
+  /// The entries above it, from the top, and where they stand.
   let above: [UInt64]
+  let way: [(table: UInt64, index: Int)]
   let area: Area.Kind
   /// Whether the user's twin leads to the same table.
   let isShared: Bool
+  /// What the processor takes it for, and what its own bits allow.
+  private let kind: EntryClass
+  private let access: Access
+  let isGlobal: Bool
+  let frame: UInt64
 
-  var isPresent: Bool { entry & 1 != 0 }
-  var isLeaf: Bool { isPresent && (level == 1 || entry & 0x80 != 0) }
-  var isTable: Bool { isPresent && !isLeaf }
-  var isWritable: Bool { entry & 2 != 0 }
-  var isGlobal: Bool { entry & 0x100 != 0 }
-  var isNoExecute: Bool { entry >> 63 != 0 }
-  var frame: UInt64 { entry & 0x000f_ffff_ffff_f000 & ~(level > 1 && isLeaf ? 0x1000 : 0) }
+  var isPresent: Bool { kind != .invalid }
+  var isLeaf: Bool { kind == .leaf }
+  var isTable: Bool { kind == .table }
+  var isWritable: Bool { access.contains(.write) }
+  var isNoExecute: Bool { !access.contains(.executeInKernel) }
+  var isCode: Bool { isLeaf && !isWritable && !isNoExecute }
+
+  init(
+    _ entry: UInt64, at address: UInt64, level: Int, of table: UInt64, index: Int,
+    below way: [(table: UInt64, index: Int, entry: UInt64)], in area: Area.Kind, isShared: Bool,
+    _ mode: TableFormat
+  ) {
+    let its = mode.level(level)
+    self.entry = entry
+    self.address = address
+    self.level = level
+    self.table = table
+    self.index = index
+    above = way.map(\.entry)
+    self.way = way.map { ($0.table, $0.index) }
+    self.area = area
+    self.isShared = isShared
+    kind = its.classify(entry)
+    access = (kind == .table ? its.tableRights : its.leafRights).access(entry)
+    isGlobal = mode.isGlobal(entry)
+    frame = (kind == .leaf ? its.leafField : mode.tableField).address(in: entry)
+  }
 }
 
 /// A real image, healthy, in which one thing at a time is broken.
@@ -49,7 +75,9 @@ final class Patient {
     memory = PatchedImage(try Samples.image(name).memory)
     image = try KernelImage(memory)
     base = image.facts.directMap?.value ?? 0
-    process = Samples.process(image)
+    process =
+      try Samples.process(image)
+      ?? Samples.userRoot(name).map { KernelProcess(pid: 1, name: "init", root: $0) }
     healthy = Linter.run(Self.subject(image, process))
     var shared: Set<UInt64> = []
     if let user = image.userRoot {
@@ -80,24 +108,27 @@ final class Patient {
   {
     var found: [Site] = []
     var seen: Set<UInt64> = []
-    let mode = image.mode
+    let mode = image.mode(ofRoot: root)
     let layout = image.layout
-    func visit(_ table: UInt64, _ level: Int, _ start: UInt64, _ above: [UInt64]) throws {
+    typealias Way = [(table: UInt64, index: Int, entry: UInt64)]
+    func visit(_ table: UInt64, _ level: Int, _ start: UInt64, _ way: Way) throws {
       guard seen.insert(table).inserted else { return }
-      for (index, entry) in try memory.table(at: table).enumerated() {
+      var entries = mode.emptyTable(mode.level(level))
+      try mode.readTable(at: table, from: memory, into: &entries)
+      for (index, entry) in entries.enumerated() {
         let address = mode.canonical(start &+ UInt64(index) &* mode.level(level).span)
         let isUser = address < mode.upperHalf
         if level == mode.levels.count, isUser, !isProcess { continue }
         let site = Site(
-          address: address, level: level, table: table, index: index, entry: entry, above: above,
-          area: layout.area(of: address).kind, isShared: shared.contains(table))
+          entry, at: address, level: level, of: table, index: index, below: way,
+          in: layout.area(of: address).kind, isShared: shared.contains(table), mode)
         found.append(site)
         if site.isTable, isUser == isProcess {
-          try visit(site.frame, level - 1, address, above + [entry])
+          try visit(site.frame, level - 1, address, way + [(table, index, entry)])
         }
       }
     }
-    try visit(root, mode.levels.count, 0, [])
+    try visit(root, mode.levels.count, mode.bottom, [])
     return found
   }
 

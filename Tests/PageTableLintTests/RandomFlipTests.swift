@@ -7,13 +7,11 @@ import Testing
 
 /// One bit of one live entry is flipped, anywhere: how many of the flips that matter are found.
 @Suite(.serialized) struct RandomFlipTests {
-  private static let samples = ["healthy", "healthy-pti", "healthy-5level", "5level-pti"]
-  /// Of flips that matter; as many that change nothing are a third of it.
-  private static var flips: Int { Effort.cases(3000, oneIn: 15) }
-
   /// What a bit of an entry is.
   enum Bit: String {
     case present, write, user, cache, size, global, noExecute, frame, reserved
+    /// arm64's own.
+    case sharing, accessed, guarded, contiguous
     /// Nothing that a rule may speak of: accessed, dirty, software's, ignored.
     case free
   }
@@ -43,7 +41,7 @@ import Testing
   }
 
   /// What flipping `bit` of an entry changes; nil for a global bit that may be missing in health.
-  private static func kind(_ bit: Int, _ site: Site, _ patient: Patient) -> Bit? {
+  static func x86Kind(_ bit: Int, _ site: Site, _ patient: Patient) -> Bit? {
     let level = patient.image.mode.level(site.level)
     let reserved = site.isLeaf ? level.reservedInLeaf : level.reservedInTable
     if reserved >> UInt64(bit) & 1 == 1 { return .reserved }
@@ -96,15 +94,18 @@ import Testing
   }
 
   /// Flips bits at random, from a fixed seed.
-  static func measure() throws -> Outcome {
-    let patients = try samples.map { try Patient($0) }
+  ///
+  /// Of flips that change nothing there are a third of those that matter.
+  static func measure(_ plan: FaultPlan) throws -> Outcome {
+    let flips = plan.flips
+    let patients = try plan.samples.map { try Patient($0) }
     var generator = SeededGenerator(0xf11b_0001)
     var outcome = Outcome()
     while outcome.matters.flips < flips {
       let patient = patients[Int.random(in: 0..<patients.count, using: &generator)]
       let site = patient.sites[Int.random(in: patient.sites.indices, using: &generator)]
       let bit = Int.random(in: 0..<64, using: &generator)
-      guard site.isPresent, let kind = kind(bit, site, patient),
+      guard site.isPresent, let kind = plan.kind(bit, site, patient),
         kind != .free || outcome.free.flips < flips / 3
       else { continue }
       try patient.write(site.entry ^ 1 << UInt64(bit), site)
@@ -126,7 +127,8 @@ import Testing
 
   @Test(.enabled(if: !Effort.isFull, "InjectionTests measure all"))
   func mostFlipsAreFound() throws {
-    try Self.expect(Self.measure())
+    try Self.expect(Self.measure(.x86))
+    try Self.expect(Self.measure(.arm64))
   }
 
   /// At least 95 of 100 that matter are found, and at most 1 of 100 that change nothing draw a word.

@@ -4,8 +4,10 @@ package import PageTables
 /// A memory image in which single entries are changed, and can be put back.
 package final class PatchedImage: MemoryImage, @unchecked Sendable {
   private let base: any MemoryImage
-  // Only one test at a time changes an image.
-  private var patched: [UInt64: [UInt64]] = [:]
+  // Only one test at a time changes an image. By the words' addresses.
+  private var patched: [UInt64: UInt64] = [:]
+  /// Whole pages that are put in, or taken from another place.
+  private var pages: [UInt64: [UInt64]] = [:]
 
   package init(_ base: any MemoryImage) {
     self.base = base
@@ -23,39 +25,57 @@ package final class PatchedImage: MemoryImage, @unchecked Sendable {
   package var tellsAllMemory: Bool { base.tellsAllMemory }
 
   package func readTable(at address: UInt64, into table: inout [UInt64]) throws(UnreadableMemory) {
-    if let page = patched[address] {
-      table = page
+    if let page = pages[address], page.count >= table.count {
+      table = Array(page.prefix(table.count))
     } else {
       try base.readTable(at: address, into: &table)
+    }
+    for (place, word) in patched where place >= address {
+      let index = (place - address) / 8
+      if index < UInt64(table.count) { table[Int(index)] = word }
     }
   }
 
   package func read(at address: UInt64, count: Int) throws(UnreadableMemory) -> [UInt8] {
-    guard let page = patched[address & ~4095], count > 0, address & 4095 + UInt64(count) <= 4096
-    else { return try base.read(at: address, count: count) }
-    return (0..<UInt64(count)).map { index in
-      let at = (address & 4095) + index
-      return UInt8(truncatingIfNeeded: page[Int(at / 8)] >> (8 * (at % 8)))
+    var bytes: [UInt8]
+    if let page = pages[address & ~4095], count > 0, address & 4095 + UInt64(count) <= 4096 {
+      bytes = (0..<UInt64(count)).map { index in
+        let at = (address & 4095) + index
+        return UInt8(truncatingIfNeeded: page[Int(at / 8)] >> (8 * (at % 8)))
+      }
+    } else {
+      bytes = try base.read(at: address, count: count)
     }
+    for (place, word) in patched {
+      for byte in 0..<UInt64(8) where place + byte >= address {
+        let index = place + byte - address
+        if index < UInt64(bytes.count) {
+          bytes[Int(index)] = UInt8(truncatingIfNeeded: word >> (8 * byte))
+        }
+      }
+    }
+    return bytes
   }
 
-  /// The entries of a table of 512.
-  package func table(at address: UInt64) throws(UnreadableMemory) -> [UInt64] {
-    var table = [UInt64](repeating: 0, count: 512)
+  /// The entries of a table.
+  package func table(at address: UInt64, count: Int = 512) throws(UnreadableMemory) -> [UInt64] {
+    var table = [UInt64](repeating: 0, count: count)
     try readTable(at: address, into: &table)
     return table
   }
 
   /// Changes one entry of a table that the image holds.
   package func set(_ entry: UInt64, at index: Int, of table: UInt64) throws(UnreadableMemory) {
-    var page = try self.table(at: table)
-    page[index] = entry
-    patched[table] = page
+    _ = try self.table(at: table, count: index + 1)
+    patched[table + 8 * UInt64(index)] = entry
   }
 
-  /// Puts a page of entries where the image holds none, or another one.
-  package func set(page: [UInt64], at address: UInt64) { patched[address] = page }
+  /// Puts a page of 512 entries where the image holds none, or another one.
+  package func set(page: [UInt64], at address: UInt64) { pages[address] = page }
 
   /// Puts all back.
-  package func reset() { patched = [:] }
+  package func reset() {
+    patched = [:]
+    pages = [:]
+  }
 }

@@ -43,12 +43,22 @@ package enum Samples {
     try KernelImage(ImageFile.open(path: imagePath(sample)))
   }
 
-  /// The process whose tables the first processor uses, the guest's init; nil with PAE.
+  /// The process whose tables the first processor uses, the guest's init; nil with PAE, and where no
+  /// processor tells.
   package static func process(_ image: KernelImage) -> KernelProcess? {
     guard let cpu = image.cpus.first, image.mode.root.entries == 512 else { return nil }
     let root = cpu.cr3 & 0x000f_ffff_ffff_f000
     let isIsolated = image.facts.pti?.value == true
     return KernelProcess(pid: 1, name: "init", root: isIsolated ? root & ~0x1000 : root)
+  }
+
+  /// Where the first process's tables start, as a capture of arm64 notes it.
+  package static func userRoot(_ sample: String) throws -> UInt64? {
+    guard has(sample, "roots.txt") else { return nil }
+    let line = try text(sample, "roots.txt").split(separator: "\n").first {
+      $0.hasPrefix("user.txt ")
+    }
+    return line.flatMap { UInt64(hexText: $0.dropFirst(9)) }
   }
 
   /// Where the image lies; a packed one is unpacked below .build, once.
