@@ -3,10 +3,14 @@ internal import PageTables
 
 /// The kernel's own symbol table in its memory.
 ///
-/// Source: kernel/kallsyms.c and scripts/kallsyms.c, 5.10, 6.12 and 7.3.
+/// Source: kernel/kallsyms.c and scripts/kallsyms.c, 2.6.26, 4.5, 5.10, 6.12 and 7.3.
 struct Kallsyms {
-  /// What a symbol's 32-bit offset is relative to.
+  /// What a symbol's place in the table is relative to.
+  ///
+  /// It is a 32-bit offset but for `none`.
   enum Base: Equatable {
+    /// Nothing: before 4.6 `kallsyms_addresses` holds whole addresses, a long each.
+    case none
     /// The kernel's `kallsyms_relative_base`, which lies there: 4.6 to 6.19.
     case variable(at: UInt64)
     /// The offset's own place: since 7.0.
@@ -20,6 +24,7 @@ struct Kallsyms {
   let names: UInt64
   let tokens: UInt64
   let tokenIndex: UInt64
+  /// `kallsyms_offsets`, or `kallsyms_addresses` where the base is none.
   let offsets: UInt64
   let base: Base
 
@@ -70,7 +75,7 @@ struct Kallsyms {
   func places(_ reader: VirtualReader) -> [(address: UInt64, count: Int)] {
     var places: [(address: UInt64, count: Int)] = [
       (countPlace, 4), (names, Int(tokens - names)), (tokens, 16 << 10), (tokenIndex, 512),
-      (offsets, count * 4),
+      (offsets, count * (base == .none ? reader.wordSize : 4)),
     ]
     if case .variable(let address) = base { places.append((address, reader.wordSize)) }
     return places
@@ -127,9 +132,15 @@ struct Kallsyms {
   }
 
   private func addresses(_ reader: VirtualReader) -> [UInt64]? {
+    if base == .none {
+      let size = reader.wordSize
+      guard let bytes = reader.bytes(at: offsets, count: count * size) else { return nil }
+      return (0..<count).map { bytes.number(at: $0 * size, size: size) ?? 0 }
+    }
     guard let offsets = reader.bytes(at: offsets, count: count * 4) else { return nil }
     let values = (0..<count).map { Int32(bitPattern: offsets.u32(at: $0 * 4) ?? 0) }
     switch base {
+    case .none: return nil
     case .ownPlace:
       return values.enumerated().map { index, value in
         self.offsets &+ UInt64(index * 4) &+ UInt64(bitPattern: Int64(value))

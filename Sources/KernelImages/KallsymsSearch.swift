@@ -8,7 +8,7 @@ internal import PageTables
 /// confirms it, the names lie in front of it, and what is found has to give the addresses that are
 /// known from elsewhere.
 ///
-/// Source: scripts/kallsyms.c, `write_src`, 5.10, 6.4, 6.12 and 7.3.
+/// Source: scripts/kallsyms.c, `write_src`, 2.6.26, 4.5, 5.10, 6.4, 6.12 and 7.3.
 enum KallsymsSearch {
   /// No image of a kernel is larger.
   private static let mostImageBytes: UInt64 = 128 << 20
@@ -47,11 +47,12 @@ enum KallsymsSearch {
     let after = tokens.index &+ 512
     let oldBase = names.countPlace &- word
     let old = oldBase &- size.rounded(up: word)
+    let whole = names.countPlace &- UInt64(names.count) &* word
     return [
       tables(old, .variable(at: oldBase)),
       tables(
         after.rounded(up: word), .variable(at: (after.rounded(up: word) &+ size).rounded(up: word))),
-      tables(after, .ownPlace), tables(after.rounded(up: word), .ownPlace),
+      tables(after, .ownPlace), tables(after.rounded(up: word), .ownPlace), tables(whole, .none),
     ]
   }
 }

@@ -86,6 +86,24 @@ def with_ring(kernel):
     return kernel
 
 
+def with_old_symbols(kernel):
+    """The symbol table of kernels before 4.6, which no note tells: whole addresses, and longs for counts and markers."""
+    symbols = [("_text", TEXT), ("_stext", TEXT)] + [(f"function_{at}", TEXT + 16 * at) for at in range(1, 300)]
+    names, markers, tokens, index = b"", b"", b"", b""
+    for number, (name, _) in enumerate(symbols):
+        if number % 256 == 0:
+            markers += struct.pack("<Q", len(names))
+        names += bytes([len(name) + 1]) + b"T" + name.encode()
+    for code in range(256):
+        index += struct.pack("<H", len(tokens))
+        tokens += (bytes([code]) if 32 <= code < 127 else b"") + b"\0"
+    table = b"".join(struct.pack("<Q", address) for _, address in symbols) + struct.pack("<Q", len(symbols))
+    for part in (names, markers, tokens, index):
+        table += b"\0" * (-len(table) % 8) + part
+    kernel.write(0x1009000, table)
+    return kernel
+
+
 def btf():
     """The types by which processes are found."""
     strings, places = b"\0", {}

@@ -1,4 +1,3 @@
-import Foundation
 import KernelImages
 import MemoryImages
 import PageTables
@@ -9,90 +8,8 @@ import Testing
 ///
 /// The kernel is linked to 0xffffffff81000000. Its first 2M page holds its tables and variables.
 @Suite struct OldImageTests {
-  /// The virtual addresses of what the image's first page and the next ones hold.
-  private enum Place {
-    static let text: UInt64 = 0xffff_ffff_8100_0000
-    static let top = text + 0x1000
-    static let variables = text + 0x6000
-    static let buffer = text + 0x8000
-  }
-
-  private struct Kernel {
-    var release = "2.6.32-754.el6.x86_64"
-    /// What the note says beside release, text and tables.
-    var lines: [String] = []
-    /// The name of the top table.
-    var top = "swapper_pg_dir"
-    /// What the image lies above its link address.
-    var physBase: UInt64 = 0
-    var directMapSlot = 272
-    /// By address in `Place.variables`: value and bytes.
-    var variables: [UInt64: (value: UInt64, size: Int)] = [:]
-    var buffer: [UInt8] = []
-
-    private func page(_ entries: [Int: UInt64]) -> [UInt8] {
-      (0..<512).flatMap { index in
-        (0..<8).map { UInt8(truncatingIfNeeded: (entries[index] ?? 0) >> (8 * $0)) }
-      }
-    }
-
-    var core: ELFCore {
-      let image = 0x100_0000 &+ physBase
-      func at(_ offset: UInt64) -> UInt64 { image + offset }
-      var pages: [UInt64: [UInt8]] = [:]
-      pages[at(0)] = page([:])
-      pages[at(0x1000)] = page([directMapSlot: at(0x2000) | 0x63, 511: at(0x4000) | 0x63])
-      pages[at(0x2000)] = page([0: at(0x3000) | 0x63])
-      // The first GiB: 2M pages, no-execute, global.
-      pages[at(0x3000)] = page(
-        Dictionary(
-          uniqueKeysWithValues: (0..<512).map { ($0, 0x8000_0000_0000_01e3 + UInt64($0) << 21) }))
-      pages[at(0x4000)] = page([510: at(0x5000) | 0x63])
-      // The image: text read-only, the rest written.
-      pages[at(0x5000)] = page([8: image | 0x1e1, 9: 0x8000_0000_0000_01e3 | (image + 0x20_0000)])
-      var page = [UInt8](repeating: 0, count: 4096)
-      for (address, variable) in variables {
-        for byte in 0..<variable.size {
-          page[Int(address - Place.variables) + byte] = UInt8(
-            truncatingIfNeeded: variable.value >> UInt64(8 * byte))
-        }
-      }
-      pages[at(0x6000)] = page
-      for start in stride(from: 0, to: buffer.count, by: 4096) {
-        let part = Array(buffer[start..<min(start + 4096, buffer.count)])
-        pages[at(0x8000 + UInt64(start))] =
-          part + [UInt8](repeating: 0, count: 4096 - part.count)
-      }
-      var core = ELFCore()
-      let note =
-        [
-          "OSRELEASE=\(release)", "PAGESIZE=4096",
-          "SYMBOL(\(top))=\(String(Place.top, radix: 16))",
-          "SYMBOL(_stext)=\(String(Place.text, radix: 16))",
-        ] + lines
-      core.notes = [
-        ELFCore.Note(name: "VMCOREINFO", bytes: Array((note.joined(separator: "\n") + "\n").utf8))
-      ]
-      for (address, page) in pages.sorted(by: { $0.key < $1.key }) {
-        core.add(page: page, at: address)
-      }
-      return core
-    }
-
-    func read() throws -> KernelImage {
-      try Samples.withTemporaryFile { path in
-        try Data(core.encoded()).write(to: URL(filePath: path))
-        return try KernelImage(ImageFile.open(path: path))
-      }
-    }
-
-    /// Says where a variable lies, and what it holds.
-    mutating func set(_ name: String, _ offset: UInt64, _ value: UInt64, size: Int) {
-      let address = Place.variables + offset
-      variables[address] = (value, size)
-      lines.append("SYMBOL(\(name))=\(String(address, radix: 16))")
-    }
-  }
+  private typealias Kernel = OldKernelImage
+  private typealias Place = OldKernelImage.Place
 
   // MARK: - The root
 
@@ -127,16 +44,16 @@ import Testing
   /// The areas are those of the release: nothing else tells where vmalloc and vmemmap start.
   @Test(
     arguments: [
-      ("2.6.26", 258, 0xffff_8100_0000_0000, 0xffff_c200_0000_0000, 0xffff_e200_0000_0000),
-      ("2.6.30", 272, 0xffff_8800_0000_0000, 0xffff_c200_0000_0000, 0xffff_e200_0000_0000),
-      ("2.6.32", 272, 0xffff_8800_0000_0000, 0xffff_c900_0000_0000, 0xffff_ea00_0000_0000),
-      ("4.4.0", 272, 0xffff_8800_0000_0000, 0xffff_c900_0000_0000, 0xffff_ea00_0000_0000),
-      ("4.9.300", 272, 0xffff_8800_0000_0000, 0xffff_c900_0000_0000, 0xffff_ea00_0000_0000),
-    ] as [(String, Int, UInt64, UInt64, UInt64)])
+      ("2.6.26", 0xffff_8100_0000_0000, 0xffff_c200_0000_0000, 0xffff_e200_0000_0000),
+      ("2.6.30", 0xffff_8800_0000_0000, 0xffff_c200_0000_0000, 0xffff_e200_0000_0000),
+      ("2.6.32", 0xffff_8800_0000_0000, 0xffff_c900_0000_0000, 0xffff_ea00_0000_0000),
+      ("4.4.0", 0xffff_8800_0000_0000, 0xffff_c900_0000_0000, 0xffff_ea00_0000_0000),
+      ("4.9.300", 0xffff_8800_0000_0000, 0xffff_c900_0000_0000, 0xffff_ea00_0000_0000),
+    ] as [(String, UInt64, UInt64, UInt64)])
   func theAreasAreTheReleases(
-    _ release: String, _ slot: Int, _ directMap: UInt64, _ vmalloc: UInt64, _ vmemmap: UInt64
+    _ release: String, _ directMap: UInt64, _ vmalloc: UInt64, _ vmemmap: UInt64
   ) throws {
-    var kernel = Kernel(release: release, directMapSlot: slot)
+    var kernel = Kernel(release: release, directMap: directMap)
     kernel.lines = ["NUMBER(phys_base)=0"]
     let image = try kernel.read()
     #expect(image.problems == [])
