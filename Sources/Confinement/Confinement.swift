@@ -100,14 +100,14 @@ package enum Confinement {
     "epoll_create1", "epoll_ctl", "epoll_pwait", "epoll_wait", "eventfd2", "exit", "exit_group",
     "faccessat", "faccessat2", "fcntl", "fstat", "fsync", "ftruncate", "futex", "getcwd",
     "getdents64", "getegid", "geteuid", "getgid", "getpid", "getrandom", "getrlimit", "gettid",
-    "gettimeofday", "getuid", "lseek", "lstat", "madvise", "mmap", "mprotect", "mremap", "munmap",
-    "nanosleep", "newfstatat", "open", "openat", "poll", "pread64", "prlimit64", "pwrite64", "read",
-    "readlink", "readlinkat", "readv", "rename", "renameat", "renameat2", "restart_syscall", "rseq",
-    "rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "sched_get_priority_max",
-    "sched_get_priority_min", "sched_getaffinity", "sched_getparam", "sched_getscheduler",
-    "sched_yield", "set_robust_list", "set_tid_address", "setpriority", "sigaltstack", "stat",
-    "statx", "sysinfo", "tgkill", "time", "timerfd_create", "timerfd_settime", "uname", "unlink",
-    "unlinkat", "write", "writev",
+    "gettimeofday", "getuid", "lseek", "lstat", "madvise", "mincore", "mmap", "mprotect", "mremap",
+    "munmap", "nanosleep", "newfstatat", "open", "openat", "poll", "pread64", "prlimit64",
+    "pwrite64", "read", "readlink", "readlinkat", "readv", "rename", "renameat", "renameat2",
+    "restart_syscall", "rseq", "rt_sigaction", "rt_sigprocmask", "rt_sigreturn",
+    "sched_get_priority_max", "sched_get_priority_min", "sched_getaffinity", "sched_getparam",
+    "sched_getscheduler", "sched_yield", "set_robust_list", "set_tid_address", "setpriority",
+    "sigaltstack", "stat", "statx", "sysinfo", "tgkill", "time", "timerfd_create",
+    "timerfd_settime", "uname", "unlink", "unlinkat", "write", "writev",
   ]
 
   private static func limitCalls() {

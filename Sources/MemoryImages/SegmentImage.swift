@@ -84,6 +84,12 @@ package final class SegmentImage: MemoryImage, Sendable {
     return unsafe bytes
   }
 
+  package func willRead(_ tables: [UInt64], size: Int) {
+    file.willRead(tables) { table in
+      (try? fileOffset(of: table, count: UInt64(size))).map { Int($0)..<(Int($0) + size) }
+    }
+  }
+
   /// Copies physical memory that lies in one segment.
   package func read(at address: UInt64, count: Int) throws(UnreadableMemory) -> [UInt8] {
     let offset = try fileOffset(of: address, count: UInt64(count))

@@ -161,6 +161,12 @@ final class KdumpImage: MemoryImage {
     table.copy(bytes)
   }
 
+  func willRead(_ tables: [UInt64], size: Int) {
+    for part in parts {
+      part.file.willRead(tables) { table in part.place(of: table / header.pageSize) }
+    }
+  }
+
   func read(at address: UInt64, count: Int) throws(UnreadableMemory) -> [UInt8] {
     var bytes: [UInt8] = []
     bytes.reserveCapacity(count)

@@ -65,6 +65,22 @@ struct KdumpPages: Sendable {
 
   /// A kept page's content; nil where its descriptor or its data is damaged.
   func content(of page: UInt64) -> [UInt8]? {
+    guard let descriptor = descriptor(of: page),
+      let packed = file.bytes(at: descriptor.offset, count: Int(descriptor.size))
+    else { return nil }
+    return PageCompression(rawValue: descriptor.flags)?.unpack(packed, size: header.pageSize)
+  }
+
+  /// The bytes of the file that a page is packed in; nil where this part does not have it.
+  func place(of page: UInt64) -> Range<Int>? {
+    guard header.pages.contains(page), page < header.pageCount,
+      file.bit(page, of: header.keptBitmap)
+    else { return nil }
+    return descriptor(of: page).map { Int($0.offset)..<(Int($0.offset) + Int($0.size)) }
+  }
+
+  /// The sound descriptor of a kept page.
+  private func descriptor(of page: UInt64) -> Descriptor? {
     let next = blocks.partitioningIndex { $0.start > page }
     guard next > 0 else { return nil }
     let block = blocks[next - 1]
@@ -72,10 +88,9 @@ struct KdumpPages: Sendable {
     let rank = block.rank + file.countBits(of: header.keptBitmap, in: block.start..<page)
     let at = header.descriptors + rank * Self.descriptorSize
     guard let descriptor = Self.descriptor(at: at, in: file),
-      descriptor.problem(in: file, pageSize: header.pageSize) == nil,
-      let packed = file.bytes(at: descriptor.offset, count: Int(descriptor.size))
+      descriptor.problem(in: file, pageSize: header.pageSize) == nil
     else { return nil }
-    return PageCompression(rawValue: descriptor.flags)?.unpack(packed, size: header.pageSize)
+    return descriptor
   }
 
   private struct Descriptor {

@@ -6,12 +6,15 @@ package protocol PhysicalMemory: Sendable {
   /// The `size` bytes at `address` where they lie in the memory of this program as they are; nil
   /// where `readTable` must bring them. They live as long as this object.
   func mapped(at address: UInt64, size: Int) throws(UnreadableMemory) -> UnsafeRawPointer?
+  /// Says which page-table pages of `size` bytes are read next, so that they can be fetched together.
+  func willRead(_ tables: [UInt64], size: Int)
 }
 
 extension PhysicalMemory {
   package func mapped(
     at address: UInt64, size: Int
   ) throws(UnreadableMemory) -> UnsafeRawPointer? { nil }
+  package func willRead(_ tables: [UInt64], size: Int) {}
 }
 
 /// Why a physical address could not be read.

@@ -56,10 +56,21 @@ package enum Walker {
   ) -> [TableKey: WalkedSubtree] {
     guard subtrees.count > 1 else { return [:] }
     let walked = Mutex<[TableKey: WalkedSubtree]>([:])
-    DispatchQueue.concurrentPerform(iterations: subtrees.count) { index in
-      let scanner = TableScanner(input, subtrees: subtrees.count)
-      let result = scanner.walking(subtrees[index])
-      walked.withLock { $0[subtrees[index].key] = result }
+    let ahead = ReadAhead(input)
+    ahead.willRead(subtrees)
+    func group(from start: Int) -> ArraySlice<Subtree> {
+      subtrees[min(start, subtrees.count)..<min(start + ReadAhead.together, subtrees.count)]
+    }
+    ahead.willRead(below: group(from: 0))
+    for start in stride(from: 0, to: subtrees.count, by: ReadAhead.together) {
+      // The next ones are fetched while these are walked.
+      ahead.willRead(below: group(from: start + ReadAhead.together))
+      let group = group(from: start)
+      DispatchQueue.concurrentPerform(iterations: group.count) { index in
+        let subtree = group[group.startIndex + index]
+        let result = TableScanner(input, subtrees: subtrees.count).walking(subtree)
+        walked.withLock { $0[subtree.key] = result }
+      }
     }
     return walked.withLock { walked in exchange(&walked, with: [:]) }
   }
