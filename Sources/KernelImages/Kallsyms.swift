@@ -93,7 +93,7 @@ struct Kallsyms {
       else { return 0..<0 }
       return start..<(tokens[start...].firstIndex(of: 0) ?? tokens.count)
     }
-    var list: [(name: String, address: UInt64)] = []
+    var list = SymbolList()
     list.reserveCapacity(count)
     var text: [UInt8] = []
     text.reserveCapacity(Self.mostLetters)
@@ -110,7 +110,7 @@ struct Kallsyms {
       }
       at = name.upperBound
       // The first letter is the symbol's type.
-      list.append((name: String(decoding: text.dropFirst(), as: UTF8.self), address: address))
+      list.append(text.dropFirst(), at: address)
     }
     return Symbols(list, source: "kallsyms of the image")
   }

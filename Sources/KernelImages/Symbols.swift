@@ -5,17 +5,28 @@ package struct Symbols: Sendable {
   package let source: String
   /// The build that a vmlinux is of; nil for other sources.
   let buildID: String?
-  private let addresses: [String: UInt64]
-  private let sorted: [(address: UInt64, name: String)]
+  private let list: SymbolList
+  /// The list's indices in the order of addresses; nil where that is its own.
+  private let order: [UInt32]?
+  /// The addresses in ascending order.
+  private let addresses: [UInt64]
+  private let places: SymbolPlaces
 
   package init(
     _ list: [(name: String, address: UInt64)], source: String, buildID: String? = nil
   ) {
+    var packed = SymbolList()
+    for symbol in list { packed.append(Array(symbol.name.utf8)[...], at: symbol.address) }
+    self.init(packed, source: source, buildID: buildID)
+  }
+
+  init(_ list: SymbolList, source: String, buildID: String? = nil) {
     self.source = source
     self.buildID = buildID
-    addresses = Dictionary(
-      list.map { ($0.name, $0.address) }, uniquingKeysWith: { first, _ in first })
-    sorted = list.map { (address: $0.address, name: $0.name) }.sorted { $0 < $1 }
+    self.list = list
+    order = list.order
+    addresses = order.map { $0.map { list.addresses[Int($0)] } } ?? list.addresses
+    places = SymbolPlaces(list)
   }
 
   /// Several tables as one, nil for none.
@@ -29,28 +40,36 @@ package struct Symbols: Sendable {
       : Symbols(tables.flatMap(\.all), source: tables.map(\.source).joined(separator: "; "))
   }
 
-  /// In the order of addresses.
+  /// In the order in which the source has them.
   var all: [(name: String, address: UInt64)] {
-    sorted.map { (name: $0.name, address: $0.address) }
+    (0..<count).map { (name: list.name($0), address: list.addresses[$0]) }
   }
 
-  package var count: Int { sorted.count }
-  package subscript(name: String) -> UInt64? { addresses[name] }
+  package var count: Int { list.count }
+  package subscript(name: String) -> UInt64? {
+    places.index(of: name, in: list).map { list.addresses[$0] }
+  }
+
+  /// The name of the symbol that comes at `place` in the order of addresses.
+  private func name(atPlace place: Int) -> String {
+    list.name(order.map { Int($0[place]) } ?? place)
+  }
 
   /// The next address behind `address` where a symbol starts.
   package func next(after address: UInt64) -> UInt64? {
-    let index = sorted.partitioningIndex { $0.address > address }
-    return index < sorted.count ? sorted[index].address : nil
+    let place = addresses.partitioningIndex { $0 > address }
+    return place < count ? addresses[place] : nil
   }
 
   /// The name of what starts at `address`.
   package func name(at address: UInt64) -> String? {
-    var low = sorted.partitioningIndex { $0.address >= address }
+    var place = addresses.partitioningIndex { $0 >= address }
     var names: [String] = []
-    while low < sorted.count, sorted[low].address == address, names.count < Self.mostAliases {
-      names.append(sorted[low].name)
-      low += 1
+    while place < count, addresses[place] == address, names.count < Self.mostAliases {
+      names.append(name(atPlace: place))
+      place += 1
     }
+    names.sort()
     // Sections' marks share addresses with what starts there: a page table's own name says more,
     // and they say more than the section's first variable.
     return names.first { $0.hasSuffix("_pgt") || $0.hasSuffix("pg_dir") || $0.hasSuffix("_pgd") }
@@ -73,9 +92,9 @@ package struct Symbols: Sendable {
 
   /// The symbol that `address` lies behind, with the distance in bytes.
   package func name(around address: UInt64) -> (name: String, offset: UInt64)? {
-    let low = sorted.partitioningIndex { $0.address > address }
-    guard low > 0 else { return nil }
-    let start = sorted[low - 1].address
+    let place = addresses.partitioningIndex { $0 > address }
+    guard place > 0 else { return nil }
+    let start = addresses[place - 1]
     return name(at: start).map { (name: $0, offset: address - start) }
   }
 }

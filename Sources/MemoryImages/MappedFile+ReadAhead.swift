@@ -37,8 +37,9 @@ extension MappedFile {
     fetch(request)
   }
 
+  /// Asks for a piece, unless it is so long that the system's own reading around each fault serves.
   private func fetch(_ piece: Range<Int>) {
-    guard let pages = unsafe pages(of: piece) else { return }
+    guard piece.count < Self.longest / 2, let pages = unsafe pages(of: piece) else { return }
     unsafe madvise(pages.start, pages.size, MADV_WILLNEED)
   }
 

@@ -17,7 +17,9 @@ extension String {
 
   /// One line of at most `most` characters for a quote: a control character becomes `?`.
   package func quotable(most: Int = 160) -> String {
-    String(
+    let head = utf8.prefix(most)
+    if head.allSatisfy({ (0x20..<0x7f).contains($0) }) { return String(Substring(head)) }
+    return String(
       unicodeScalars.prefix(most).map {
         $0.value < 32 || (127..<160) ~= $0.value ? "?" : Character($0)
       })

@@ -10,8 +10,15 @@ enum PoisonLog {
     var isTakenOut: Bool
   }
 
+  /// What comes before the number, in the order in which a line is asked for them.
+  private static let marks = [
+    "Could not invalidate pfn=", "Uncorrected hardware memory error in user-access at ",
+    "Memory failure: ", "Unpoison: Software-unpoisoned page ",
+  ]
+
   /// The pages by frame number; those that were given back are left out.
   static func read(_ log: String) -> [UInt64: Line] {
+    guard marks.contains(where: log.mentions) else { return [:] }
     var found: [UInt64: Line] = [:]
     for (index, text) in log.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
       func number(after mark: String) -> UInt64? {
@@ -28,15 +35,14 @@ enum PoisonLog {
           isMachineCheck: isMachineCheck || before?.isMachineCheck == true,
           isTakenOut: isRecovered || before?.isTakenOut == true)
       }
-      if let frame = number(after: "Could not invalidate pfn=") {
+      if let frame = number(after: marks[0]) {
         take(frame, isMachineCheck: true)
         found[frame]?.isTakenOut = true
-      } else if let address = number(after: "Uncorrected hardware memory error in user-access at ")
-      {
+      } else if let address = number(after: marks[1]) {
         take(address >> 12, isMachineCheck: true)
-      } else if let frame = number(after: "Memory failure: ") {
+      } else if let frame = number(after: marks[2]) {
         take(frame, isMachineCheck: false)
-      } else if let frame = number(after: "Unpoison: Software-unpoisoned page ") {
+      } else if let frame = number(after: marks[3]) {
         found[frame] = nil
       }
     }

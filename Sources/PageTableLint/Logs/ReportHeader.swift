@@ -75,12 +75,12 @@ enum ReportHeader {
   /// `CPA detected W^X violation: …`, `CPA  protect  Rodata RO: …`, `CPA conflict    Text RO: …`.
   private static func change(_ message: LogMessage) -> Fault? {
     guard message.text.mentions("CPA ") else { return nil }
-    let words = message.text.split(separator: " ").map(String.init)
+    let words = message.text.utf8.split(separator: 0x20).map(Substring.init)
     guard words.count > 1, words[0] == "CPA" else { return nil }
     let kinds: [String: Fault.Kind] = ["protect": .protected, "conflict": .conflict]
     let violation: Fault.Kind? =
       message.text.mentions("W^X violation") ? .writeExecute : nil
-    guard let kind = violation ?? kinds[words[1]],
+    guard let kind = violation ?? kinds[String(words[1])],
       let colon = words.lastIndex(where: { $0.hasSuffix(":") }),
       colon + 3 < words.count, words[colon + 2] == "-",
       let start = UInt64(hexText: words[colon + 1]), let last = UInt64(hexText: words[colon + 3]),
