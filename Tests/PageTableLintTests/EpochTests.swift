@@ -128,8 +128,12 @@ import Testing
     mutating func hole(to end: UInt64) { if at != end { line(to: end, "", "pgd") } }
   }
 
-  /// - Parameter lacksG: the defect of 2008: the first GiB of the direct map is not global.
-  static func dump(_ epoch: Epoch, moved: Bool, lacksG: Bool) -> String {
+  /// - Parameters:
+  ///   - lacksG: the defect of 2008: the first GiB of the direct map is not global.
+  ///   - hasFirmware: whether EFI's runtime services run in the direct map.
+  static func dump(
+    _ epoch: Epoch, moved: Bool, lacksG: Bool, hasFirmware: Bool = false
+  ) -> String {
     let kibibyte: UInt64 = 1 << 10, mebibyte: UInt64 = 1 << 20, gigabyte: UInt64 = 1 << 30
     let bases = moved ? epoch.moved : [epoch.directMap, epoch.vmalloc, epoch.vmemmap]
     let global = lacksG ? "" : " GLB"
@@ -148,6 +152,9 @@ import Testing
     text.line(to: bases[0] + 2 * mebibyte, "RW\(global)\(run)", "pte")
     text.line(to: bases[0] + gigabyte, "RW PSE\(global)\(run)", "pmd")
     text.line(to: bases[0] + gigabyte + 2302 * mebibyte, "RW PSE GLB NX", "pmd")
+    if hasFirmware {
+      text.line(to: bases[0] + gigabyte + 2304 * mebibyte, "RW PSE GLB", "pmd")
+    }
     text.hole(to: bases[1])
     text.mark("vmalloc() Area")
     text.line(to: bases[1] + 4 * kibibyte, "RW PCD GLB NX", "pte")
@@ -271,6 +278,54 @@ import Testing
     }
     #expect(Set(found.map(\.rule.id)) == ["PT001", "PT004"])
     #expect(found.allSatisfy { $0.severity == .error && !$0.message.contains("before") })
+  }
+
+  /// EFI's runtime services had tables of their own from 4.6 on.
+  @Test(arguments: [("4.4.0-210-generic", true), ("4.5.7", true), ("4.6.0", false)])
+  func firmwareInTheDirectMap(_ release: String, _ isHabit: Bool) throws {
+    let text = Self.dump(Self.epochs[3], moved: false, lacksG: false, hasFirmware: true)
+    let subject = try Subject(
+      text: KernelText.parse(Array(text.utf8).span), path: "declared",
+      release: Fact(release, "declared"))
+    let found = Linter.run(subject).findings.filter { $0.rule.id == "PT004" }
+    #expect(found.map(\.severity) == [isHabit ? .note : .error])
+    #expect(found.first?.message.contains("before 4.6") == isHabit)
+  }
+
+  // MARK: - Stable kernels and distributions
+
+  /// Numbers of stable kernels and distributions, whose kernels have what a later release brought,
+  /// and the place in `epochs` of what their dump looks like.
+  static let backports: [(String, Int)] = [
+    ("2.6.32-754.35.1.el6.x86_64", 1), ("3.10.0-1160.118.1.el7.x86_64", 2), ("3.16.85", 3),
+    ("4.4.302", 3), ("4.4.0-210-generic", 3), ("4.9.337", 4), ("4.12.14-122.124-default", 5),
+    ("4.14.336", 4), ("4.14.336", 5), ("4.14.336", 6), ("4.15.0-213-generic", 5),
+    ("4.18.0-553.el8_10.x86_64", 5), ("4.18.0-553.el8_10.x86_64", 6), ("4.19.325", 5),
+    ("4.19.325", 6), ("5.4.0-216-generic", 7),
+  ]
+
+  /// Page-table isolation reached 2.6.32 and all later ones by backports, the newer layout 4.14 and
+  /// later ones: a release does not tell, and nothing healthy is a finding.
+  @Test(arguments: backports, [false, true])
+  func backportsAreNoFindings(_ backport: (String, Int), _ isIsolated: Bool) throws {
+    let epoch = Self.epochs[backport.1]
+    for moved in epoch.moved.isEmpty ? [false] : [false, true] {
+      var text = Self.dump(epoch, moved: moved, lacksG: false)
+      if isIsolated {
+        // The kernel's own pages lose the bit; what user and kernel share keeps it.
+        text = text.split(separator: "\n").map { line in
+          line.hasPrefix("0xfffffe0000")
+            ? String(line) : String(line.replacing("GLB", with: "   "))
+        }.joined(separator: "\n")
+      }
+      let subject = try Subject(
+        text: KernelText.parse(Array(text.utf8).span), path: "declared",
+        release: Fact(backport.0, "declared"))
+      let grave = Linter.run(subject).findings.filter { $0.severity != .note }
+      #expect(grave.isEmpty, "\(grave.map { "\($0.rule.id) \($0.message)" })")
+      let bases = moved ? epoch.moved : [epoch.directMap, epoch.vmalloc, epoch.vmemmap]
+      #expect(subject.facts.directMap?.value == bases[0])
+    }
   }
 
   // MARK: - 32 bits

@@ -35,9 +35,9 @@ extension X86 {
     source: "0f5bf6d0afe4, 4.11: STRICT_MODULE_RWX, which x86 always has")
 
   private static let looseImage = Habit(
-    before: KernelVersion(4, 11),
+    before: KernelVersion(4, 6),
     words: "the image, which lies there, stays executable without CONFIG_DEBUG_RODATA",
-    source: "0f5bf6d0afe4, 4.11: STRICT_KERNEL_RWX, which x86 always has")
+    source: "9ccaf77cf059, 4.6: CONFIG_DEBUG_RODATA is no choice any more")
 
   private static let executableData = Habit(
     before: KernelVersion(2, 6, 38), words: "the image's data is executable",
@@ -50,8 +50,11 @@ extension X86 {
     source: "b27a43c1e905, 2.6.28; 8170e6bed465, 3.9: early tables are made on demand")
 
   private static let firmwareInDirectMap = Habit(
-    before: KernelVersion(3, 14), words: "EFI's runtime services run in the direct map",
-    source: "d2f7cbe7b26a, 3.14: runtime services have a mapping of their own")
+    before: KernelVersion(4, 6),
+    words: "EFI's runtime services run in the direct map, or in tables that it shares",
+    source:
+      "d2f7cbe7b26a, 3.14: the trampoline's tables map them; 67a9108ed431, 4.6: tables of their own"
+  )
 
   private static let patchedText = Habit(
     before: KernelVersion(2, 6, 30), words: "ftrace and kprobes keep the kernel's text writable",

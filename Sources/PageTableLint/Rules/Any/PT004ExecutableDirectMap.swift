@@ -20,9 +20,10 @@ extension Rule {
       page that a program filled is enough to run its content in the kernel.
       How Linux should look: NX throughout, but for the real-mode trampoline, a read-only page
       below 1 MiB.
-      False alarm: kernels before 3.9 left the first GiB executable, before 3.14 EFI's runtime
-      services, and on 32 bits before 4.11 the image: notes there, and where such pages are seen and
-      no release is known, the rule is skipped. With CONFIG_PCI_BIOS on 32 bits the BIOS area, 640 KiB to 1 MiB, is writable and executable by
+      False alarm: kernels before 3.9 left the first GiB executable, before 4.6 EFI's runtime
+      services and, on 32 bits, the image: notes there, and where such pages are seen and no release
+      is known, the rule is skipped. With CONFIG_PCI_BIOS on 32 bits the BIOS area, 640 KiB to 1 MiB,
+      is writable and executable by
       design ("PCI BIOS area is rw and x"): a note; the kernel's own check passes over it. Where
       kexec or kdump is loaded, a page of its control code is executable, read-only on 64 bits
       (seen since 6.16): skipped where kexec_image and kexec_crash_image name it, else up to two
@@ -38,7 +39,9 @@ extension Rule {
       - arch/x86/kernel/machine_kexec_64.c, Linux 6.16: machine_kexec_prepare
       - b27a43c1e905 (2.6.28): existing entries of the direct map keep their permissions
       - 8170e6bed465 (3.9): early tables are made on demand, and are not the direct map's
-      - d2f7cbe7b26a (3.14): EFI's runtime services have a mapping of their own
+      - 67a9108ed431 (4.6): EFI's runtime services have tables of their own; from 3.14 on the
+        trampoline's tables mapped them, which share the direct map's (d2f7cbe7b26a)
+      - 9ccaf77cf059 (4.6): CONFIG_DEBUG_RODATA is no choice any more
       """
   ) { rule, subject in
     subject.tables.flatMap { table -> [Finding] in
