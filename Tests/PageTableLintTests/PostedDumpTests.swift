@@ -41,7 +41,8 @@ import Testing
       ("efi-wrapped-5.6.txt", []), ("five-levels-4.13.txt", []), ("freed-image-4.18-after.txt", []),
       ("freed-image-4.18-before.txt", []), ("isa-range-4.19-i386.txt", ["PT004"]),
       ("text-split-5.2.txt", []), ("text-whole-5.2.txt", []), ("usercopy-4.7.txt", []),
-      ("vsyscall-native.txt", []),
+      ("vsyscall-native.txt", []), ("efi-hole-5.6.txt", []), ("efi-hole-wrapped-5.6.txt", []),
+      ("pid-4.16.txt", []), ("pid-5.2.txt", []),
     ] as [(String, [String])])
   func areJudgedAsTheirPostersDid(_ file: String, _ rules: [String]) throws {
     let (status, findings, _) = try check(file)
@@ -55,7 +56,8 @@ import Testing
     ("efi-quoted-printable.txt", 10), ("efi-wrapped-5.6.txt", 8), ("usercopy-4.7.txt", 6),
     ("freed-image-4.18-before.txt", 9), ("freed-image-4.18-after.txt", 10),
     ("text-split-5.2.txt", 1), ("text-whole-5.2.txt", 1), ("isa-range-4.19-i386.txt", 13),
-    ("vsyscall-native.txt", 1),
+    ("vsyscall-native.txt", 1), ("efi-hole-5.6.txt", 7), ("efi-hole-wrapped-5.6.txt", 6),
+    ("pid-4.16.txt", 2), ("pid-5.2.txt", 2),
   ])
   func eachMappingIsRead(_ file: String, _ count: Int) throws {
     #expect(try lines(file).count == count)
@@ -69,6 +71,20 @@ import Testing
     let run = try ProgramRun(["info", "--format", "json", "\(Self.folder)/\(file)"])
     let facts = try run.json()["facts"] as? [String: [String: String]]
     #expect(facts?["directMap"]?["value"] == start)
+  }
+
+  /// What the posters found not to be mapped: memory past 2 GiB, where 1G pages are not to be had.
+  @Test(arguments: [
+    ("efi-hole-5.6.txt", ["0x0000000080000000-0x00000000bbe00000"]),
+    (
+      "efi-hole-wrapped-5.6.txt",
+      ["0x0000000080000000-0x00000000b9800000", "0x00000000b9800000-0x00000000b9856000"]
+    ),
+  ])
+  func holesAreThePosters(_ file: String, _ ranges: [String]) throws {
+    let holes = try lines(file).filter { $0["kind"] as? String == "hole" }
+    #expect(
+      holes.map { "\($0["start"] as? String ?? "")-\($0["end"] as? String ?? "")" } == ranges)
   }
 
   /// The kernel counted 252 pages, and its poster too.
