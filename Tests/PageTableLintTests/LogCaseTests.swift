@@ -29,7 +29,7 @@ import Testing
     Subject(log: LogReports(text), path: "log").faults
   }
 
-  @Test func allCasesAreThere() { #expect(Self.cases.count == 111) }
+  @Test func allCasesAreThere() { #expect(Self.cases.count == 113) }
 
   @Test(arguments: cases)
   func firstReport(_ wanted: Case) throws {
@@ -51,6 +51,8 @@ import Testing
       ("23-0day-bad-pmd-i386-5.17.txt", "bad-entry bad-rss-counter", 6),
       ("25-bad-page-map-virtio-6.10.txt", "bad-page-map bad-rss-counter", 2),
       ("29-wx-hyperv-efi-4.4-docker.txt", "insecure-mapping", 1),
+      ("95-wx-xen-dom0-4.4.txt", "insecure-mapping", 1),
+      ("96-wx-azure-4.4.txt", "insecure-mapping", 1),
       ("33-cpa-zero-pte-i386-4.18.txt", "cpa-zero-entry", 1),
       ("35-wx-its-thunks-6.16.txt", "insecure-mapping", 1),
       ("55-bad-pte-noapic-2.6.txt", "bad-entry", 1),
@@ -151,6 +153,15 @@ import Testing
           "known of that release: EFI runtime code and data: until 4.6"))
     }
     #expect(try !explanation(banner + efi).contains("known of that release"))
+    // Up to 4.16 the kernel looked at the leaves alone, and Xen PV has NX above them.
+    let xen = try Self.text("95-wx-xen-dom0-4.4.txt")
+    #expect(try explanation(xen).contains("or a false alarm of a Xen PV guest: the kernel looked"))
+    let began = "Linux version 4.4.0-3.g0567b9b-default (x@y)\n"
+    #expect(try !explanation(began + xen).contains("Xen"))
+    #expect(try explanation(began + "Hypervisor detected: Xen\n" + xen).contains("Xen PV"))
+    #expect(try !explanation(xen.replacing("4.4.0-3", with: "4.17.0-3")).contains("Xen"))
+    let azure = try Self.text("96-wx-azure-4.4.txt")
+    #expect(try explanation(azure).contains("known of that release: Hyper-V's hypercall page"))
     let change =
       "CPA detected W^X violation: 0000000000000064 -> 0000000000000067 range: "
       + "0xffff888000010000 - 0xffff888000010fff PFN 10\n"
@@ -193,7 +204,10 @@ import Testing
       ("F20-log-alone.txt", "modules"), ("29-wx-hyperv-efi-4.4-docker.txt", "direct map"),
       ("F02-address-cut-at-80-columns.txt", "kernel image"),
       ("59-kvm-garbage-pte-below-2M-2.6.20.txt", "direct map"),
-      ("79-hibernate-inverted-pte.txt", nil),
+      ("79-hibernate-inverted-pte.txt", nil), ("15-simple-pebs-user-fault-4.13.txt", "direct map"),
+      ("21-smep-kernel-text-user-cr3-4.15.txt", "kernel image"),
+      ("55-bad-pte-noapic-2.6.txt", "direct map"), ("95-wx-xen-dom0-4.4.txt", "direct map"),
+      ("96-wx-azure-4.4.txt", "vmalloc"),
       ("19-syzbot-nx-2M-5.2.txt", "direct map"), ("01-corrupted-pt-shm-2.6.35.txt", "user space"),
       ("60-tdx-unaccepted-memory-6.19.txt", "direct map"),
     ] as [(String, String?)])

@@ -62,6 +62,11 @@ package struct X86Plan: Sendable {
   /// Source: arch/x86/mm/kaslr.c, 4.8: `kernel_randomize_memory`.
   package static let movesAreas = KernelVersion(4, 8)
 
+  /// Where a direct map of four levels may start that KASLR moved.
+  ///
+  /// Source: `vaddr_start` and `vaddr_end`, arch/x86/mm/kaslr.c, 4.8 and 4.15.
+  package static let movedDirectMaps = 0xffff_8800_0000_0000..<Layout.cpuEntryArea
+
   /// The release from which on the image may have 1 GiB, and modules start after that.
   ///
   /// Source: `CONFIG_RANDOMIZE_BASE_MAX_OFFSET`, arch/x86/Kconfig, 3.14.

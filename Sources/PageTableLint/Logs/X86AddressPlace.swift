@@ -22,17 +22,30 @@ struct AddressPlace {
     if address < mode.upperHalf {
       area = Area.Kind.user.name
     } else if mode.addressBits > 32 {
-      let text = facts.release ?? release
-      area =
-        Self.area(
-          address, mode, text.flatMap { KernelVersion(release: $0) },
-          isFixed: facts.hasFixedLayout)?.name
-      if area == nil, Self.leadsToItsFrame(address, fault) { area = Area.Kind.directMap.name }
+      let version =
+        (facts.release ?? release).flatMap { KernelVersion(release: $0) }
+        ?? Self.release(byFolder: fault.quote)
+      area = Self.area(address, mode, version, isFixed: facts.hasFixedLayout)?.name
+      if area == nil, Self.leadsToItsFrame(address, fault, version) {
+        area = Area.Kind.directMap.name
+      }
     }
   }
 
-  /// Whether a leaf that the report prints has the frame that an old direct map has at the address.
-  private static func leadsToItsFrame(_ address: UInt64, _ fault: Fault) -> Bool {
+  /// The last release whose lines name the folder that a line names.
+  ///
+  /// Source: arch/x86_64 became a part of arch/x86 in 2.6.24.
+  private static func release(byFolder line: String) -> KernelVersion? {
+    line.mentions("arch/x86_64/") ? KernelVersion(2, 6, 23) : nil
+  }
+
+  /// Whether a leaf that the report prints has the frame that a direct map has at the address: where
+  /// it lies without KASLR, or at a whole GiB, to which KASLR moves it.
+  ///
+  /// Source: `kernel_randomize_memory`, arch/x86/mm/kaslr.c, 4.8: multiples of PUD_SIZE.
+  private static func leadsToItsFrame(
+    _ address: UInt64, _ fault: Fault, _ release: KernelVersion?
+  ) -> Bool {
     let format = TableFormat.x86_64
     guard fault.mode.addressBits > 32,
       let leaf = fault.entries.first(where: { entry in
@@ -43,10 +56,18 @@ struct AddressPlace {
     let level = leaf.name == "pte" ? 1 : leaf.name == "pmd" ? 2 : 3
     let span = format.level(level).span
     let frame = leaf.value & format.tableAddress & ~(span - 1)
-    return frame != 0
-      && X86Plan.plans(format, nil).contains {
-        address >= $0.directMap && (address - $0.directMap) & ~(span - 1) == frame
-      }
+    guard frame != 0 else { return false }
+    let plans = X86Plan.plans(format, nil)
+    if plans.contains(where: {
+      address >= $0.directMap && (address - $0.directMap) & ~(span - 1) == frame
+    }) {
+      return true
+    }
+    // Of 4K pages elsewhere one in 262,144 has such a frame.
+    let base = (address & ~(span - 1)) &- frame
+    let mayMove = release.map { $0 >= X86Plan.movesAreas } ?? true
+    return level == 1 && mayMove && base & (1 << 30 - 1) == 0 && base <= address
+      && X86Plan.movedDirectMaps.contains(base)
   }
 
   private static func area(

@@ -31,6 +31,13 @@ extension KnownCause {
         + "tables that the direct map shares",
       source: "67a9108ed431 (x86/efi: Build our own page table structures), 4.6"),
     KnownCause(
+      kind: .insecureMapping, until: KernelVersion(4, 17, 0), area: .directMap,
+      mentions: ["Xen"],
+      sentence:
+        "a false alarm of a Xen PV guest: the kernel looked at the leaf alone, and the levels above "
+        + "forbid execution or writing; since 4.17 it looks at all levels",
+      source: "672c0ae09b33 (x86/mm: Consider effective protection attributes in W+X check), 4.17"),
+    KnownCause(
       kind: .insecureMapping, until: KernelVersion(4, 11, 0), area: .vmalloc,
       mentions: ["Hyper-V"],
       sentence:
