@@ -74,9 +74,16 @@ package enum JSONReport {
     let pages: UInt64?
     let level, entry, physical: String?
     let evidence: [String]
+    let walk: [WalkStepRecord]?
     let help, fingerprint, causeKey: String
     let known: Bool?
     let suppression: String?
+  }
+  struct WalkStepRecord: Encodable {
+    let level: String
+    let index: Int
+    let table, entry: String
+    let owner: String?
   }
   struct CPA: Encodable {
     let schemaVersion = JSONReport.version
@@ -159,9 +166,18 @@ package enum JSONReport {
         ? Range(start: mode.text(finding.start), end: mode.text(finding.end)) : nil,
       pages: hasPlace ? finding.pages : nil,
       level: finding.level, entry: finding.entry?.entry, physical: finding.physical?.entry,
-      evidence: finding.evidence.map { $0.text(mode) }, help: finding.help,
+      evidence: finding.evidence.map { $0.text(mode) },
+      walk: finding.walk(in: subject).map(steps), help: finding.help,
       fingerprint: finding.fingerprint, causeKey: finding.causeKey, known: finding.isKnown,
       suppression: finding.suppression)
+  }
+
+  private static func steps(_ walk: FindingWalk) -> [WalkStepRecord] {
+    zip(walk.result.steps, walk.owners).map { step, owner in
+      WalkStepRecord(
+        level: walk.mode.level(step.level).name, index: step.index, table: step.table.entry,
+        entry: step.entry.entry, owner: owner)
+    }
   }
 
   /// - Parameter refusal: why the tables that were given are not used.
