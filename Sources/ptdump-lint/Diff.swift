@@ -10,7 +10,7 @@ struct Diff: ParsableCommand, ReadsInputs {
 
       EXAMPLES:
         ptdump-lint diff before.txt after.txt
-        ptdump-lint diff --format json good.vmcore bad.vmcore
+        ptdump-lint diff --format html=changes.html good.vmcore bad.vmcore
 
       EXIT STATUS:
         0  No difference.
@@ -22,7 +22,7 @@ struct Diff: ParsableCommand, ReadsInputs {
   @Argument(help: "A text dump or a memory image.") var old: String
   @Argument(help: "Another one.") var new: String
   @OptionGroup var options: InputOptions
-  @OptionGroup var report: ReportOptions<PlainFormat>
+  @OptionGroup var report: ReportOptions<PageFormat>
 
   var reads: [String] { options.reads + [old, new] }
   var writes: [String] { report.writes }
@@ -40,6 +40,7 @@ struct Diff: ParsableCommand, ReadsInputs {
       switch format {
       case .text: DifferenceReport.text(difference, detail: options.detail, style: style)
       case .json: try DifferenceReport.json(difference, version: version)
+      case .html: try DifferencePage.make(difference, version: version)
       }
     }
     if difference.status != 0 { throw ExitCode(difference.status) }

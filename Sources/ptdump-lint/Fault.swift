@@ -32,7 +32,7 @@ struct FaultCommand: ParsableCommand, ReadsInputs {
   @Flag(help: "Exit with 0 where tables were read in part.")
   var allowIncomplete = false
   @OptionGroup var options: InputOptions
-  @OptionGroup var report: ReportOptions<PlainFormat>
+  @OptionGroup var report: ReportOptions<PageFormat>
 
   var reads: [String] { options.reads + [log, tables].compactMap { $0 } }
   var writes: [String] { report.writes }
@@ -41,7 +41,7 @@ struct FaultCommand: ParsableCommand, ReadsInputs {
   func run() throws {
     try FaultReports(
       log: log, tables: tables, failOn: failOn.severity, allowIncomplete: allowIncomplete,
-      options: options, report: report
+      options: options, write: { make in try report.write { format, _ in try make(format) } }
     ).run()
   }
 }
@@ -52,7 +52,8 @@ struct FaultReports {
   let failOn: Severity?
   let allowIncomplete: Bool
   let options: InputOptions
-  let report: ReportOptions<PlainFormat>
+  /// Writes the report that is made for each format that is asked for.
+  let write: (_ make: (PageFormat) throws -> String) throws -> Void
 
   func run() throws {
     let subject = try read()
@@ -61,10 +62,11 @@ struct FaultReports {
         "ptdump-lint: no fault in the log of \(subject.path)"
           + (subject.panic.map { "; it says: \($0)" } ?? ""))
     }
-    try report.write { format, _ in
+    try write { format in
       switch format {
       case .json: try JSONReport.faults(subject)
       case .text: TextReport.faults(subject)
+      case .html: try FaultPage.make(subject, version: version)
       }
     }
     let isGrave = subject.told.contains { judged in

@@ -9,6 +9,9 @@ import Synchronization
 /// The formats of a report that has few.
 enum PlainFormat: String, CaseIterable { case text, json }
 
+/// The formats of a report that is a page, too.
+enum PageFormat: String, CaseIterable { case text, json, html }
+
 /// Where a report goes and in which format: `NAME`, or `NAME=PATH`.
 struct ReportTarget<Format: CaseIterable & RawRepresentable<String>>: ExpressibleByArgument {
   let format: Format

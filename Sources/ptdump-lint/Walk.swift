@@ -38,7 +38,11 @@ struct Walk: ParsableCommand, ReadsInputs {
       }
       try FaultReports(
         log: input, tables: nil, failOn: .warning, allowIncomplete: false, options: options,
-        report: report
+        write: { make in
+          try report.write { format, _ in
+            try make(PageFormat(rawValue: format.rawValue) ?? .text)
+          }
+        }
       ).run()
       return
     }

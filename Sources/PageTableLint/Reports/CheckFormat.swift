@@ -1,6 +1,6 @@
 /// The formats of `check`'s report, by the names that `--format` takes.
 package enum CheckFormat: String, CaseIterable, Sendable {
-  case text, json, jsonl, sarif, junit, ktap, github, gitlab, markdown
+  case text, json, jsonl, sarif, junit, ktap, github, gitlab, markdown, html
 
   /// The report.
   ///
@@ -23,6 +23,7 @@ package enum CheckFormat: String, CaseIterable, Sendable {
     case .github: GitHubReport.check(result)
     case .gitlab: try GitLabReport.check(result)
     case .markdown: MarkdownReport.check(result)
+    case .html: try CheckPage.make(result)
     }
   }
 }

@@ -38,7 +38,7 @@ package enum DifferenceReport {
     return lines.asLines
   }
 
-  private static func summary(_ difference: Difference, style: TextStyle) -> String {
+  static func summary(_ difference: Difference, style: TextStyle) -> String {
     let verdict =
       difference.status == 1
       ? style.red("DIFFERENT")
@@ -50,7 +50,7 @@ package enum DifferenceReport {
   }
 
   /// Changes that say the same of different places.
-  private static func grouped(_ changes: [Difference.Change]) -> [[Difference.Change]] {
+  static func grouped(_ changes: [Difference.Change]) -> [[Difference.Change]] {
     var groups: [[Difference.Change]] = []
     var places: [String: Int] = [:]
     for change in changes {
@@ -102,7 +102,7 @@ package enum DifferenceReport {
   }
 
   /// `RW GLB NX 4K -> RW GLB 4K`.
-  private static func what(_ change: Difference.Change) -> String {
+  static func what(_ change: Difference.Change) -> String {
     func words(_ side: Difference.Side) -> String {
       let own =
         (side.flags.contains("USR") ? "u" : "-") + (side.flags.contains("RW") ? "w" : "-")

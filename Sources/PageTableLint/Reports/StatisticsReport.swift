@@ -133,7 +133,7 @@ package enum StatisticsReport {
     }
   }
 
-  private static func sorted(_ splits: [TableStatistics.Split]) -> [TableStatistics.Split] {
+  static func sorted(_ splits: [TableStatistics.Split]) -> [TableStatistics.Split] {
     splits.sorted { ($0.size, $0.differs.joined()) < ($1.size, $1.differs.joined()) }
   }
 

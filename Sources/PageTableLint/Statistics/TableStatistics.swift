@@ -53,7 +53,19 @@ package struct TableStatistics: Sendable {
     for level in mode.levels.dropFirst() where level.mayBeLeaf { countSplits(table, level) }
   }
 
-  /// A place of a level's page, as far as the runs so far fill it.
+  /// A place of a level's page in the direct map that small pages fill whole.
+  struct SplitPlace {
+    let start: UInt64
+    /// The flags that are not alike.
+    let flags: UInt64
+    /// Whether the frames are in one row, as a large page's are.
+    let isOneRow: Bool
+
+    /// Whether one large page would do.
+    var isAlike: Bool { flags == 0 && isOneRow }
+  }
+
+  /// A place, as far as the runs so far fill it.
   private struct Place {
     var number: UInt64
     var filled: UInt64
@@ -62,11 +74,18 @@ package struct TableStatistics: Sendable {
     /// What the frames lie above the addresses; nil where they are not in one row.
     var offset: UInt64?
     var isOneRow = true
+
+    func split(_ span: UInt64) -> SplitPlace? {
+      filled == span
+        ? SplitPlace(start: number &* span, flags: all & ~common, isOneRow: isOneRow) : nil
+    }
   }
 
-  private mutating func countSplits(_ table: Table, _ level: TableFormat.Level) {
+  /// The places of a level's page that small pages fill whole, in the order of the direct map.
+  static func splitPlaces(_ table: Table, _ level: TableFormat.Level) -> [SplitPlace] {
     let mode = table.space.mode
     let span = level.span
+    var found: [SplitPlace] = []
     var place: Place?
     for run in table.layout.runs(.directMap, in: table.space)
     where run.isLeaf && mode.span(of: run) < span {
@@ -77,7 +96,7 @@ package struct TableStatistics: Sendable {
         let number = at / span
         let end = min(run.last, at | (span - 1))
         if place?.number != number {
-          count(place, level, mode)
+          if let split = place?.split(span) { found.append(split) }
           place = Place(number: number, filled: 0, common: ~0, all: 0, offset: offset)
         }
         place?.filled &+= end - at + 1
@@ -88,17 +107,20 @@ package struct TableStatistics: Sendable {
         at = end + 1
       }
     }
-    count(place, level, mode)
+    if let split = place?.split(span) { found.append(split) }
+    return found
   }
 
-  private mutating func count(_ place: Place?, _ level: TableFormat.Level, _ mode: TableFormat) {
-    guard let place, place.filled == level.span else { return }
-    var differs = Self.names(place.all & ~place.common, mode)
-    if !place.isOneRow { differs.append("frames") }
-    if let index = splits.firstIndex(where: { $0.size == level.span && $0.differs == differs }) {
-      splits[index].count += 1
-    } else {
-      splits.append(Split(size: level.span, differs: differs, count: 1))
+  private mutating func countSplits(_ table: Table, _ level: TableFormat.Level) {
+    let mode = table.space.mode
+    for place in Self.splitPlaces(table, level) {
+      var differs = Self.names(place.flags, mode)
+      if !place.isOneRow { differs.append("frames") }
+      if let index = splits.firstIndex(where: { $0.size == level.span && $0.differs == differs }) {
+        splits[index].count += 1
+      } else {
+        splits.append(Split(size: level.span, differs: differs, count: 1))
+      }
     }
   }
 
