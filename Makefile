@@ -5,7 +5,7 @@ SAMPLE := samples/cpa-2008/memory.elf
 SCRATCH := $(if $(STATIC),.build-static,.build)
 SWIFT_BUILD := swift build -c release --product ptdump-lint $(if $(STATIC),--static-swift-stdlib --scratch-path .build-static)
 
-.PHONY: test-fleet test-mapper mapper-packages fleet-packages demo test test-all test-live test-live-load test-kernels fuzz mutate test-deb bench build documents install deb packages test-packages live-packages lab-packages deb-packages test-deb-packages
+.PHONY: test-fleet test-mapper mapper-packages fleet-packages demo test test-all test-browser test-live test-live-load test-kernels fuzz mutate test-deb bench build documents install deb packages test-packages live-packages lab-packages browser-packages deb-packages test-deb-packages
 
 # The main job on a real memory image: the false alarm of 2008.
 demo: build
@@ -40,6 +40,11 @@ test-live-load: build live-packages lab-packages
 # Some 40 minutes, and 2 GB of packages below PTDUMP_LAB.
 test-kernels: build live-packages lab-packages
 	samples/lab/stock-kernels .build/release/ptdump-lint
+
+# The pages of --format html in headless Chromium; SHOTS=FOLDER keeps screenshots and PDFs.
+SHOTS ?=
+test-browser: build browser-packages
+	nice -n 10 .build/browser/bin/python Tests/Browser/pages .build/release/ptdump-lint $(SHOTS)
 
 # libFuzzer over each reader of input, ten minutes each; what it finds is kept in .build/fuzz. Everything
 # is built anew for it, with its counters: Tests/Fuzz is a package of its own.
@@ -157,6 +162,15 @@ live-packages:
 lab-packages:
 	@command -v kexec > /dev/null && command -v gcc > /dev/null && command -v xz > /dev/null \
 	  && test -f /usr/share/OVMF/OVMF_CODE.fd || $(call install,kexec-tools ovmf gcc libc6-dev xz-utils)
+
+# What opens the pages: Chromium of Debian, and what drives it of PyPI.
+browser-packages: .build/browser/requirements.txt
+	@command -v chromium > /dev/null && command -v chromedriver > /dev/null || $(call install,chromium chromium-driver)
+
+.build/browser/requirements.txt: Tests/Browser/requirements.txt
+	@/usr/bin/python3 -c 'import ensurepip' 2> /dev/null || $(call install,python3-venv)
+	@/usr/bin/python3 -m venv .build/browser
+	.build/browser/bin/pip install --quiet -r $< && cp $< $@
 
 # What makes the Debian package, and what tries it.
 deb-packages:
