@@ -2,7 +2,7 @@ internal import KernelImages
 internal import PageTables
 
 /// The way to a finding's first address, level by level, with who each table belongs to.
-struct FindingWalk {
+struct FindingWalk: Sendable {
   let mode: TableFormat
   let address: UInt64
   let result: WalkResult
@@ -19,5 +19,12 @@ struct FindingWalk {
     result = image.walk(address, root: root)
     owners = result.steps.map { image.owner(ofTable: $0.table) }
     if result.steps.isEmpty { return nil }
+  }
+}
+
+extension Judged {
+  /// The way to its first address, where there is one.
+  func walk(in subject: Subject) -> FindingWalk? {
+    keptWalk ?? FindingWalk(finding, in: subject)
   }
 }

@@ -16,6 +16,8 @@ package struct Judged: Sendable {
   var keptLine: Int?
   /// The symbol of the kernel image where it starts, where the report keeps that and not the image.
   var keptSymbol: String?
+  /// The way to its first address, where the report keeps that and not the image.
+  var keptWalk: FindingWalk?
   /// Whether the baseline holds it; nil without a baseline.
   package var isKnown: Bool?
   /// Why it is accepted, where an exception covers it.

@@ -7,15 +7,16 @@ extension Linter.Report {
   ///
   /// A run over many inputs needs the memory of one then.
   ///
-  /// - Parameter withStatistics: keeps the figures of the kernel's table too.
-  package func lettingGo(withStatistics: Bool) -> Linter.Report {
+  /// - Parameter withFigures: keeps the figures of the kernel's table too, and the findings' walks.
+  package func lettingGo(withFigures: Bool) -> Linter.Report {
     guard !isLetGo else { return self }
     var kept = self
     for index in findings.indices {
       kept.findings[index].keptLine = subject.line(of: findings[index].finding)
       kept.findings[index].keptSymbol = subject.imageSymbol(at: findings[index].start)
+      if withFigures { kept.findings[index].keptWalk = findings[index].walk(in: subject) }
     }
-    if withStatistics, !subject.isLogAlone { kept.statistics = Statistics(subject.kernel) }
+    if withFigures, !subject.isLogAlone { kept.statistics = Statistics(subject.kernel) }
     kept.subject = subject.lettingGo(skipped: skippedForSymbols)
     return kept
   }

@@ -70,21 +70,23 @@ extension Check {
 
   /// Judges inputs one after the other; one that cannot be read does not stop the rest.
   ///
-  /// Each image is let go before the next one is read.
+  /// Each image is let go before the next one is read, but where a page is to be drawn of them all.
   ///
   /// - Parameter inputs: none is left of them.
   func judge(
     _ inputs: inout [PendingInput], into stream: inout LineStream,
     look: (InputReader.Input) throws -> Linter.Report
   ) throws -> (reports: [Linter.Report], unreadable: [UnreadableInput]) {
-    let withStatistics = report.format.contains { [.json, .jsonl].contains($0.format) }
+    let withFigures = report.format.contains { [.json, .jsonl].contains($0.format) }
+    let isDrawn = report.format.contains { $0.format == .html }
     var reports: [Linter.Report] = []
     var unreadable: [UnreadableInput] = []
     inputs.reverse()
     while let next = inputs.popLast() {
       let judged: Linter.Report
       do {
-        judged = try look(next.opened()).lettingGo(withStatistics: withStatistics)
+        let whole = try look(next.opened())
+        judged = isDrawn ? whole : whole.lettingGo(withFigures: withFigures)
       } catch let error as ImageError {
         complain("\(error)")
         let input = UnreadableInput(next.path, error)

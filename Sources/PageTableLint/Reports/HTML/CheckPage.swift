@@ -12,7 +12,7 @@ enum CheckPage {
     let isFailed =
       result.status == 1 || reports.contains { $0.count(.error) + $0.count(.warning) > 0 }
     let verdict: Page.Verdict =
-      isFailed ? .failed : reports.contains(where: \.isIncomplete) ? .partial : .passed
+      isFailed ? .failed : isPartial(result) ? .partial : .passed
     var body: Markup = ""
     var sections: [(name: String, report: Linter.Report)] = []
     var contents: Markup = ""
@@ -28,6 +28,9 @@ enum CheckPage {
     }
     if reports.count > 1 { body += index(sections, result, &page) }
     body += contents
+    if !result.unreadable.isEmpty {
+      body += Markup.section("unreadable", "Not read", unreadableTable(result.unreadable), &page)
+    }
     if let gone = result.gone, !gone.isEmpty {
       body += Markup.section("gone", "Known findings that are gone", goneTable(gone), &page)
     }
@@ -53,7 +56,7 @@ enum CheckPage {
       "\(count) \(word)\(count == 1 ? "" : "s")"
     }.joined(separator: ", ")
     guard count(.error) + count(.warning) == 0 else { return counts }
-    if result.reports.contains(where: \.isIncomplete) { return "Read in part: \(counts) so far" }
+    if isPartial(result) { return "Read in part: \(counts) so far" }
     return result.reports.allSatisfy(\.subject.isLogAlone)
       ? "\(counts); no tables were seen" : counts
   }
@@ -80,6 +83,19 @@ enum CheckPage {
         "input", "paging mode", "release", "read", "errors", "warnings", "notes", "exit status",
       ], rows)
     return Markup.section("inputs", "Inputs", table, &page)
+  }
+
+  /// Whether there is something that was not seen.
+  private static func isPartial(_ result: CheckResult) -> Bool {
+    !result.unreadable.isEmpty || result.reports.contains(where: \.isIncomplete)
+  }
+
+  private static func unreadableTable(_ inputs: [UnreadableInput]) -> Markup {
+    Markup.table(
+      "These inputs could not be read", ["input", "reason", "what to do"],
+      inputs.prefix(200).map {
+        [.path($0.path), "\($0.reason.shortened())", "\($0.advice.shortened())"]
+      })
   }
 
   private static func goneTable(_ gone: [Baseline.Entry]) -> Markup {

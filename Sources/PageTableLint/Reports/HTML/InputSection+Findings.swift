@@ -41,7 +41,7 @@ extension InputSection {
   /// One finding, whole.
   func article(_ finding: Judged, id: String, _ page: inout Page, _ areas: AreaPictures?) -> Markup
   {
-    let walk = FindingWalk(finding.finding, in: subject)
+    let walk = finding.walk(in: subject)
     let remark = finding.remark.map { " (\($0.shortened(200)))" } ?? ""
     let evidence: [Markup] = finding.evidence.prefix(40).map {
       "<li>\($0.text(finding.mode ?? mode).shortened(600))</li>"
