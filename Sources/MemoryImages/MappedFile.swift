@@ -104,16 +104,14 @@ internal import PageTables
   /// - Throws: `ImageError` where it is longer than `limit` bytes, or cannot be read.
   package func wholeContent(limit: Int) throws(ImageError) -> [UInt8] {
     guard size > 0 else { return try contentToEnd(limit: limit) }
+    guard size <= limit else {
+      throw ImageError(
+        path, "more than \(UInt64(limit).readableSize) of text", advice: "is it the right file?")
+    }
     var content: [UInt8] = []
     var at = 0
     while let data = nextData(from: at) {
-      guard data.count <= limit - content.count,
-        let held = bytes(at: UInt64(data.lowerBound), count: data.count)
-      else {
-        throw ImageError(
-          path, "more than \(UInt64(limit).readableSize) of text", advice: "is it the right file?")
-      }
-      content += held
+      content += bytes(at: UInt64(data.lowerBound), count: data.count) ?? []
       at = data.upperBound
     }
     return content

@@ -16,7 +16,8 @@ import Testing
     func names(_ placement: Area.Kind.Placement) -> [String] {
       Area.Kind.known.filter { $0.placement == placement }.map(\.name)
     }
-    #expect(names(.fixed) == ["guard hole", "LDT remap", "EFI runtime services", "fixmap"])
+    #expect(
+      names(.fixed) == ["guard hole", "LDT remap", "EFI runtime services", "fixmap", "PCI I/O"])
     #expect(names(.moved) == ["direct map", "vmemmap", "kernel image"])
     #expect(names(.random) == ["cpu entry area", "ESPfix"])
   }
