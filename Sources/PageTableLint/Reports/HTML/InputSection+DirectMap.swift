@@ -24,7 +24,7 @@ extension InputSection {
     let label = "The direct map: \(sizes), \(rows) row\(rows == 1 ? "" : "s")"
     let content: Markup = """
       \(lead(statistics))
-      <div class="map">\(choice(&page))\(drawn.legends(words))
+      <div class="map">\(choice(picture.cells, &page))\(drawn.legends(words))
       <p class="rows"><span>\(mode.text(picture.base))</span><span>\(sizes)</span></p>
       <div class="box" id="\(box)">\(CellDrawing.picture(drawn.layers, columns: picture.columns, rows: rows, style: "grid \(height)", label: label))</div>
       <p class="rows"><span>to \(mode.text(last))</span></p>
@@ -67,7 +67,10 @@ extension InputSection {
     }
   }
 
-  private func choice(_ page: inout Page) -> Markup {
+  /// What to colour by: first by protection where that is an alarm, else by page size.
+  private func choice(_ cells: [CellFacts], _ page: inout Page) -> Markup {
+    let isAlarm = cells.contains { $0.contains(.writableExecutable) }
+    let first = isAlarm ? CellLayer.protection.name : CellLayer.size.name
     let name = page.names.claim("by")
     let has = (
       type: mode.memoryTypes != nil, global: mode.attributes.contains(where: \.isGlobal)
@@ -75,7 +78,7 @@ extension InputSection {
     let labels: [Markup] = CellLayer.all.filter {
       ($0.name != "mem" || has.type) && ($0.name != "glob" || has.global)
     }.map { layer in
-      "<label><input type=\"radio\" name=\"\(name)\" class=\"by-\(layer.name)\"\(layer.name == "size" ? " checked" : "")> \(layer.title)</label>"
+      "<label><input type=\"radio\" name=\"\(name)\" class=\"by-\(layer.name)\"\(layer.name == first ? " checked" : "")> \(layer.title)</label>"
     }
     return "<fieldset class=\"by\"><legend>Colour by</legend>\(labels)</fieldset>"
   }
