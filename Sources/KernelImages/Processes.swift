@@ -19,6 +19,13 @@ package struct KernelProcess: Sendable, Equatable {
   package var label: String { "pid \(pid) (\(name))" }
 }
 
+/// An entry of a process's top table, in the kernel's half, that is not the kernel's own.
+package struct KernelHalfDifference: Sendable, Equatable {
+  package let slot: Int
+  package let kernel: UInt64
+  package let own: UInt64
+}
+
 extension KernelImage {
   /// The processes that have an address space of their own, in the order of the task list.
   ///
@@ -73,22 +80,22 @@ extension KernelImage {
   /// The entries of the kernel's half in which a root differs from the kernel's own.
   ///
   /// The processor may have set bits of use in one of them.
-  package func kernelHalfDifferences(of other: UInt64) -> [(
-    slot: Int, kernel: UInt64, own: UInt64
-  )]? {
+  ///
+  /// - Returns: none where each half has a root of its own, or a table cannot be read.
+  package func kernelHalfDifferences(of other: UInt64) -> [KernelHalfDifference] {
     // Where each half has a root of its own, no process has a kernel's half.
-    guard mode.hasOneRoot else { return nil }
+    guard mode.hasOneRoot else { return [] }
     let level = mode.root
     var mine = [UInt64](repeating: 0, count: level.entries)
     var theirs = mine
     guard (try? mode.readTable(at: root, from: memory, into: &mine)) != nil,
       (try? mode.readTable(at: other, from: memory, into: &theirs)) != nil
-    else { return nil }
+    else { return [] }
     let usage = architecture.usageBits
     let first = Int((mode.upperHalf >> UInt64(level.shift)) & UInt64(level.entries - 1))
     return (first..<level.entries).compactMap { slot in
       (mine[slot] ^ theirs[slot]) & ~usage == 0
-        ? nil : (slot: slot, kernel: mine[slot], own: theirs[slot])
+        ? nil : KernelHalfDifference(slot: slot, kernel: mine[slot], own: theirs[slot])
     }
   }
 }

@@ -14,6 +14,8 @@ package protocol MemoryImage: PhysicalMemory {
   var machine: Machine? { get }
   /// Where the format says that stretches of memory are mapped, in the order of the file.
   var placements: [Placement] { get }
+  /// Whether the machine runs on, so that what lies at an address may change between two reads.
+  var isRunning: Bool { get }
   /// Whether the machine had no memory but `ranges`; a writer may have left out more (AVML's zeros).
   var tellsAllMemory: Bool { get }
   /// How many bytes of memory the file can hold at most: what claims to be longer repeats itself.
@@ -62,6 +64,7 @@ extension MemoryImage {
   package var notes: [ImageNote] { [] }
   package var machine: Machine? { nil }
   package var placements: [Placement] { [] }
+  package var isRunning: Bool { false }
   package var tellsAllMemory: Bool { true }
   package var heldBytes: UInt64 { ~0 }
   package var dumpLevel: UInt32? { nil }

@@ -12,12 +12,36 @@ package struct Table: Sendable {
   package let layout: Layout
   /// The physical address of the root, where there is an image.
   package let root: UInt64?
+  /// Where a process's kernel half is not the kernel's.
+  private(set) var kernelHalf: [KernelHalfDifference] = []
   /// Told of each look, while rules judge.
   var looks: Looks?
 
   package var name: String { id.name }
   /// The name without what a boot hands out.
   var stableName: String { id.stableName }
+
+  /// Whether all of it was seen.
+  fileprivate var isComplete: Bool {
+    // Of those that were only counted, nobody knows what they hide.
+    space.anomaliesLeftOut == 0 && !space.anomalies.contains(where: \.isUnseen)
+  }
+}
+
+extension Table {
+  /// Reads the user half of a process, and in what its kernel half differs.
+  ///
+  /// Where the machine runs on, tables that are freed meanwhile look unreadable: twice more, then.
+  fileprivate init(of process: KernelProcess, in image: KernelImage, _ layout: Layout) {
+    var looks = 0
+    repeat {
+      self.init(
+        id: .process(process), space: image.space(root: process.root, userHalfOnly: true),
+        layout: layout, root: process.root)
+      looks += 1
+    } while image.memory.isRunning && !isComplete && looks < 3
+    kernelHalf = image.kernelHalfDifferences(of: process.root)
+  }
 }
 
 /// One input, read: what the rules judge.
@@ -131,18 +155,27 @@ package struct Subject: Sendable {
     var tablesRead = 0
     for start in stride(from: 0, to: processes.count, by: Self.walkedTogether) {
       let part = processes[start...].prefix(Self.walkedTogether)
-      let spaces = Mutex([Int: AddressSpace]())
+      let read = Mutex([Int: Table]())
       DispatchQueue.concurrentPerform(iterations: part.count) { index in
-        let space = image.space(root: part[start + index].root, userHalfOnly: true)
-        spaces.withLock { $0[start + index] = space }
+        let table = Table(of: part[start + index], in: image, layout)
+        read.withLock { $0[start + index] = table }
       }
-      for (index, space) in spaces.withLock({ $0 }).sorted(by: { $0.key < $1.key }) {
-        let process = processes[index]
-        tables.append(
-          Table(id: .process(process), space: space, layout: layout, root: process.root))
-        tablesRead += space.tablesRead
-      }
+      let found = read.withLock { $0 }.sorted { $0.key < $1.key }.map(\.value)
+      tables += found
+      tablesRead += found.reduce(0) { $0 + $1.space.tablesRead }
       progress?(tablesRead)
+    }
+  }
+
+  /// Leaves out the processes that are not among those that still run.
+  ///
+  /// What was read as a table of one that ended may have been anything by then.
+  package mutating func keep(_ running: [KernelProcess]) {
+    let roots = Dictionary(running.map { ($0.pid, $0.root) }) { first, _ in first }
+    processes.removeAll { roots[$0.pid] != $0.root }
+    tables.removeAll { table in
+      guard case .process(let pid, _) = table.id else { return false }
+      return roots[pid] != table.root
     }
   }
 
@@ -255,11 +288,7 @@ package struct Subject: Sendable {
   /// Whether the whole input was seen.
   package var isComplete: Bool {
     if let kept { return kept.isComplete && problems.isEmpty }
-    return problems.isEmpty
-      && tables.allSatisfy { table in
-        // Of those that were only counted, nobody knows what they hide.
-        table.space.anomaliesLeftOut == 0 && !table.space.anomalies.contains(where: \.isUnseen)
-      }
+    return problems.isEmpty && tables.allSatisfy(\.isComplete)
   }
 }
 

@@ -18,6 +18,7 @@ package final class KcoreImage: MemoryImage, Sendable {
   package let damage: [String]
   package let placements: [Placement]
   package var format: String { "kcore" }
+  package var isRunning: Bool { true }
   package let machine: Machine?
   package let ranges: [ClosedRange<UInt64>]
 

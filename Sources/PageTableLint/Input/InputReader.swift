@@ -170,7 +170,9 @@ extension InputReader {
       bytes: maxMemory ?? Self.memoryToTake, held: memory.heldBytes)
     var subject = Subject(image: image, roots: try roots(of: image), progress: progress)
     switch table {
-    case .all: subject.add(try processes(of: image), progress: progress)
+    case .all:
+      subject.add(try processes(of: image), progress: progress)
+      if memory.isRunning { subject.keep(try processes(of: image)) }
     case .user: _ = try subject.user()
     default: break
     }
@@ -215,12 +217,21 @@ extension InputReader {
   }
 
   private func processes(of image: KernelImage) throws(ImageError) -> [KernelProcess] {
-    // A vmlinux tells types; a System.map does not.
+    let types = try types(of: image)
+    // A task may end while the list is followed through it.
+    for _ in 0..<(image.memory.isRunning ? 2 : 0) {
+      if let found = try? image.processes(types) { return found }
+    }
+    return try image.processes(types)
+  }
+
+  /// The kernel's types out of a vmlinux, which a System.map does not have; nil without one.
+  private func types(of image: KernelImage) throws(ImageError) -> KernelTypes? {
     let installed = image.info?["BUILD-ID"].flatMap(SymbolFile.installed)
     for path in symbols + [installed].compactMap({ $0 }) {
-      if let types = try KernelTypes.dwarf(path) { return try image.processes(types) }
+      if let types = try KernelTypes.dwarf(path) { return types }
     }
-    return try image.processes(nil)
+    return nil
   }
 
   /// The table that was asked for.

@@ -24,30 +24,29 @@ extension Rule {
       """, comparesParts: true,
     givesWayTo: ["PT205", "PT307", "PT501", "PT502", "PT503", "PT504", "PT505", "PT508", "PT605"]
   ) { rule, subject in
-    guard let image = subject.image else { return [] }
     let table = subject.kernel
     let mode = table.space.mode
-    var lacking: [Int: [KernelProcess]] = [:]
-    var differing: [Int: [KernelProcess]] = [:]
-    for process in subject.looking(at: subject.processes) {
-      for entry in image.kernelHalfDifferences(of: process.root) ?? [] {
+    var lacking: [Int: [TableID]] = [:]
+    var differing: [Int: [TableID]] = [:]
+    for own in subject.looking(at: subject.tables) {
+      for entry in own.kernelHalf {
         let start = mode.canonical(UInt64(entry.slot) << UInt64(mode.root.shift))
         guard table.layout.area(of: start).kind != .ldtRemap else { continue }
         if entry.own == 0 {
-          lacking[entry.slot, default: []].append(process)
+          lacking[entry.slot, default: []].append(own.id)
         } else {
-          differing[entry.slot, default: []].append(process)
+          differing[entry.slot, default: []].append(own.id)
         }
       }
     }
-    func finding(_ slot: Int, _ processes: [KernelProcess], _ what: String, isLazy: Bool)
+    func finding(_ slot: Int, _ processes: [TableID], _ what: String, isLazy: Bool)
       -> Finding
     {
       let start = mode.canonical(UInt64(slot) << UInt64(mode.root.shift))
       let run = Run(
         start: start, last: start &+ (mode.root.span &- 1), kind: .unreadable,
         level: mode.levels.count)
-      let named = processes.prefix(3).map(\.label).joined(separator: ", ")
+      let named = processes.prefix(3).map(\.name).joined(separator: ", ")
       let more = processes.count > 3 ? " and \(processes.count - 3) more" : ""
       return Finding(
         rule, severity: isLazy ? .note : nil,

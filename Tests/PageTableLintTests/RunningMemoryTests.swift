@@ -1,0 +1,89 @@
+import KernelImages
+import MemoryImages
+import PageTables
+import Support
+import Synchronization
+import Testing
+
+@testable import PageTableLint
+
+/// A machine that runs on while its tables are read.
+struct RunningMemoryTests {
+  /// An image's memory, of which a table cannot be read the first few times.
+  private final class RunningMemory: MemoryImage {
+    let held: any MemoryImage
+    let missing: Mutex<(address: UInt64, times: Int)>
+
+    init(_ held: any MemoryImage, missing address: UInt64 = ~0, times: Int = 0) {
+      self.held = held
+      missing = Mutex((address, times))
+    }
+
+    var path: String { held.path }
+    var format: String { held.format }
+    var ranges: [ClosedRange<UInt64>] { held.ranges }
+    var notes: [ImageNote] { held.notes }
+    var damage: [String] { held.damage }
+    var machine: Machine? { held.machine }
+    var isRunning: Bool { true }
+
+    func read(at address: UInt64, count: Int) throws(UnreadableMemory) -> [UInt8] {
+      try held.read(at: address, count: count)
+    }
+
+    func readTable(at address: UInt64, into table: inout [UInt64]) throws(UnreadableMemory) {
+      let isGone = missing.withLock { missing in
+        guard address == missing.address, missing.times > 0 else { return false }
+        missing.times -= 1
+        return true
+      }
+      if isGone { throw .outsideMemory }
+      try held.readTable(at: address, into: &table)
+    }
+  }
+
+  private func subject(missing address: UInt64 = ~0, times: Int = 0) throws -> Subject {
+    let held = try ImageFile.open(path: Samples.imagePath("healthy"))
+    return Subject(
+      image: try KernelImage(RunningMemory(held, missing: address, times: times)))
+  }
+
+  /// A process whose top table was freed and holds user data by now: here, text of the kernel.
+  private func ended(in subject: Subject) throws -> KernelProcess {
+    let image = try #require(subject.image)
+    let symbol = try #require(image.symbols?["_text"])
+    let text = try #require(image.walk(symbol).physical)
+    return KernelProcess(pid: 4711, name: "gone", root: text & ~0xfff)
+  }
+
+  @Test func whatEndedMeanwhileIsLeftOut() throws {
+    var subject = try subject()
+    let image = try #require(subject.image)
+    let process = try #require(Samples.process(image))
+    subject.add([process, try ended(in: subject)])
+    #expect(Linter.run(subject).findings.contains { $0.rule.id == "PT105" })
+    subject.keep([process])
+    #expect(subject.processes == [process])
+    #expect(Linter.run(subject).findings.filter { $0.severity >= .warning }.isEmpty)
+  }
+
+  @Test func aProcessWithAnotherTopTableByNowIsAnother() throws {
+    var subject = try subject()
+    let process = try ended(in: subject)
+    subject.add([process])
+    subject.keep([KernelProcess(pid: process.pid, name: process.name, root: 0x1000)])
+    #expect(subject.processes.isEmpty)
+    #expect(subject.tables.map(\.id) == [.kernel])
+  }
+
+  @Test(arguments: [(2, true), (3, false)])
+  func aTableThatIsFreedMeanwhileIsReadAgain(times: Int, isComplete: Bool) throws {
+    let image = try Samples.image("healthy")
+    let process = try #require(Samples.process(image))
+    let table = try #require(image.walk(0x40_0000, root: process.root).steps.last?.table)
+    #expect(table != process.root)
+    var subject = try subject(missing: table, times: times)
+    subject.add([process])
+    #expect(subject.isComplete == isComplete)
+  }
+}
