@@ -32,7 +32,7 @@ package struct KernelImage: Sendable {
   /// What the runs of all walks together may take of memory.
   package var budget: RunBudget
   /// What the kernel image's virtual addresses lie above its physical ones.
-  private let imageOffset: UInt64
+  let imageOffset: UInt64
   /// Where the machine has memory.
   private let machineMemory: RangeSet
   private let keptTypes = KernelTypes.Kept()
@@ -277,20 +277,6 @@ package struct KernelImage: Sendable {
       root: root, mode: mode(ofRoot: root), memory: memory,
       shadow: EarlyShadow(tables: tables, entry: entry),
       budget: RunBudget(bytes: .max, held: memory.heldBytes))
-  }
-
-  /// Who a page-table page belongs to: the symbol of the kernel image whose page it is, if any.
-  ///
-  /// What the kernel gives back of its image when init ends belongs to nobody any more.
-  package func owner(ofTable physical: UInt64) -> String? {
-    guard let symbols, imageFrames?.contains(physical) == true else { return nil }
-    let address = physical &+ imageOffset
-    for (start, end) in architecture.freedSections {
-      if let start = symbols[start], let end = symbols[end], address >= start, address < end {
-        return nil
-      }
-    }
-    return symbols.label(around: address)
   }
 }
 

@@ -167,6 +167,16 @@ package struct Subject: Sendable {
     }
   }
 
+  /// Reads EFI's own tables beside the others; does nothing where there are none, or nothing tells.
+  package mutating func readEFI() {
+    guard let image, let root = image.efiRoot, !tables.contains(where: { $0.id == .efi }) else {
+      return
+    }
+    var space = image.space(root: root)
+    if let range { space = space.limited(to: range) }
+    tables.append(Table(id: .efi, space: space, layout: image.layout, root: root))
+  }
+
   /// Leaves out the processes that are not among those that still run.
   ///
   /// What was read as a table of one that ended may have been anything by then.

@@ -34,7 +34,7 @@ struct InputOptions: ParsableArguments {
   var assume: [String] = []
 
   @Option(help: "The root: kernel, user (the PTI twin), efi, pid:N, all, or a physical address.")
-  var table = "kernel"
+  var table: String?
 
   @Option(help: "Where the memory of a raw image starts: a physical address in hexadecimal.")
   var base: String?
@@ -63,7 +63,7 @@ struct InputOptions: ParsableArguments {
     var reader = InputReader()
     do {
       reader.mode = try mode.map(InputReader.mode)
-      reader.table = try TableChoice(table)
+      reader.table = try table.map { try TableChoice($0) } ?? .kernel
       reader.assumptions = try assume.map { try Assumption($0) }
       _ = try range.map { try AddressExpression($0) }
     } catch let error as UsageError {

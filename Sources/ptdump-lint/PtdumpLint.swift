@@ -13,8 +13,8 @@ struct PtdumpLint: ParsableCommand {
     abstract: "Reads a Linux kernel's page tables and says what is wrong with them.",
     version: version,
     subcommands: [
-      Check.self, FaultCommand.self, CPA.self, Decode.self, Dump.self, Walk.self, Stats.self,
-      Info.self, Diff.self, ExtractCommand.self, Rules.self, Explain.self,
+      Check.self, FaultCommand.self, CPA.self, Decode.self, Dump.self, Walk.self, Rmap.self,
+      Stats.self, Info.self, Diff.self, ExtractCommand.self, Rules.self, Explain.self,
     ],
     defaultSubcommand: Check.self)
 

@@ -105,7 +105,7 @@ import Testing
   }
 
   @Test(arguments: [
-    "check", "fault", "cpa", "decode", "walk", "dump", "stats", "info", "diff", "extract", "rules",
+    "check", "fault", "cpa", "decode", "walk", "rmap", "dump", "stats", "info", "diff", "extract", "rules",
     "explain",
   ])
   func helpEndsWithExamplesAndStatuses(_ command: String) throws {

@@ -127,6 +127,10 @@ import Testing
         "walk", "--format", "json", image, "_text", "0x0", "0x800000000000", "_text+2M",
         "_text+0x1",
       ])
+    try expectValid(
+      "rmap",
+      ["rmap", "--format", "json", image, "0x1000000+8M", "_text", "init_top_pgt", "0xfffffffff000"]
+    )
     try expectValid("explain", ["explain", "--format", "json", "PT201"])
     try Samples.withTemporaryFile { path in
       try expectValid("extract", ["extract", "--format", "json", image, "-o", path])

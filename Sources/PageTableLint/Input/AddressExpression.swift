@@ -1,4 +1,4 @@
-internal import KernelImages
+package import KernelImages
 package import MemoryImages
 internal import PageTables
 
@@ -102,6 +102,38 @@ package struct AddressExpression: Sendable, Equatable {
     }
     guard end == 0 || start < end else { throw empty(subject) }
     return start...(end &- 1)
+  }
+
+  /// The physical addresses: as given, and of a symbol where the kernel's table maps it.
+  ///
+  /// - Throws: `ImageError` where nothing tells the symbol, it is not mapped, or no memory can lie there.
+  package func frames(
+    in subject: Subject, _ image: KernelImage
+  ) throws(ImageError) -> ClosedRange<UInt64> {
+    var range = try isOneAddress ? one(address(in: subject)) : range(in: subject)
+    if isOfSymbol {
+      guard let physical = image.walk(range.lowerBound).physical else {
+        throw ImageError(
+          subject.path, "\(text) is not mapped in the kernel's table",
+          advice: "give a physical address")
+      }
+      range = physical...(physical &+ (range.upperBound - range.lowerBound))
+    }
+    guard range.upperBound < 1 << 52 else {
+      throw ImageError(
+        subject.path, "\(text) is no physical address: those have 52 bits at most",
+        advice: "ptdump-lint walk shows where a virtual address leads")
+    }
+    return range
+  }
+
+  private func one(_ address: UInt64) -> ClosedRange<UInt64> { address...address }
+
+  private var isOfSymbol: Bool {
+    switch shape {
+    case .one(.symbol), .plus(.symbol, _), .until(.symbol, _, _, _): true
+    default: false
+    }
   }
 
   private func empty(_ subject: Subject) -> ImageError {
