@@ -137,6 +137,7 @@ test-packages: .build/witnesses/requirements.txt
 .build/witnesses/requirements.txt: Tests/Witnesses/requirements.txt
 	@/usr/bin/python3 -c 'import ensurepip' 2> /dev/null || $(call install,python3-venv)
 	@/usr/bin/python3 -m venv .build/witnesses
+	@echo "installing from PyPI into .build/witnesses: $$(grep -v '^#' $< | xargs)"
 	@.build/witnesses/bin/pip install --quiet -r $< && cp $< $@ || echo "no PyPI: its tests will be skipped"
 
 # A Python with pytest; then with Spark, DuckDB and Arrow, 900 MB, and Java.
@@ -145,6 +146,7 @@ mapper-packages: .build/fleet/bin/pytest
 .build/fleet/bin/pytest: samples/fleet/requirements-test.txt
 	@/usr/bin/python3 -c 'import ensurepip' 2> /dev/null || $(call install,python3-venv)
 	@/usr/bin/python3 -m venv .build/fleet
+	@echo "installing from PyPI into .build/fleet: $$(grep -v '^#' $< | xargs)"
 	.build/fleet/bin/pip install --quiet -r $< && touch $@
 
 fleet-packages: mapper-packages .build/fleet/requirements.txt
@@ -179,4 +181,4 @@ deb-packages:
 test-deb-packages:
 	@command -v lintian > /dev/null && command -v debootstrap > /dev/null || $(call install,lintian debootstrap)
 
-install = { $(SUDO) apt-get update -q && $(SUDO) apt-get install -qy --no-install-recommends $(1); }
+install = { echo "installing from Debian: $(1)"; $(SUDO) apt-get update -q && $(SUDO) apt-get install -qy --no-install-recommends $(1); }

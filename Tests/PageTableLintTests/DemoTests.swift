@@ -4,7 +4,9 @@ import PageTableLint
 import Support
 import Testing
 
-/// What README.md and docs/demo.svg show is what the program prints; `RECORD=1` writes both again.
+/// What README.md, docs/demo.svg and docs/fault.svg show is what the program prints.
+///
+/// `RECORD=1` writes all three again.
 @Suite struct DemoTests {
   private func output() throws -> String {
     let result = try Samples.run([
@@ -37,9 +39,29 @@ import Testing
   }
 
   @Test func pictureShowsTheOutput() throws {
-    let path = Samples.root.appending(path: "docs/demo.svg")
-    let drawn = Self.draw(
-      "$ ptdump-lint cpa samples/cpa-2008/memory.elf", try output())
+    try hold("demo.svg", [("ptdump-lint cpa samples/cpa-2008/memory.elf", try output())])
+  }
+
+  /// Two oopses that people posted.
+  @Test func pictureShowsFaults() throws {
+    let logs = ["09-ascii-pmd-6.12.txt", "53-kvm-cpu-hotplug-rodata-6.9.txt"]
+    try hold(
+      "fault.svg",
+      logs.map { log in
+        let result = try Samples.run([
+          Samples.root.appending(path: ".build/release/ptdump-lint").path, "fault",
+          Samples.path("logs", log),
+        ])
+        #expect(result.status == 1)
+        return (
+          "ptdump-lint fault samples/logs/\(log)", String(decoding: result.output, as: UTF8.self)
+        )
+      })
+  }
+
+  private func hold(_ name: String, _ runs: [(command: String, output: String)]) throws {
+    let path = Samples.root.appending(path: "docs/\(name)")
+    let drawn = Self.draw(runs)
     if ProcessInfo.processInfo.environment["RECORD"] == "1" {
       try Data(drawn.utf8).write(to: path)
     } else {
@@ -47,30 +69,35 @@ import Testing
     }
   }
 
-  /// A terminal as a picture: the command, and its output a line each.
-  private static func draw(_ command: String, _ output: String) -> String {
-    let lines = [command] + output.split(separator: "\n").map(String.init)
+  /// A terminal as a picture: commands, and their output a line each.
+  private static func draw(_ runs: [(command: String, output: String)]) -> String {
+    let lines = runs.flatMap {
+      ["$ \($0.command)"] + $0.output.split(separator: "\n").map(String.init)
+    }
     let height = 20 * lines.count + 30
+    let width = max(720, 17 * (lines.map(\.count).max() ?? 0) / 2 + 32)
     var picture = """
-      <svg xmlns="http://www.w3.org/2000/svg" width="720" height="\(height)" \
-      viewBox="0 0 720 \(height)" role="img" aria-label="output of ptdump-lint cpa">
+      <svg xmlns="http://www.w3.org/2000/svg" width="\(width)" height="\(height)" \
+      viewBox="0 0 \(width) \(height)" role="img" aria-label="output of \(runs[0].command)">
       <rect width="100%" height="100%" rx="6" fill="#1b1e23"/>
       <g font-family="DejaVu Sans Mono, Menlo, Consolas, monospace" font-size="14" \
       fill="#d8dbe0" xml:space="preserve">
 
       """
     for (index, line) in lines.enumerated() {
-      let color =
-        index == 0
-        ? " fill=\"#8a93a0\""
-        : line.contains("Verdict:")
-          ? " fill=\"#8fd18f\""
-          : line.hasPrefix("cause") || line.hasPrefix("  fix") ? " fill=\"#e8c07a\"" : ""
+      let fill = color(line)
       let text = line.replacing("&", with: "&amp;").replacing("<", with: "&lt;")
         .replacing(">", with: "&gt;")
       picture +=
-        "<text x=\"16\" y=\"\(28 + 20 * index)\"\(color) xml:space=\"preserve\">\(text)</text>\n"
+        "<text x=\"16\" y=\"\(28 + 20 * index)\"\(fill) xml:space=\"preserve\">\(text)</text>\n"
     }
     return picture + "</g>\n</svg>\n"
+  }
+
+  private static func color(_ line: String) -> String {
+    if line.hasPrefix("$ ") { return " fill=\"#8a93a0\"" }
+    if line.contains("Verdict:") { return " fill=\"#8fd18f\"" }
+    let decides = ["cause", "  fix", "    why:"].contains(where: line.hasPrefix)
+    return decides ? " fill=\"#e8c07a\"" : ""
   }
 }
