@@ -20,7 +20,7 @@ package enum RunningKernel {
   /// - Parameters:
   ///   - needsMemory: the dump does not do.
   ///   - limit: the bytes that a dump may have.
-  /// - Throws: `ImageError` that says what is missing, and the command that mends it.
+  /// - Throws: `ImageError` that says what is missing, and the command that helps.
   package static func open(needsMemory: Bool, limit: Int) throws(ImageError) -> Source {
     if !needsMemory {
       for path in dumps {

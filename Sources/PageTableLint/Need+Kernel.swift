@@ -81,7 +81,7 @@ extension Rule.Need {
 
   /// Where the image lies among vmalloc's addresses, its end tells which of them are its own.
   static let imageApart = Rule.Need(
-    "the kernel image told apart from vmalloc",
+    "the border between the kernel image and vmalloc known",
     "the kernel's symbols do not tell where the image ends among vmalloc's addresses"
   ) { $0.imageSpace != nil || $0.image?.imageFrames != nil }.toldBySymbols()
 

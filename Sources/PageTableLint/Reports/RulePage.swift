@@ -14,13 +14,19 @@ package enum RulePage {
     for line in rule.documentation.split(separator: "\n") {
       if let label = labels.first(where: { line.hasPrefix("\($0):") }) {
         let text = line.dropFirst(label.count + 1).drop { $0 == " " }
-        sections.append((label: label, text: text.prefix(1).uppercased() + text.dropFirst()))
+        sections.append((label: label, text: capitalised(text)))
       } else if !sections.isEmpty {
         let last = sections.count - 1
         sections[last].text += (sections[last].text.isEmpty ? "" : "\n") + line
       }
     }
     return sections
+  }
+
+  /// A sentence's first letter is large, but for the name of a function or variable.
+  private static func capitalised(_ text: Substring) -> String {
+    let isName = text.prefix { $0 != " " }.contains { "_(".contains($0) }
+    return isName ? String(text) : text.prefix(1).uppercased() + text.dropFirst()
   }
 
   /// By file name.
@@ -33,8 +39,8 @@ package enum RulePage {
   package static func page(_ rule: Rule) -> String {
     let needs =
       rule.needs.isEmpty
-      ? "Needs nothing else."
-      : "Needs \(rule.needs.map(\.inWords).joined(separator: "; "))."
+      ? "Needs nothing else.\n"
+      : "Needs\n\n" + rule.needs.map { "- \(cut($0.inWords, after: 2))\n" }.joined()
     let body = sections(rule).map { "\n## \($0.label)\n\n\($0.text)\n" }.joined()
     return """
       \(origin)
@@ -42,9 +48,26 @@ package enum RulePage {
 
       **\(rule.severity.rawValue)**: \(rule.summary)
 
-      Serves \(rule.serves.inWords). \(needs)
-      \(body)
+      Serves \(rule.serves.inWords).
+
+      \(needs)\(body)
       """
+  }
+
+  /// Lines of at most 100 columns, those from the second on with blanks before them.
+  private static func cut(_ text: String, after indent: Int) -> String {
+    var lines: [String] = [""]
+    for word in text.split(separator: " ") {
+      let line = lines[lines.count - 1]
+      if line.isEmpty {
+        lines[lines.count - 1] = String(word)
+      } else if indent + line.count + 1 + word.count <= 100 {
+        lines[lines.count - 1] += " \(word)"
+      } else {
+        lines.append(String(word))
+      }
+    }
+    return lines.joined(separator: "\n" + String(repeating: " ", count: indent))
   }
 
   private static var overview: String {

@@ -13,18 +13,18 @@ extension Rule {
       },
     ],
     documentation: """
-      What: a present leaf of the kernel half that is writable and executable after all levels.
-      The direct map is left to PT004, the kernel's text to PT008 where symbols tell it, EFI's area
-      to PT011.
+      What: a present leaf of the kernel half that is writable and executable after all levels. The
+      direct map is left to PT004, the kernel's text to PT008 where symbols tell it, EFI's area to
+      PT011.
       Why: whoever can write there can run code in the kernel.
       How Linux should look: none from mark_rodata_ro() on: text is read-only and executable, all
       else NX. The kernel looks itself at the end of its start (CONFIG_DEBUG_WX) and logs "Checked
       W+X mappings: passed, no W+X pages found."
       False alarm: Xen PV, where an upper level carries NX. A text dump shows the leaf's own bits,
       not what upper levels take away; an image shows both. Without NX in use, and in a dump from
-      before mark_rodata_ro(), the rule stands back. Kernels before 4.11 may leave modules so
-      (CONFIG_DEBUG_SET_MODULE_RONX was a choice), and kernels before 2.6.38 the image's data: notes
-      there, and where such memory is seen and no release is known, the rule is skipped.
+      before mark_rodata_ro(), the rule is skipped. Kernels before 4.11 may leave modules so
+      (CONFIG_DEBUG_SET_MODULE_RONX was a choice), and kernels before 2.6.38 the image's data. Such
+      memory is a note there. Where no release is known, the rule is skipped.
       Fix: find who mapped it: the area, and the owner of the table. Code is mapped by
       set_memory_rox(), data stays NX.
       References:

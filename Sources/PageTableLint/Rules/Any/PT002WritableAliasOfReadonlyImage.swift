@@ -13,15 +13,15 @@ extension Rule {
       .area(.image), .area(.directMap),
     ],
     documentation: """
-      What: a writable page of the direct map, of vmalloc, of the modules area or of the fixmap whose
+      What: a writable page of the direct map, of vmalloc, of the modules area or of the fixmap. Its
       frame holds the kernel's text or read-only data, which the image's own mapping protects.
       Why: a write to that address changes the code that runs; the protection only looks applied.
       How Linux should look: mark_rodata_ro() makes both read-only, since change_page_attr works on
       a page's alias too. text_poke() writes text through a mapping of its own in the user half, and
       takes it away again.
-      False alarm: what lies between text and rodata, and behind rodata, is given back as memory
-      and is writable: the rule leaves it out. A kernel without CONFIG_STRICT_KERNEL_RWX, or a dump
-      from before init ends: there no page of the image is read-only, and the rule stands back.
+      False alarm: what lies between text and rodata, and behind rodata, is given back as memory and
+      is writable: the rule leaves it out. A kernel without CONFIG_STRICT_KERNEL_RWX, or a dump from
+      before init ends: there no page of the image is read-only, and the rule is skipped.
       Fix: see who changed one of the two mappings alone (set_memory_*_noalias, a direct write).
       References:
       - arch/x86/mm/init_64.c, Linux 6.12: mark_rodata_ro

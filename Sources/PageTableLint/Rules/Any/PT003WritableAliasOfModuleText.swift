@@ -9,18 +9,18 @@ extension Rule {
     summary: "a module's or BPF program's code can be written through the direct map",
     needs: [.physicalAddresses, .directMapBase, .noExecute, .protectedAliases],
     documentation: """
-      What: a page of the direct map that is writable and whose frame the modules area maps
-      read-only and executable: code of a module, a BPF program, ftrace or kprobes.
+      What: a writable page of the direct map whose frame the modules area maps read-only and
+      executable. It is code of a module, a BPF program, ftrace or kprobes.
       Why: a write to that address changes code that runs; the protection only looks applied.
-      How Linux should look: set_memory_rox() makes both mappings read-only, since
-      change_page_attr works on a page's alias too. On 32 bits modules lie in vmalloc's area. On
-      arm64 only rodata=full makes the alias read-only (rodata_full tells it), and BPF programs lie in
+      How Linux should look: set_memory_rox() makes both mappings read-only, since change_page_attr
+      works on a page's alias too. On 32 bits modules lie in vmalloc's area. On arm64 only
+      rodata=full makes the alias read-only (rodata_full tells it), and BPF programs lie in
       vmalloc's area, which is judged there, too.
       False alarm: none known on x86. A frame without an alias (highmem on 32 bits) is no case of
-      it. A single page on arm64 may be kprobes', which kernels before 6.19 map without its alias: it
-      is left out. A page that is writable where it runs is PT001's.
-      Fix: see who changed one of the two mappings alone, or whether the code was freed and its
-      old mapping left behind (VM_FLUSH_RESET_PERMS missing).
+      it. A single page on arm64 may be kprobes', which kernels before 6.19 map without its alias:
+      it is left out. A page that is writable where it runs is PT001's.
+      Fix: see who changed one of the two mappings alone, or whether the code was freed and its old
+      mapping left behind (VM_FLUSH_RESET_PERMS missing).
       References:
       - arch/x86/mm/pat/set_memory.c, Linux 6.12: cpa_process_alias, set_memory_rox
       - mm/vmalloc.c, Linux 6.12: vm_reset_perms

@@ -18,20 +18,20 @@ extension Rule {
       What: leaves of the direct map without NX, writable or not.
       Why: all of memory lies there at a known offset, so that any data in memory becomes code. A
       page that a program filled is enough to run its content in the kernel.
-      How Linux should look: NX throughout, but for the real-mode trampoline, a read-only page
-      below 1 MiB.
+      How Linux should look: NX throughout, but for the real-mode trampoline, a read-only page below
+      1 MiB.
       False alarm: kernels before 3.9 left the first GiB executable, before 4.6 EFI's runtime
-      services and, on 32 bits, the image: notes there, and where such pages are seen and no release
-      is known, the rule is skipped. With CONFIG_PCI_BIOS on 32 bits the BIOS area, 640 KiB to 1 MiB,
-      is writable and executable by
-      design ("PCI BIOS area is rw and x"): a note; the kernel's own check passes over it. Where
-      kexec or kdump is loaded, a page of its control code is executable, read-only on 64 bits
-      (seen since 6.16): skipped where kexec_image and kexec_crash_image name it, else up to two
-      such pages are a note. On 32 bits the image lies inside the direct map, too: in a text
-      dump, which does not tell where, only writable leaves count. A Xen PV guest has NX in the
-      pmds of the direct map's first part: its text dump is skipped. The rule needs NX in use.
-      Fix: find which table the leaves come from: a static table that was made before NX was
-      known, or a set_memory_x() without its way back.
+      services and, on 32 bits, the image. Such pages are notes there. Where no release is known,
+      the rule is skipped. With CONFIG_PCI_BIOS on 32 bits the BIOS area, 640 KiB to 1 MiB, is
+      writable and executable by design. The log says "PCI BIOS area is rw and x". It is a note; the
+      kernel's own check passes over it. Where kexec or kdump is loaded, a page of its control code
+      is executable, read-only on 64 bits (seen since 6.16). It is skipped where kexec_image and
+      kexec_crash_image name it, else up to two such pages are a note. On 32 bits the image lies
+      inside the direct map, too: in a text dump, which does not tell where, only writable leaves
+      count. A Xen PV guest has NX in the pmds of the direct map's first part: its text dump is
+      skipped. The rule needs NX in use.
+      Fix: find which table the leaves come from: a static table that was made before NX was known,
+      or a set_memory_x() without its way back.
       References:
       - arch/x86/mm/init_64.c, Linux 6.12: kernel_physical_mapping_init
       - arch/x86/realmode/init.c, Linux 6.12: set_real_mode_permissions

@@ -8,13 +8,13 @@ extension Rule {
     summary: "data of the kernel image is executable",
     needs: [.noExecute, .sections(("_text", "_etext"), ("_text", "_end")), .settledImage],
     documentation: """
-      What: a read-only leaf of the kernel image behind _etext that is executable: rodata, data,
-      bss or brk, up to _end, on 64 bits to the end of its 2M page.
+      What: a read-only leaf of the kernel image after _etext that is executable. It is in rodata,
+      data, bss or brk, up to _end, on 64 bits to the end of its 2M page.
       Why: constants and tables become code that an attacker may jump to.
       How Linux should look: mark_rodata_ro() sets NX from _etext to the end of the last 2M page of
       brk.
       False alarm: what is writable as well is PT001's, init's pages are PT006's, and a large page
-      that reaches over the end of text is PT302's. Before mark_rodata_ro() the rule stands back.
+      that reaches over the end of text is PT302's. Before mark_rodata_ro() the rule is skipped.
       Fix: see which set_memory_x() or direct write took NX away.
       References:
       - arch/x86/mm/init_64.c, Linux 6.12: mark_rodata_ro

@@ -10,16 +10,16 @@ extension Rule {
     needs: [.sections(("__init_begin", "__init_end")), .settledImage, .initProtection],
     documentation: """
       What: a leaf between __init_begin and __init_end, after init's memory was freed, that is
-      executable and read-only, or, on 64 bits under page-table isolation, that is there at all.
-      Why: the pages belong to somebody else by now. Executable, they are code of anybody's
-      making. Under isolation the image may be mapped for user mode too, and what lies in the
-      freed pages with it.
-      How Linux should look: free_initmem() makes them writable and NX, and under isolation
-      takes them out of the image's mapping; the direct map keeps them.
-      False alarm: what is writable and executable is PT001's. Before 4.19 isolation left the
-      pages in place: there, and where the release is not known, only executable ones count. The
-      kernel frees init before it protects its image, so that the rule stands back where the
-      image is not protected yet.
+      executable and read-only. On 64 bits under page-table isolation any leaf there counts.
+      Why: the pages belong to somebody else by now. Executable, they are code of anybody's making.
+      Under isolation the image may be mapped for user mode too, and what lies in the freed pages
+      with it.
+      How Linux should look: free_initmem() makes them writable and NX, and under isolation takes
+      them out of the image's mapping; the direct map keeps them.
+      False alarm: what is writable and executable is PT001's. Before 4.19 isolation left the pages
+      in place: there, and where the release is not known, only executable ones count. The kernel
+      frees init before it protects its image, so that the rule is skipped where the image is not
+      protected yet.
       Fix: free_kernel_image_pages() is what should have run on them.
       References:
       - arch/x86/mm/init.c, Linux 6.12: free_initmem, free_kernel_image_pages

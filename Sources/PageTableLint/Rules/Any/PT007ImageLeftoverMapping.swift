@@ -14,12 +14,12 @@ extension Rule {
     ],
     documentation: """
       What: a leaf of the kernel image's area below _text, or behind the 2M page of _end; 64 bits.
-      Why: it is a second mapping of memory that belongs to others, often reserved memory that a
-      processor must not touch even by speculation: on UV machines that halted the machine.
+      Why: it is a second mapping of memory that belongs to others. Often that is reserved memory
+      that a processor must not touch even by speculation; on UV machines that halted the machine.
       How Linux should look: the boot maps the whole area by 2M pages, and cleanup_highmap() clears
       all but the image.
       False alarm: Xen PV (the rule is silent where Xen is known). What is writable and executable
-      is PT001's. Before the image is protected the rule stands back: cleanup_highmap() runs earlier
+      is PT001's. Before the image is protected the rule is skipped: cleanup_highmap() runs earlier
       than that, but a dump may be earlier still.
       Fix: clear the entries: see why cleanup_highmap() did not, or who made them later.
       References:

@@ -15,15 +15,16 @@ extension Rule {
     ],
     documentation: """
       What: a leaf of the kernel's text (_text to _etext) that is writable after all levels,
-      executable or not, or a leaf of rodata (__start_rodata to __end_rodata) that is writable.
+      executable or not. Or a leaf of rodata (__start_rodata to __end_rodata) that is writable.
       Why: whoever can write there changes the code of the kernel, or the pointers and tables that
       it trusts.
       How Linux should look: both are read-only from mark_rodata_ro() on; ftrace and kprobes patch
       text through a mapping of their own.
       False alarm: a kernel without CONFIG_STRICT_KERNEL_RWX, or a dump from before init ends: there
-      no page of the image is read-only, and the rule stands back. Rodata that is executable as well
-      is PT001's, and a large page that data shares with it PT302's. Before 2.6.30 ftrace and kprobes
-      kept the text writable: a note there, and where no release is known, the rule is skipped.
+      no page of the image is read-only, and the rule is skipped. Rodata that is executable as well
+      is PT001's, and a large page that data shares with it PT302's. Before 2.6.30 ftrace and
+      kprobes kept the text writable: a note there, and where no release is known, the rule is
+      skipped.
       Fix: see who called set_memory_rw() on it, and its way back.
       References:
       - arch/x86/mm/init_64.c, Linux 6.12: mark_rodata_ro

@@ -10,16 +10,16 @@ extension Rule {
     needs: [.noExecute, .directMapBase],
     documentation: """
       What: a read-only and executable leaf of the kernel half outside the kernel image, the
-      modules, EFI's services and the fixmap, which hold code; the direct map is PT004's. That
+      modules, EFI's services and the fixmap, which hold code. The direct map is PT004's. That
       leaves vmalloc, vmemmap, the cpu entry area, ESPfix, the LDT, and what lies between.
       Why: nobody vouches for that code: something was made executable by mistake, or hidden.
-      How Linux should look: modules, BPF, ftrace and kprobes all take their memory from the
-      modules area (on 32 bits from vmalloc's, which the rule leaves out there, and on arm64, where
-      BPF's code lies among vmalloc's memory).
-      False alarm: guests of Hyper-V run their hypercalls through one page of vmalloc: the rule
-      leaves a single page out there unless the log tells that this is no such guest. From 4.15
-      to 4.19 the cpu entry area holds the trampoline of system calls: the rule leaves it out
-      there and where the release is not known. What is writable as well is PT001's.
+      How Linux should look: modules, BPF, ftrace and kprobes all take their memory from the modules
+      area. On 32 bits they take it from vmalloc's, and on arm64 BPF's code lies there; the rule
+      leaves that area out on both.
+      False alarm: guests of Hyper-V run their hypercalls through one page of vmalloc. The rule
+      leaves a single page out there unless the log shows that this is no such guest. From 4.15 to
+      4.19 the cpu entry area holds the trampoline of system calls. The rule leaves it out there,
+      and where the release is not known. What is writable as well is PT001's.
       Fix: find who mapped it: the owner of the table, the log, the caller of set_memory_x().
       References:
       - arch/x86/mm/init.c, Linux 6.12: execmem_arch_setup

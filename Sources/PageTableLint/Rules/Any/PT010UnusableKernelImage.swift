@@ -9,14 +9,15 @@ extension Rule {
     summary: "a part of the kernel image, or a module's code, cannot be used as it must be",
     needs: [.noExecute, .sections(("_text", "_etext"), ("_sdata", "_edata")), .settledImage],
     documentation: """
-      What: text of the kernel image that is not mapped or not executable, rodata that is not mapped,
-      data or bss that is not mapped or not writable. Code of a loaded module that is not executable.
+      What: text of the kernel image that is not mapped or not executable. Or rodata that is not
+      mapped, or data or bss that is not mapped or not writable. Code of a loaded module that is not
+      executable.
       Why: the kernel faults when it comes there: an oops in a function that never failed, or a
       write to a variable that is refused.
-      How Linux should look: mark_rodata_ro() leaves text executable and all between _sdata and _edata
-      and between __bss_start and __bss_stop writable. Freed init memory lies between them.
+      How Linux should look: mark_rodata_ro() leaves text executable and all between _sdata and
+      _edata and between __bss_start and __bss_stop writable. Freed init memory lies between them.
       False alarm: the page of idt_table is read-only by design. What P, a frame or another level
-      explains is that rule's. Before the image is protected the rule stands back.
+      explains is that rule's. Before the image is protected the rule is skipped.
       Fix: see who changed the entry; a single bit says that memory was corrupted.
       References:
       - arch/x86/mm/init_64.c, Linux 6.12: mark_rodata_ro

@@ -12,16 +12,16 @@ extension Rule {
       area or where EFI's memory is mapped at its physical address.
       Why: whoever can write there runs code with the firmware's means when the kernel next calls
       it.
-      How Linux should look: where the firmware brings a memory attributes table the kernel maps
-      the services' code read-only and their data NX. The log names that table, "MEMATTR=".
-      False alarm: without such a table the firmware does not tell code from data, and the rule
-      stands back. Memory of the boot services that the kernel could not free stays mapped as it
-      was; under OVMF that is the first page. The rule leaves out what lies below 1 MiB; a text
-      dump shows no frames, so there it judges what is mapped at its physical address only. In the
-      dump that the kernel prints at its boot all of the boot services' memory is still mapped: the
-      rule stands back where the image is not protected yet.
-      Fix: look in the log for "efi: memattr:", which says which entries of the table the kernel
-      did not accept.
+      How Linux should look: where the firmware brings a memory attributes table the kernel maps the
+      services' code read-only and their data NX. The log names that table, "MEMATTR=".
+      False alarm: without such a table the firmware does not tell code from data, and the rule is
+      skipped. Memory of the boot services that the kernel could not free stays mapped as it was;
+      under OVMF that is the first page. The rule leaves out what lies below 1 MiB. A text dump
+      shows no frames, so there it judges what is mapped at its physical address only. In the dump
+      that the kernel prints at its boot all of the boot services' memory is still mapped. The rule
+      is skipped where the image is not protected yet.
+      Fix: look in the log for "efi: memattr:", which says which entries of the table the kernel did
+      not accept.
       References:
       - arch/x86/platform/efi/efi_64.c, Linux 6.12: efi_runtime_update_mappings
       - arch/x86/platform/efi/quirks.c, Linux 6.12: efi_free_boot_services, can_free_region

@@ -12,13 +12,13 @@ extension Rule {
       .notXen("PT013 judges its page tables"),
     ],
     documentation: """
-      What: a writable leaf of the kernel's half, outside the direct map and the kernel image, whose
+      What: a writable leaf of the kernel's half, outside the direct map and the kernel image. Its
       frame is a page table of the trees that were read.
       Why: whoever writes that memory changes mappings: an overrun in it owns the machine.
       How Linux should look: page tables are written through the direct map, those that the image
       brings also through the image. 64-bit kernels map them nowhere else.
-      False alarm: a table page that was freed and mapped elsewhere while a live image was taken. What
-      vmemmap and the cpu entry area map is PT609's and PT611's.
+      False alarm: a table page that was freed and mapped elsewhere while a live image was taken.
+      What vmemmap and the cpu entry area map is PT609's and PT611's.
       Fix: see who mapped the page, or freed the table while it was in use.
       References:
       - arch/x86/mm/init_64.c, Linux 6.12: alloc_low_pages, phys_pmd_init

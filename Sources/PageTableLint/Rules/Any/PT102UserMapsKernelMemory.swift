@@ -10,13 +10,13 @@ extension Rule {
     needs: [.physicalAddresses, .symbols("_text"), .userHalf, .imageFrames],
     documentation: """
       What: a leaf of a process's half, open to user mode, whose frame belongs to the kernel image.
-      Why: the program reads, or writes, the kernel's own code or data: what an exploit of the page
-      tables makes, or a driver that maps by a wrong frame number.
+      Why: the program reads, or writes, the kernel's own code or data. An exploit of the page
+      tables makes such a mapping, or a driver that maps by a wrong frame number.
       How Linux should look: the image has a few pages for programs, all read-only there: the zero
       page, the vDSO and its variables, the clocks of hypervisors.
       False alarm: such a page that the rule does not know: it is told with its symbol, and as a
       warning, where it is read-only. What init gave back of the image is ordinary memory, as is
-      what is left of brk behind it: the rule leaves brk out.
+      what is left of brk after it: the rule leaves brk out.
       Fix: see which driver's mmap() gave the frame.
       References:
       - arch/x86/entry/vdso/vma.c, Linux 6.12

@@ -10,13 +10,13 @@ extension Rule {
     needs: [.processes, .sharedKernelHalf],
     documentation: """
       What: an entry of the kernel's half of a process's top table that is not that of init_mm.
-      Why: the kernel, running for that process, sees other memory there, or faults: 2025 brought
+      Why: the kernel, running for that process, sees other memory there, or faults. 2025 brought
       crashes from vmemmap and direct-map entries of hot-added memory that processes lacked.
       How Linux should look: all top tables hold the same entries in the kernel's half, but for the
       LDT remap slot, which is a process's own.
       False alarm: 32 bits, and 64-bit kernels before 5.8, fill an entry that is missing when it is
-      first touched: reported as a note there. A and D do not count. With PAE and PTI each process has
-      a pmd page of its own for the kernel's half: the rule is silent.
+      first touched: reported as a note there. A and D do not count. With PAE and PTI each process
+      has a pmd page of its own for the kernel's half: the rule is silent.
       Fix: arch_sync_kernel_mappings() and sync_global_pgds() where the entry was made.
       References:
       - arch/x86/mm/init_64.c, Linux 6.12: sync_global_pgds

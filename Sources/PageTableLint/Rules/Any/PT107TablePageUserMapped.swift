@@ -8,13 +8,13 @@ extension Rule {
     id: "PT107", name: "table-page-user-mapped", severity: .error,
     summary: "a program has a page table mapped", needs: [.physicalAddresses, .userHalf],
     documentation: """
-      What: a leaf of a process's half that is open to user mode and whose frame is a page table of the trees that were
-      read.
+      What: a leaf of a process's half that is open to user mode and whose frame is a page table of
+      the trees that were read.
       Why: the program can read where all memory lies; where the leaf is writable it owns the
       machine. Exploits that use a freed page as a table ("dirty page table") look so.
       How Linux should look: none.
-      False alarm: a table page that was freed and given to the program after the image's tables were
-      read (live machines): it is looked at twice there.
+      False alarm: a table page that was freed and given to the program after the image's tables
+      were read (live machines): it is looked at twice there.
       Fix: see who freed the table page while it was in use, or which driver mapped it.
       References:
       - Documentation/mm/page_tables.rst, Linux 6.12

@@ -10,18 +10,18 @@ extension Rule {
     needs: [.area(.directMap), .notXen("a guest has no large pages"), .largeDirectMap],
     documentation: """
       What: more than an eighth of the direct map in tables of 4K leaves that are all alike and
-      follow each other, where one large page would do; 16 such tables at the least.
+      follow each other. One large page would do for each. 16 such tables are the least.
       Why: nothing is wrong, but each costs a page of memory, and a processor keeps hundreds of
       translations where one would serve: the kernel runs slower.
-      How Linux should look: large pages but for the first 2M (the processor's fixed MTRRs and the
-      ISA hole), around the kernel image, at the ends of memory, and where attributes really differ.
-      The rule leaves out the first large page and the image's, and needs more than an eighth, since
-      change_page_attr splits where it must and did not join again before 6.15: some is normal.
+      How Linux should look: large pages nearly everywhere. Exceptions are the first 2M (fixed MTRRs
+      and the ISA hole), the kernel image's surroundings, the ends of memory, and where attributes
+      really differ. The rule leaves out the first large page and the image's. It needs more than an
+      eighth, since change_page_attr splits where it must and did not join again before 6.15. Some
+      is normal.
       False alarm: after a CPA self-test, which splits at random, the note is right and the kernel
       is healthy. A Xen PV guest has small pages alone. CONFIG_DEBUG_PAGEALLOC and KFENCE want small
-      pages; on arm64 so does rodata=full, and the rule is silent where an image tells that either is in
-      use. A text dump does not show
-      which attributes differ in bits that it does not print.
+      pages; on arm64 so does rodata=full, and the rule is silent where an image tells that either
+      is in use. A text dump does not show which attributes differ in bits that it does not print.
       Fix: see what splits: the kernel's counters direct_map_level2_splits in /proc/vmstat; code
       that changes the protection of single pages, as modules and BPF programs do.
       References:

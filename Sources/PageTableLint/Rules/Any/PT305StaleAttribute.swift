@@ -12,23 +12,22 @@ extension Rule {
       .wholeKernelHalf, .notXen("page tables are read-only in the direct map"),
     ],
     documentation: """
-      What: a read-only and NX page of the direct map amid plain writable memory, while no mapping of
-      its frame elsewhere in the kernel half is read-only: a 4K page in a large page's worth of which
-      most is plain, a whole table or a large page beside one that is. An uncached page of that kind
-      without any other mapping is a note; a whole large page's worth a warning, where the log names
-      no graphics driver.
+      What: a read-only and NX page of the direct map amid plain writable memory. No mapping of its
+      frame elsewhere in the kernel half is read-only. It may be a 4K page in a large page's worth
+      of which most is plain. Or it is a whole table or a large page beside one that is plain. An
+      uncached page of that kind without any other mapping is a note. A whole large page's worth is
+      a warning, where the log names no graphics driver.
       Why: the frame was code or constants once (a module, a BPF program) and was freed without its
       protection being taken back. Whoever gets the page next cannot write it: the kernel oopses.
       How Linux should look: vfree() makes the direct map writable again where the caller asked for
-      it (VM_FLUSH_RESET_PERMS). Read-only are the frames of the image's text and rodata, of the
-      IDT, of modules and BPF programs, each of which is mapped read-only elsewhere too.
-      False alarm: the real-mode trampoline, below 1 MiB, and the image's text and rodata, which the
-      rule leaves out (if their own mapping is wrong, that is another defect); the memory of a
-      crash kernel, whose pages are read-only far and wide and so no exception in their
-      surroundings. On 32 bits the rule is silent without symbols, which tell where in the direct
-      map the image lies. Uncached pages may belong to a graphics driver's pool,
-      which user programs map, and iounmap() leaves memory that ioremap() had made uncached in the
-      direct map as it is: therefore a note.
+      it (VM_FLUSH_RESET_PERMS). The frames of the image's text and rodata, of the IDT, of modules
+      and BPF programs are read-only. Each is mapped read-only elsewhere, too.
+      False alarm: the rule leaves out the real-mode trampoline, below 1 MiB, and the image's text
+      and rodata. If their own mapping is wrong, that is another defect. It also leaves out the
+      memory of a crash kernel, whose pages are read-only far and wide. On 32 bits the rule is
+      silent without symbols, which tell where in the direct map the image lies. Uncached pages may
+      belong to a graphics driver's pool, which user programs map. iounmap() also leaves memory that
+      ioremap() had made uncached in the direct map as it is. So they are a note.
       Fix: find who freed code without VM_FLUSH_RESET_PERMS, or called set_memory_ro() without its
       way back.
       References:

@@ -13,9 +13,10 @@ extension Rule {
       Why: the processor may read ahead through it, and stops with a machine check again.
       How Linux should look: after a machine check the page is taken out of the direct map
       (set_mce_nospec()); where that fails the log says so.
-      False alarm: where the kernel did not recover it takes nothing out: a note. Persistent memory is
-      mapped again once it was written over: the rule looks at System RAM only. Memory-failure reports without a machine check (madvise, hwpoison-inject) take
-      nothing out: those are reported as a note. Pages that were unpoisoned later are left out.
+      False alarm: where the kernel did not recover it takes nothing out: a note. Persistent memory
+      is mapped again once it was written over: the rule looks at System RAM only. Memory-failure
+      reports without a machine check (madvise, hwpoison-inject) take nothing out: those are
+      reported as a note. Pages that were unpoisoned later are left out.
       Fix: see why set_mce_nospec() failed: out of memory for the split of a large page.
       References:
       - arch/x86/kernel/cpu/mce/core.c, Linux 6.12: kill_me_maybe

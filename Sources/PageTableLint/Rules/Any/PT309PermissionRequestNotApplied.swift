@@ -6,11 +6,11 @@ extension Rule {
     id: "PT309", name: "permission-request-not-applied", severity: .error,
     summary: "memory is not mapped as the configuration expects it", needs: [.expectations],
     documentation: """
-      What: an expectation of .ptdump-lint.yml that the tables do not meet: attributes, page size, or
-      the share of large pages of an area, a symbol or a range. An expectation that cannot be
-      checked (no symbols, no such symbol, a table that was not read) is a warning.
-      Why: who asks for a protection by set_memory_ro() and its kin, or for large pages, learns
-      nowhere that another path took it back, or never set it.
+      What: an expectation of .ptdump-lint.yml that the tables do not meet. It is about attributes,
+      page size, or the share of large pages of an area, a symbol or a range. An expectation that
+      cannot be checked (no symbols, no such symbol, a table that was not read) is a warning.
+      Why: who asks for a protection by set_memory_ro() and its kin, or for large pages, does not
+      learn that another path took it back. Nor that it was never set.
       How Linux should look: as its project says; docs/configuration.md shows how to say it.
       False alarm: an expectation that does not hold for this kernel. By area it is asked of mapped
       memory only, by symbol and range of each page; a text dump tells the leaf's own attributes.

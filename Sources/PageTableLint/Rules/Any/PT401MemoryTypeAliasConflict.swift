@@ -9,13 +9,13 @@ extension Rule {
     needs: [.physicalAddresses, .directMapBase, .memoryMap],
     documentation: """
       What: a page of memory that one leaf of the kernel's half maps with another memory type than
-      the direct map's 4K leaf of it: write-back here, uncached or write-combining there.
+      the direct map's 4K leaf of it. It is write-back here, uncached or write-combining there.
       Why: the processor does not keep the two coherent: writes are lost or come late.
       How Linux should look: change_page_attr() gives all mappings of a page one type.
-      False alarm: devices' registers and firmware's reserved memory, which the direct map has not or
-      whose type the MTRRs decide: the rule looks at System RAM above 1 MiB only. A write-combining
-      alias is a note: i915 makes such by vmap() on purpose, and its hardware snoops. Where the direct
-      map has one large page, PT303 speaks.
+      False alarm: devices' registers and firmware's reserved memory, which the direct map does not
+      have or whose type the MTRRs decide. The rule looks at System RAM above 1 MiB only. A
+      write-combining alias is a note: i915 makes such by vmap() on purpose, and its hardware
+      snoops. Where the direct map has one large page, PT303 speaks.
       Fix: set_memory_uc(), _wc() or _wb() instead of a mapping with a protection of its own.
       References:
       - Documentation/arch/x86/pat.rst, Linux 6.12

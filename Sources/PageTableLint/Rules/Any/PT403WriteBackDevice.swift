@@ -8,13 +8,13 @@ extension Rule {
     id: "PT403", name: "write-back-device", severity: .warning,
     summary: "a device's registers are mapped write-back", needs: [.physicalAddresses, .memoryMap],
     documentation: """
-      What: a write-back leaf outside the direct map whose frame is a device's by the machine's memory
-      map: a PCI function or bus, an APIC, the HPET.
+      What: a write-back leaf outside the direct map whose frame is a device's by the machine's
+      memory map. The device is a PCI function or bus, an APIC, or the HPET.
       Why: the processor may keep and reorder accesses, and read ahead from registers. Only an MTRR
       that says uncached saves it.
       How Linux should look: ioremap() maps UC-, ioremap_wc() write-combining.
-      False alarm: memory that a device carries and that is coherent (CXL, some accelerators): drivers
-      map it write-back on purpose.
+      False alarm: memory that a device carries and that is coherent (CXL, some accelerators):
+      drivers map it write-back on purpose.
       Fix: ioremap() instead of ioremap_cache() or memremap(MEMREMAP_WB).
       References:
       - arch/x86/mm/ioremap.c, Linux 6.12

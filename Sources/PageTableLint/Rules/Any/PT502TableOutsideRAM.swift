@@ -8,8 +8,7 @@ extension Rule {
     summary: "a table pointer leads outside memory", needs: [.physicalAddresses],
     documentation: """
       What: a present table pointer whose frame the machine's memory does not hold.
-      Why: the processor takes whatever answers there for entries. Below it anything may be
-      mapped.
+      Why: the processor takes whatever answers there for entries. Below it anything may be mapped.
       How Linux should look: none.
       False alarm: an image that leaves out whole ranges of memory without saying so.
       Fix: see what overwrote the entry, or who freed the table while an entry led to it.

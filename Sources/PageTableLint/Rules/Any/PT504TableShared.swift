@@ -10,16 +10,16 @@ extension Rule {
     documentation: """
       What: two entries of the kernel's half of one tree, or two levels of it, that lead to the same
       table page.
-      Why: what is mapped at one place appears at the other, and a change at one changes both: a table
-      page was freed while it was in use and given out again, or a pointer was overwritten.
+      Why: what is mapped at one place appears at the other, and a change at one changes both. A
+      table page was freed while it was in use and given out again, or a pointer was overwritten.
       How Linux should look: each table page has one place in a tree. Trees share tables: those of
       all processes, of EFI and of PTI's user half.
-      False alarm: KASAN's tables for shadow that nothing uses, whose entries all lead to one page,
-      and the ESPfix area, which repeats one stack on purpose: the rule leaves both out, by what they
-      are. A Xen PV guest's direct map and its kernel image share the tables of the image's memory: left
-      out where both lead to it.
-      Fix: find which of the places is right (in the direct map the address tells), and who
-      freed the page.
+      False alarm: KASAN's tables for shadow that nothing uses, whose entries all lead to one page.
+      The ESPfix area, which repeats one stack on purpose. The rule leaves both out, by what they
+      are. A Xen PV guest's direct map and its kernel image share the tables of the image's memory:
+      left out where both lead to it.
+      Fix: find which of the places is right (in the direct map the address tells), and who freed
+      the page.
       References:
       - mm/kasan/init.c, Linux 6.12: kasan_populate_early_shadow
       - arch/x86/kernel/espfix_64.c, Linux 6.12

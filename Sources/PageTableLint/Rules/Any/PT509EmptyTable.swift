@@ -8,8 +8,8 @@ extension Rule {
     documentation: """
       What: more than 1 MiB of table pages of the kernel's half without any entry.
       Why: the kernel frees few of its own table pages; what vmalloc or modules used once stays.
-      How Linux should look: some are normal: since 5.8 (64 bits) the tables below the top level of
-      vmalloc are made ahead, the fixmap and the persistent kmap have theirs, and vfree() leaves
+      How Linux should look: some are normal. Since 5.8 (64 bits) the tables below the top level of
+      vmalloc are made ahead. The fixmap and the persistent kmap have theirs, and vfree() leaves
       those it emptied. Tables that are made ahead are not counted.
       False alarm: a machine that mapped much at once, once.
       Fix: none is needed; see what mapped so much if the figure grows.

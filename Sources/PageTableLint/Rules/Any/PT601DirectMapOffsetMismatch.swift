@@ -12,11 +12,12 @@ extension Rule {
       What: a leaf of the direct map whose physical address is not its offset in the map.
       Why: __va() and __pa() compute what the tables should say. Where the two disagree each write
       goes to memory that belongs to somebody else.
-      How Linux should look: none. Holes are healthy (memory that was taken out of the map),
-      detours are not.
-      False alarm: guests that share memory with their host by an address bit (TDX, Hyper-V): one and
-      the same bit is a note, unless the log shows that there is none. Xen PV guests, whose frames
-      are the machine's (the rule is silent where Xen is known); a wrong base: `ptdump-lint info` tells where it comes from.
+      How Linux should look: none. Holes are healthy (memory that was taken out of the map), detours
+      are not.
+      False alarm: guests that share memory with their host by an address bit (TDX, Hyper-V). One
+      and the same bit is a note, unless the log shows that there is none. Xen PV guests, whose
+      frames are the machine's (the rule is silent where Xen is known); a wrong base: `ptdump-lint
+      info` tells where it comes from.
       Fix: memory corruption, unless the base is wrong.
       References:
       - Documentation/arch/x86/x86_64/mm.rst, Linux 6.12

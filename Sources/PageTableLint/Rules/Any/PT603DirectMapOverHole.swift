@@ -11,13 +11,14 @@ extension Rule {
     documentation: """
       What: a write-back leaf of the direct map over physical addresses that belong to a device, or
       to nothing, by the machine's memory map.
-      Why: the processor may read ahead through it. Machines have stopped with machine checks since a
-      large page of the direct map covered the hole below 4G or a HyperTransport range.
+      Why: the processor may read ahead through it. Machines have stopped with machine checks since
+      a large page of the direct map covered the hole below 4G or a HyperTransport range.
       How Linux should look: memory alone, and what firmware reserves beside it.
       False alarm: the first 1 MiB, which is mapped whole (the rule leaves it out); memory that was
-      taken away while the system ran. Kernels before 3.9 mapped holes too: the rule is skipped there. Where a large page covers the end of a bank only, the finding
-      is a note.
-      Fix: see which range init_memory_mapping() was given; the log's "BIOS-e820" lines tell the map.
+      taken away while the system ran. Kernels before 3.9 mapped holes too: the rule is skipped
+      there. Where a large page covers the end of a bank only, the finding is a note.
+      Fix: see which range init_memory_mapping() was given; the log's "BIOS-e820" lines tell the
+      map.
       References:
       - arch/x86/mm/init.c, Linux 6.12: init_range_memory_mapping
       - 66520ebc2df3 (3.9): maps RAM ranges only

@@ -11,10 +11,11 @@ extension Rule {
     documentation: """
       What: "System RAM" of the machine's memory map whose place in the direct map is empty.
       Why: __va() of such a page faults; the page allocator gives it out all the same.
-      How Linux should look: all memory is mapped. What is taken away on purpose (secret memory,
-      guard pages of KFENCE and debug_pagealloc, poisoned pages, the reservation for a crash kernel)
-      leaves an entry that is not present but not empty: change_page_attr() never clears one whole.
-      An empty entry above the tables of 2M leaves takes 1 GiB of memory and more: an error.
+      How Linux should look: all memory is mapped. What is taken away on purpose leaves an entry
+      that is not present but not empty, since change_page_attr() never clears one whole. Examples
+      are secret memory, guard pages of KFENCE and debug_pagealloc, poisoned pages, and the
+      reservation for a crash kernel. An empty entry above the tables of 2M leaves takes 1 GiB of
+      memory and more: an error.
       False alarm: 32-bit kernels map low memory only (the rule looks no further than 8 MiB before
       vmalloc); memory that is being added or removed.
       Fix: see who cleared the entry, or whether the range was given to init_memory_mapping().

@@ -9,8 +9,8 @@ extension Rule {
     summary: "the kernel's areas overlap", serves: .all64, needs: [.directMapBase],
     documentation: """
       What: the bases of the direct map, vmalloc and vmemmap out of the order that the architecture
-      gives them (on x86 page_offset_base, vmalloc_base, vmemmap_base), or memory in the direct map
-      (up to max_pfn_mapped) beyond the start of vmalloc; 64 bits.
+      gives them (on x86 page_offset_base, vmalloc_base, vmemmap_base). Or memory in the direct map
+      (up to max_pfn_mapped) beyond the start of vmalloc. 64 bits only.
       Why: one address stands for two things: a vmalloc mapping replaces memory, or the other way
       round. In 2024 the kernel was found to give out addresses beyond what KASLR had left for
       memory.

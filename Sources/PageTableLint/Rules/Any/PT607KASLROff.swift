@@ -13,7 +13,7 @@ extension Rule {
       Why: whoever knows the build knows all its addresses.
       How Linux should look: moved, with CONFIG_RANDOMIZE_BASE and without nokaslr.
       False alarm: nokaslr for debugging; kernels without CONFIG_RANDOMIZE_BASE. One time in some
-      hundreds the image is moved by nothing: where the direct map is not in its usual place, KASLR
+      hundreds the image is moved by nothing. Where the direct map is not in its usual place, KASLR
       is on, and nothing is said. A Xen PV guest's image is where Xen put it, by its link address.
       Fix: take nokaslr from the command line.
       References:

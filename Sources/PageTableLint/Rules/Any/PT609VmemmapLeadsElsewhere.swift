@@ -11,12 +11,12 @@ extension Rule {
       .physicalAddresses, .area(.vmemmap), .kernelsOwnTable, .ownFrames,
     ],
     documentation: """
-      What: a leaf of vmemmap whose frame cannot hold the struct pages of its addresses: no memory
-      lies there, or the kernel image or a page table does; a writable leaf of another place in
-      vmemmap maps it too; by its own struct page it is free or a slab cache's; or what it holds are
-      no struct pages (a page that nobody refers to and that is mapped, a count of a thousand
-      million). Also a leaf that is read-only though its frame is nowhere else in vmemmap, and a part
-      of vmemmap that is not mapped though it belongs to memory.
+      What: a leaf of vmemmap whose frame cannot hold the struct pages of its addresses. No memory
+      lies there, or the kernel image or a page table does. Or a writable leaf of another place in
+      vmemmap maps it, too. Or its own struct page calls it free or a slab cache's. Or what it holds
+      are no struct pages: a page that nobody refers to and that is mapped, a count of a thousand
+      million. Also a leaf that is read-only though its frame is nowhere else in vmemmap. Also a
+      part of vmemmap that is not mapped though it belongs to memory.
       Why: the kernel's whole knowledge of 128 MiB of memory (2 MiB with a small page) is wrong. It
       frees pages that are in use, and each count that it writes goes into somebody else's data.
       How Linux should look: each leaf of vmemmap has memory of its own. The read-only pages that

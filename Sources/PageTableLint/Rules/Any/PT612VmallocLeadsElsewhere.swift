@@ -12,13 +12,15 @@ extension Rule {
       .notXen("grants change what an area has"),
     ],
     documentation: """
-      What: a page of a vmalloc area, of a module or of ioremap() that is not mapped, or maps another
-      frame than the one in the kernel's own list of the area (vm_struct.pages, phys_addr). Where no
-      list is known: a write-back page over addresses at which the machine's memory map has nothing.
+      What: a page of a vmalloc area, of a module or of ioremap() that is not mapped. Or one that
+      maps another frame than the one in the kernel's own list of the area (vm_struct.pages,
+      phys_addr). Where no list is known: a write-back page over addresses at which the machine's
+      memory map has nothing.
       Why: the owner of the area reads and writes somebody else's memory, or faults.
-      How Linux should look: the tables map what the lists say, from the end of vmalloc() until vfree().
-      False alarm: a live image that was taken while an area was made or freed. Without BTF, and in old
-      extracts, no list is known; what vmap() maps of others' pages is never listed.
+      How Linux should look: the tables map what the lists say, from the end of vmalloc() until
+      vfree().
+      False alarm: a live image that was taken while an area was made or freed. Without BTF, and in
+      old extracts, no list is known; what vmap() maps of others' pages is never listed.
       Fix: see what overwrote the entry; a single bit says that memory was corrupted.
       References:
       - mm/vmalloc.c, Linux 6.12: __vmalloc_area_node, vmap_pages_range_noflush

@@ -8,11 +8,13 @@ extension Rule {
     needs: [.reports],
     documentation: """
       What: an oops of the log: an access that no entry allowed, or whose address is not canonical.
-      The finding says why it faulted, by the entries that the report prints, and which level is to blame.
-      Why: the kernel went on without the code that faulted, or stopped; what that code held is lost.
+      The finding says why it faulted, by the entries that the report prints, and which level is to
+      blame.
+      Why: the kernel went on without the code that faulted, or stopped; what that code held is
+      lost.
       How Linux should look: no oops. A user program's own fault (segfault at) is none.
-      False alarm: tests that fault on purpose: LKDTM, KUnit's fault tests, a crash that sysrq asked for.
-      An access that its code expects and recovers from prints no oops.
+      False alarm: tests that fault on purpose: LKDTM, KUnit's fault tests, a crash that sysrq asked
+      for. An access that its code expects and recovers from prints no oops.
       Fix: look at the code at the instruction pointer and where its pointer came from. Entries that
       contradict the error code point to other tables, a stale TLB or a hypervisor.
       References:

@@ -5,14 +5,14 @@ extension Rule {
     summary: "the log reports a process' entry, page or page count in a state that cannot be",
     needs: [.reports],
     documentation: """
-      What: "Bad page map", "Bad page state" or "Bad rss-counter state": an entry whose page is none of
-      the process', a page that was freed while something held it, or a count of pages that is not zero
-      when the process ends.
+      What: "Bad page map": an entry whose page is none of the process'. "Bad page state": a page
+      that was freed while something held it. "Bad rss-counter state": a count of pages that is not
+      zero when the process ends.
       Why: an entry was overwritten, or a page was mapped or freed once too often; its memory may be
       in use twice.
       How Linux should look: no such line.
-      False alarm: drivers outside of the kernel's tree that map pages by hand. A bad rss-counter alone
-      may be a wrong sum without a wrong page; kernels before 4.4 had several such.
+      False alarm: drivers outside of the kernel's tree that map pages by hand. A bad rss-counter
+      alone may be a wrong sum without a wrong page; kernels before 4.4 had several such.
       Fix: see what the entry holds, and which driver's file stands in the report. If many processes
       show it, test the memory.
       References:

@@ -5,14 +5,15 @@ extension Rule {
     summary: "the log reports a writable and executable mapping, or a change that CPA refused",
     needs: [.reports],
     documentation: """
-      What: "insecure W+X mapping", "W^X violation", "CPA conflict" or "called for zero pte": the kernel
-      found a mapping that is writable and executable, or was asked for one, or for a change that the
-      range must not have. Or "non-UXN mapping" (arm64): one of its own that user mode may execute.
-      Why: whoever can write such memory can run code in the kernel; a refused change means a caller
+      What: "insecure W+X mapping", "W^X violation", "CPA conflict" or "called for zero pte". The
+      kernel found a mapping that is writable and executable, or was asked for one, or for a change
+      that the range must not have. Or "non-UXN mapping" (arm64): one of its own that user mode may
+      execute.
+      Why: whoever can write such memory can run code in the kernel. A refused change means a caller
       with a wrong address or a wrong idea of it.
       How Linux should look: "Checked W+X mappings: passed, no W+X pages found."
-      False alarm: lines that healthy boots print are notes, and the finding says why: the kernel's own
-      test of CPA on its text (CONFIG_CPA_DEBUG). Where the tables were given and show the page,
+      False alarm: lines that healthy boots print are notes, and the finding says why: the kernel's
+      own test of CPA on its text (CONFIG_CPA_DEBUG). Where the tables were given and show the page,
       the finding is theirs (PT001, PT008), and the line is its evidence.
       Fix: the finding names the causes that are known for the release; else see who called
       set_memory_x() or set_memory_rw() in the call trace.

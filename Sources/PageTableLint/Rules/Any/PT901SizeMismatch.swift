@@ -7,8 +7,8 @@ extension Rule {
     summary: "a line's size is not that of its range", needs: [.textDump],
     documentation: """
       What: the SIZE of a line of the text differs from END - START.
-      Why: the kernel prints them equal, always and exactly: the text was edited, or damaged on
-      its way. What it says of these addresses cannot be relied on.
+      Why: the kernel prints them equal, always and exactly: the text was edited, or damaged on its
+      way. What it says of these addresses cannot be relied on.
       How Linux should look: each size is whole, in the largest unit that divides it.
       False alarm: none known.
       Fix: take the dump again, whole, and send it as a file rather than pasted.

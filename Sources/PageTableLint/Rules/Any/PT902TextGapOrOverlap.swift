@@ -8,10 +8,10 @@ extension Rule {
     documentation: """
       What: a line of the text that starts before or behind the end of the line before it, or that
       cannot be read.
-      Why: the kernel prints holes too, so lines are missing, doubled or broken, and with them
-      what they would have shown.
-      How Linux should look: each line starts where the line before it ended, but for the
-      addresses that are not canonical and for what the kernel says it skipped in the ESPfix area
+      Why: the kernel prints holes too, so lines are missing, doubled or broken, and with them what
+      they would have shown.
+      How Linux should look: each line starts where the line before it ended. Exceptions are the
+      addresses that are not canonical, and what the kernel says it skipped in the ESPfix area
       ("entries skipped").
       False alarm: a log in which other messages broke a line.
       Fix: take the dump again, whole: from debugfs, not from the log.

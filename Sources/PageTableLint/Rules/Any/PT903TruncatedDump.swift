@@ -6,8 +6,8 @@ extension Rule {
     id: "PT903", name: "truncated-dump", severity: .note,
     summary: "the input is cut off, elided or damaged", needs: [],
     documentation: """
-      What: a text that does not hold the whole address space (it starts late, ends early or is
-      elided between), or an image whose parts are missing or contradict each other; or a rule that
+      What: a text that does not hold the whole address space: it starts late, ends early or is
+      elided between. Or an image whose parts are missing or contradict each other. Or a rule that
       was stopped, because it would look at more than the input's tables warrant.
       Why: what was not seen is not clean.
       How Linux should look: a text starts at 0x0000000000000000 and ends there again, at the top.

@@ -7,13 +7,13 @@ extension Rule {
     id: "PT904", name: "unreadable-table", severity: .note,
     summary: "a page table is not in the image", needs: [.memoryImage],
     documentation: """
-      What: a table that a pointer leads to and the image does not hold, or a walk that was
-      stopped because the tables claim more than the image can warrant, or make more runs than
-      --max-memory has room for.
+      What: a table that a pointer leads to and the image does not hold. Or a walk that was stopped
+      because the tables claim more than the image can warrant, or make more runs than --max-memory
+      has room for.
       Why: nothing is known of the addresses below it.
       How Linux should look: an image with kernel pages holds all of init_mm's tables.
-      False alarm: a table that is all zero, which makedumpfile may leave out (dump level 1 and
-      its sums): nothing is missed.
+      False alarm: a table that is all zero, which makedumpfile may leave out (dump level 1 and its
+      sums): nothing is missed.
       Fix: take the dump with the page tables in it; with makedumpfile, without excluding zero
       pages.
       """

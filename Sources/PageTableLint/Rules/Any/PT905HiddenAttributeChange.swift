@@ -9,14 +9,14 @@ extension Rule {
     documentation: """
       What: two lines of a text dump's kernel half that follow each other under one marker, map
       memory, and are alike in every column.
-      Why: the kernel begins a new line where the entries differ. Where the columns do not tell, a
-      bit differs that they do not show: accessed, dirty, a software bit (the CPA self-test's, or
-      those of special pages), a protection key, the encryption bit; or an upper level takes
+      Why: the kernel begins a new line where the entries differ. Where the columns are alike, a bit
+      differs that they do not show. It may be accessed, dirty, a software bit (the CPA self-test's,
+      or those of special pages), a protection key, or the encryption bit. Or an upper level takes
       away what the leaf grants. A memory image shows which.
       How Linux should look: kernel memory is mapped with accessed and dirty set from the start, so
       that neighbours of equal protection are one line.
       False alarm: the pages between rodata and data, given back without the dirty bit, end at a 2M
-      boundary, where data starts: the rule leaves out such a boundary in the image's area. EFI's
+      boundary, where data starts. The rule leaves out such a boundary in the image's area. EFI's
       memory is mapped without the dirty bit, and the processor sets it: left out, as are user
       memory and lines that map nothing.
       Fix: nothing, or take a memory image and look at the two entries (`ptdump-lint walk`).

@@ -8,15 +8,15 @@ extension Rule {
     summary: "the tables are from before the kernel protects its image", needs: [.area(.image)],
     documentation: """
       What: no page of the kernel's text and rodata is read-only, and text is writable and
-      executable. PT001, PT002, PT004 to PT008, PT011 and PT302 stand back.
+      executable. PT001, PT002, PT004 to PT008, PT011 and PT302 are skipped.
       Why: what those rules look for is set up by the last steps of the boot. Before them their
       findings would be many and mean nothing.
       How Linux should look: mark_rodata_ro() runs just before the first program starts, after
       init's memory is freed. EFI's dump in the boot log is earlier than that.
       False alarm: a kernel without CONFIG_STRICT_KERNEL_RWX, or with rodata=off, never comes to
       that step. Where a memory image's log holds "Write protecting the kernel" the protection was
-      applied, and its absence is a defect: the rule is silent and the others speak. So they do of a
-      text of arm64, which only programs read, after that step.
+      applied, and its absence is a defect. The rule is silent then, and the others report it. So
+      they do of a text of arm64, which only programs read, after that step.
       Fix: take the dump again when the kernel is up.
       References:
       - init/main.c, Linux 6.12: kernel_init, mark_readonly

@@ -7,7 +7,7 @@ extension Rule {
     summary: "an exception of the configuration accepts no finding", needs: [.exceptions],
     documentation: """
       What: an exception of .ptdump-lint.yml whose rule ran over its place and found nothing there.
-      Why: what was accepted is mended, or the exception names the wrong place. It would hide the
+      Why: what was accepted is fixed, or the exception names the wrong place. It would hide the
       next defect of that kind.
       How Linux should look: does not apply: the configuration is judged, not the tables.
       False alarm: a configuration for several kernels of which only some need the exception. With

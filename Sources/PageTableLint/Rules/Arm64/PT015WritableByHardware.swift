@@ -8,14 +8,14 @@ extension Rule {
     summary: "read-only kernel memory turns writable at the first write", serves: .arm64,
     needs: [.physicalAddresses],
     documentation: """
-      What: a leaf of the kernel's half that is read-only and has DBM (bit 51), in an image; a text does
-      not show the bit.
+      What: a leaf of the kernel's half that is read-only and has DBM (bit 51), in an image; a text
+      does not show the bit.
       Why: with hardware's management of the dirty state (FEAT_HAFDBS, TCR_EL1.HD) such a leaf is
-      writable and clean: the first write goes through, and the processor clears the read-only bit.
+      writable and clean. The first write goes through, and the processor clears the read-only bit.
       How Linux should look: DBM is PTE_WRITE, which set_memory_ro() and PAGE_KERNEL_RO take away
       together with making the leaf read-only. Programs' pages have it until they are written.
-      False alarm: a processor without FEAT_HAFDBS keeps the page read-only: the entry is wrong all the
-      same.
+      False alarm: a processor without FEAT_HAFDBS keeps the page read-only: the entry is wrong all
+      the same.
       Fix: see who set PTE_RDONLY alone, or DBM: pte_wrprotect() is made for user memory.
       References:
       - arch/arm64/include/asm/pgtable-hwdef.h, Linux 6.12: PTE_DBM

@@ -7,14 +7,14 @@ extension Rule {
     id: "PT109", name: "kernel-open-to-user-code", severity: .error,
     summary: "user mode may execute kernel memory", serves: .arm64, needs: [],
     documentation: """
-      What: a leaf of the kernel's half without UXN, on every level in an image; a text dump shows the
-      leaf's own bit.
-      Why: on arm64 a page that user mode can neither read nor write may still be run by it: any
+      What: a leaf of the kernel's half without UXN, on every level in an image; a text dump shows
+      the leaf's own bit.
+      Why: on arm64 a page that user mode can neither read nor write may still be run by it. Any
       program jumps into the kernel's code, reads what its loads bring, and finds out where it lies.
       How Linux should look: UXN in each leaf of init_mm, of memory and of devices alike. The kernel
       looks itself (CONFIG_DEBUG_WX) and logs "Found non-UXN mapping at address".
-      False alarm: none known. UXNTable in a table pointer forbids it, too, and is counted in an image;
-      a text does not show it.
+      False alarm: none known. UXNTable in a table pointer forbids it, too, and is counted in an
+      image; a text does not show it.
       Fix: find who made the mapping: its protection was not made of PAGE_KERNEL and its kin.
       References:
       - arch/arm64/mm/ptdump.c, Linux 6.12: note_prot_uxn

@@ -9,14 +9,15 @@ extension Rule {
     summary: "the table of the trampoline maps more than its text, or less", serves: .arm64,
     needs: [.userTwin],
     documentation: """
-      What: with KPTI, a leaf in the kernel's half of the trampoline's table that is not the trampoline's
-      text: another frame (by __entry_tramp_text_start, else beyond 64 KiB), writable, not executable,
-      or outside the fixmap. A page of the text that the kernel's table has and this one lacks.
-      Why: with this table programs run. What it maps of the kernel can be read through the processor's
-      speculation (Meltdown), and a global or writable page there is open for more. Without the text
-      the first exception from user mode finds no vector.
-      How Linux should look: one to three pages of 4K, one of 16K or 64K, read-only and executable, at
-      the addresses at which the kernel's own table has them.
+      What: with KPTI, a leaf in the kernel's half of the trampoline's table that is not the
+      trampoline's text. It has another frame (by __entry_tramp_text_start, else beyond 64 KiB), is
+      writable, is not executable, or lies outside the fixmap. A page of the text that the kernel's
+      table has and this one lacks.
+      Why: with this table programs run. What it maps of the kernel can be read through the
+      processor's speculation (Meltdown), and a global or writable page there is open for more.
+      Without the text the first exception from user mode finds no vector.
+      How Linux should look: one to three pages of 4K, one of 16K or 64K, read-only and executable,
+      at the addresses at which the kernel's own table has them.
       False alarm: none known. Without symbols only the size tells what is text.
       Fix: see who wrote the table: map_entry_trampoline() fills it once.
       References:

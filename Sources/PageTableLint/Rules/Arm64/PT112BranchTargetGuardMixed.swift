@@ -8,14 +8,14 @@ extension Rule {
     summary: "a part of the kernel's code differs from the rest in GP (BTI)", serves: .arm64,
     needs: [.area(.image)],
     documentation: """
-      What: executable leaves of the kernel image without GP where most of it has the bit, or with it
-      where most of it has not.
-      Why: with BTI an indirect branch into a guarded page must meet a landing pad. What lacks GP may be
-      entered anywhere; what has it and no landing pads stops the kernel at the first call.
-      How Linux should look: GP in all of the image's code with CONFIG_ARM64_BTI_KERNEL on a processor
-      that has BTI, else in none.
-      False alarm: none known. Modules and BPF programs, whose pages may be made by other means, are left
-      out.
+      What: executable leaves of the kernel image without GP where most of it has the bit, or with
+      it where most of it has not.
+      Why: with BTI an indirect branch into a guarded page must meet a landing pad. What lacks GP
+      may be entered anywhere; what has it and no landing pads stops the kernel at the first call.
+      How Linux should look: GP in all of the image's code with CONFIG_ARM64_BTI_KERNEL on a
+      processor that has BTI, else in none.
+      False alarm: none known. Modules and BPF programs, whose pages may be made by other means, are
+      left out.
       Fix: see who mapped the page; map_kernel() chooses for the whole image.
       References:
       - arch/arm64/kernel/pi/map_kernel.c, Linux 6.12: map_kernel (PTE_GP)

@@ -7,17 +7,18 @@ extension Rule {
     id: "PT209", name: "not-global-mixed", severity: .error,
     summary: "a part of the kernel's half differs from the rest in nG", serves: .arm64, needs: [],
     documentation: """
-      What: leaves of the kernel's half without nG where most of it has the bit, or with it where most
-      of it has not.
-      Why: with KPTI no kernel leaf but the trampoline's text may be global: what is, stays in the TLB
-      when user mode runs, and a program can find the kernel's secrets through it (Meltdown). Without
-      KPTI a leaf that is not global costs a TLB entry for each process.
-      How Linux should look: one state for the whole half, chosen once (arm64_use_ng_mappings): all nG
-      with KPTI, and with KASLR on processors without E0PD even where KPTI is off; none otherwise.
+      What: leaves of the kernel's half without nG where most of it has the bit, or with it where
+      most of it has not.
+      Why: with KPTI no kernel leaf but the trampoline's text may be global. What is global stays in
+      the TLB when user mode runs, and a program can find the kernel's secrets through it
+      (Meltdown). Without KPTI a leaf that is not global costs a TLB entry for each process.
+      How Linux should look: one state for the whole half, chosen once (arm64_use_ng_mappings). All
+      leaves are nG with KPTI, and with KASLR on processors without E0PD even where KPTI is off.
+      Otherwise none is.
       False alarm: the trampoline's text stays global under KPTI: up to 64 KiB of read-only and
-      executable leaves, which lie in the fixmap, are left out. EFI's services have a root of
-      their own, and are nG always. What the log says of KPTI is not asked: it may say that KPTI is
-      forced off where all is nG.
+      executable leaves, which lie in the fixmap, are left out. EFI's services have a root of their
+      own, and are nG always. What the log says of KPTI is not asked: it may say that KPTI is forced
+      off where all is nG.
       Fix: find who made the mapping; PROT_DEFAULT has the bit that the kernel chose.
       References:
       - arch/arm64/include/asm/pgtable-prot.h, Linux 6.12: PTE_MAYBE_NG, arm64_use_ng_mappings

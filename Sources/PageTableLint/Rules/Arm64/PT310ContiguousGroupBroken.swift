@@ -8,20 +8,21 @@ extension Rule {
     summary: "leaves with the contiguous bit are no whole group of equals", serves: .arm64,
     needs: [],
     documentation: """
-      What: leaves of the kernel's half with the contiguous bit whose group is misaligned, has members
-      without the bit or not valid, or members that differ in their attributes, or, in an image,
-      whose frames do not follow each other.
-      Why: the processor may keep one translation for the whole group, made of any member. Which rights
-      and which frame an access then meets depends on the one that came first; some processors report
-      a conflict in the TLB.
-      How Linux should look: groups of 16 leaves with 4K pages (64K, or 32M of 2M blocks), of 128 or 32
-      with 16K, of 32 with 64K, aligned, complete and alike: text and data of the image, the direct
-      map without rodata=full, and EFI's devices. A change of a part takes the bit away from all
-      members first.
-      False alarm: AF and the dirty state of a process's group may differ, which is why user memory is
-      left out. A level at which Linux makes no groups has none in order.
-      What changed a single member's right, type or frame is another rule's finding, with this as evidence.
-      Fix: find who changed single members: contiguous leaves are changed together, break before make.
+      What: leaves of the kernel's half with the contiguous bit whose group is misaligned. Or whose
+      group has members without the bit, members that are not valid, or members that differ in their
+      attributes. In an image also those whose frames do not follow each other.
+      Why: the processor may keep one translation for the whole group, made of any member. Which
+      rights and which frame an access then meets depends on the one that came first; some
+      processors report a conflict in the TLB.
+      How Linux should look: groups of 16 leaves with 4K pages (64K, or 32M of 2M blocks), of 128 or
+      32 with 16K, of 32 with 64K. They are aligned, complete and alike. Text and data of the image,
+      the direct map without rodata=full, and EFI's devices have them. A change of a part takes the
+      bit away from all members first.
+      False alarm: AF and the dirty state of a process's group may differ, which is why user memory
+      is left out. A level at which Linux makes no groups has none in order. What changed a single
+      member's right, type or frame is another rule's finding, with this as evidence.
+      Fix: find who changed single members: contiguous leaves are changed together, break before
+      make.
       References:
       - arch/arm64/include/asm/pgtable-hwdef.h, Linux 6.12: CONT_PTES, CONT_PMDS
       - arch/arm64/mm/mmu.c, Linux 6.12: alloc_init_cont_pte, pgattr_change_is_safe

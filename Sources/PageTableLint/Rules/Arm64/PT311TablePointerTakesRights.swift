@@ -10,10 +10,11 @@ extension Rule {
     needs: [.physicalAddresses],
     documentation: """
       What: a table pointer of the kernel's half with an APTable bit (61: nothing for user mode; 62:
-      nothing may be written), or with PXNTable (59) above a leaf that is executable by its own bits.
-      Why: an upper entry's restriction binds all below it, whatever the leaves say. A text dump of the
-      leaves looks right, and the kernel faults there.
-      How Linux should look: no APTable bit anywhere; PXNTable and UXNTable over the direct map and
+      nothing may be written). Or one with PXNTable (59) above a leaf that is executable by its own
+      bits.
+      Why: an upper entry's restriction binds all below it, whatever the leaves say. A text dump of
+      the leaves looks right, and the kernel faults there.
+      How Linux should look: no APTable bit anywhere. PXNTable and UXNTable over the direct map and
       vmemmap, UXNTable alone over what has code, and neither in the fixmap's early tables.
       False alarm: none known.
       Fix: see who wrote the entry: PMD_TYPE_TABLE and its kin have no APTable bit.

@@ -11,9 +11,10 @@ extension Rule {
       What: a leaf of the direct map of another type than MEM/NORMAL and MEM/NORMAL-TAGGED.
       Why: all of the kernel's own data lies there. Uncached it is slow and differs from what caches
       hold; as a device's, unaligned and exclusive accesses fault, and so do atomic operations.
-      How Linux should look: MEM/NORMAL throughout, or with MTE MEM/NORMAL-TAGGED. Nothing changes the
-      type of the direct map later: buffers for devices get a second mapping in vmalloc's area.
-      False alarm: none known; an index beyond the types that Linux gives the processor is a device's.
+      How Linux should look: MEM/NORMAL throughout, or with MTE MEM/NORMAL-TAGGED. Nothing changes
+      the type of the direct map later: buffers for devices get a second mapping in vmalloc's area.
+      False alarm: none known; an index beyond the types that Linux gives the processor is a
+      device's.
       Fix: see what overwrote AttrIndx (bits 4 to 2).
       References:
       - arch/arm64/mm/mmu.c, Linux 6.12: map_mem

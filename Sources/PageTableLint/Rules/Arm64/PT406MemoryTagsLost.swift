@@ -9,13 +9,13 @@ extension Rule {
     summary: "the direct map does not reach the tags of tagged memory", serves: .arm64,
     needs: [.physicalAddresses, .directMapBase, .area(.directMap)],
     documentation: """
-      What: a MEM/NORMAL leaf of the direct map whose frame another leaf maps as MEM/NORMAL-TAGGED, or
-      that holds plain memory while most of the direct map is tagged.
+      What: a MEM/NORMAL leaf of the direct map whose frame another leaf maps as MEM/NORMAL-TAGGED.
+      Or one that holds plain memory while most of the direct map is tagged.
       Why: the kernel clears, copies and saves a program's memory tags by the direct map. Through an
-      untagged mapping its stores of tags are dropped: the program meets wrong tags and is killed, or
-      its checks pass where they must not.
-      How Linux should look: with CONFIG_ARM64_MTE the whole direct map is tagged, with and without MTE
-      in the processor. The image's text and rodata and the memory of a crash kernel are not.
+      untagged mapping its stores of tags are dropped. The program meets wrong tags and is killed,
+      or its checks pass where they must not.
+      How Linux should look: with CONFIG_ARM64_MTE the whole direct map is tagged, with and without
+      MTE in the processor. The image's text and rodata and the memory of a crash kernel are not.
       False alarm: the second kind is not judged without the symbols of text and rodata.
       Fix: see who changed AttrIndx, or mapped the memory without pgprot_tagged().
       References:

@@ -7,10 +7,10 @@ extension Rule {
     id: "PT407", name: "sharing-odd", severity: .warning,
     summary: "kernel memory is not inner shareable, the rest is", serves: .arm64, needs: [],
     documentation: """
-      What: a leaf of normal memory in the kernel's half whose shareability (SH, bits 9 and 8) is not
-      inner shareable, where most of it is.
-      Why: the caches of other processors need not take part: a lock or a counter there may differ from
-      processor to processor.
+      What: a leaf of normal memory in the kernel's half whose shareability (SH, bits 9 and 8) is
+      not inner shareable, where most of it is.
+      Why: the caches of other processors need not take part: a lock or a counter there may differ
+      from processor to processor.
       How Linux should look: PTE_SHARED in each leaf; with LPA2 the bits are of the address, and the
       sharing stands in TCR_EL1.
       False alarm: a kernel without CONFIG_SMP sets the bits nowhere, and is left out.

@@ -9,16 +9,17 @@ extension Rule {
     summary: "an entry of the kernel's half is not valid and not empty", serves: .arm64,
     needs: [.physicalAddresses, .kfencePool],
     documentation: """
-      What: an entry of the kernel's half whose valid bit is clear and that has other bits, or that has a
-      type which its level does not know.
+      What: an entry of the kernel's half whose valid bit is clear and that has other bits. Or one
+      with a type which its level does not know.
       Why: what used to be mapped there faults at the first touch: a bit was lost, or the table was
       overwritten.
-      How Linux should look: an entry that is given up is cleared whole. Only in the direct map does the
-      kernel clear the valid bit alone: for KFENCE's pages, for debug_pagealloc, for memfd_secret(),
-      for the memory of a crash kernel, and since 7.3 for the image's data (seen).
-      False alarm: those five, of which the rule leaves out what it can see: KFENCE's pool, a crash
-      kernel's memory, the image's data where most of it is not valid, all of the direct map while files of memfd_secret() are open (secretmem_users) or
-      where more than one page in 64 is not valid. An extract of an older version does not tell
+      How Linux should look: an entry that is given up is cleared whole. Only in the direct map does
+      the kernel clear the valid bit alone. It does so for KFENCE's pages, for debug_pagealloc, for
+      memfd_secret(), for the memory of a crash kernel, and since 7.3 for the image's data (seen).
+      False alarm: those five, of which the rule leaves out what it can see. That is KFENCE's pool,
+      a crash kernel's memory, and the image's data where most of it is not valid. All of the direct
+      map is left out while files of memfd_secret() are open (secretmem_users). So it is where more
+      than one page in 64 is not valid. An extract of an older version does not tell
       secretmem_users.
       Fix: see what overwrote the entry.
       References:

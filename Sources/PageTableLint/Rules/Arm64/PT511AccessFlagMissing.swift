@@ -10,8 +10,8 @@ extension Rule {
       What: a leaf of the kernel's half without AF (bit 10).
       Why: the first access raises an access flag fault, which the kernel does not expect of its own
       memory: it dies there. Only where hardware sets the flag (FEAT_HAFDBS) nothing is seen.
-      How Linux should look: AF in each leaf of the kernel's half from the start (PROT_DEFAULT). Programs'
-      pages lack it until they are touched.
+      How Linux should look: AF in each leaf of the kernel's half from the start (PROT_DEFAULT).
+      Programs' pages lack it until they are touched.
       False alarm: none known.
       Fix: see what overwrote the entry, or which protection was made for user memory.
       References:

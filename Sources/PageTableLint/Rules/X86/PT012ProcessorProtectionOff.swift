@@ -12,14 +12,15 @@ extension Rule {
       What: a processor that runs the kernel without CR0.WP, or without a bit of CR4 that the kernel
       has pinned (cr4_pinned_bits: SMEP, SMAP, UMIP, CET).
       Why: what the tables say no longer holds. Without WP the kernel writes to its own text and
-      rodata; without SMEP and SMAP a wrong pointer runs or reads what a program has put there. Rootkits
-      clear WP to patch the kernel, and exploits clear SMEP before they jump.
-      How Linux should look: CR0.WP is set from the first page table on, and the kernel does not clear
-      it. CR4's bits are pinned once the first processor is known, since 5.3; nosmep, nosmap and
-      clearcpuid keep them out of the pinned ones, and nothing is said then. A processor that has
-      paging off was never started, and is not judged.
+      rodata. Without SMEP and SMAP a wrong pointer runs or reads what a program has put there.
+      Rootkits clear WP to patch the kernel, and exploits clear SMEP before they jump.
+      How Linux should look: CR0.WP is set from the first page table on, and the kernel does not
+      clear it. CR4's bits are pinned once the first processor is known, since 5.3. nosmep, nosmap
+      and clearcpuid keep them out of the pinned ones, and nothing is said then. A processor that
+      has paging off was never started, and is not judged.
       False alarm: modules that clear WP for a moment to patch something: the finding is then what
-      they do. The registers are those of QEMU's note; other dumps have none, and the rule is skipped.
+      they do. The registers are those of QEMU's note; other dumps have none, and the rule is
+      skipped.
       Fix: see who writes the register: the log's "pinned CR4 bits changed" and "CR0 WP bit went
       missing" have a trace.
       References:

@@ -9,13 +9,14 @@ extension Rule {
     summary: "a Xen PV guest can write a page table without Xen", serves: .x86_64,
     needs: [.physicalAddresses, .xenGuest],
     documentation: """
-      What: a leaf of the kernel's half that is writable and whose frame is a page table of the trees
-      that were read, in a Xen PV guest.
+      What: a writable leaf of the kernel's half in a Xen PV guest, whose frame is a page table of
+      the trees that were read.
       Why: Xen checks what a guest writes into its page tables, and lets no page be both a table and
       writable. A guest that can write its tables itself maps any memory of the machine: that of
       other guests and of Xen.
-      How Linux should look: each page table is read-only in the direct map, and in the image where it
-      lies there. Kernels without Xen have their tables writable: the rule is for PV guests alone.
+      How Linux should look: each page table is read-only in the direct map, and in the image where
+      it lies there. Kernels without Xen have their tables writable: the rule is for PV guests
+      alone.
       False alarm: an image that was taken while the machine ran, where a table was pinned or freed
       meanwhile.
       Fix: it is Xen's to forbid: see its version and its advisories; a single bit of an entry is

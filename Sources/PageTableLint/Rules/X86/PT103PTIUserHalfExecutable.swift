@@ -9,11 +9,11 @@ extension Rule {
     summary: "user memory can be executed with the kernel's tables under PTI",
     serves: .x86_64, needs: [.physicalAddresses, .ptiOn, .noExecute, .userHalf],
     documentation: """
-      What: a user entry of the top table that the kernel uses for a process, without NX, while PTI is
-      on.
-      Why: PTI makes user memory no-execute in the kernel's own tables, so that a return to user mode
-      with the wrong table faults at once. An entry without it was not written by Linux's functions,
-      and the user's table may lack it.
+      What: a user entry of the top table that the kernel uses for a process, without NX, while PTI
+      is on.
+      Why: PTI makes user memory no-execute in the kernel's own tables, so that a return to user
+      mode with the wrong table faults at once. An entry without it was not written by Linux's
+      functions, and the user's table may lack it.
       How Linux should look: each user entry of that table has NX.
       False alarm: entries for EFI or an identity map, which are no user entries or marked
       _PAGE_NOPTISHADOW (bit 58): left out.

@@ -11,15 +11,16 @@ extension Rule {
     documentation: """
       What: a leaf in the kernel's half of the user twin's table that is none of what entering the
       kernel needs.
-      Why: with Meltdown, programs read whatever that table maps. Freed init memory was mapped so
-      in 2018, and on 32 bits too much or too little was cloned in 2024.
-      How Linux should look: the cpu entry area, ESPfix, the LDT remap, the vsyscall page, the entry
-      text (in whole 2M pages on 64 bits), one page a processor of its TSS, which lies in the
-      direct map; and with pti=auto and no PCID the image from _text to the end of rodata.
+      Why: with Meltdown, programs read whatever that table maps. Freed init memory was mapped so in
+      2018, and on 32 bits too much or too little was cloned in 2024.
+      How Linux should look: it maps the cpu entry area, ESPfix, the LDT remap, the vsyscall page,
+      and the entry text (in whole 2M pages on 64 bits). It maps one page a processor of its TSS,
+      which lies in the direct map. With pti=auto and no PCID it also maps the image from _text to
+      the end of rodata.
       False alarm: without symbols the rule does not know where entry text and rodata end and leaves
-      the image out; without a log it does not know how many processors there may be, and takes
-      single pages of the direct map for their TSS. On 32 bits, where the image lies in the direct map, only vmalloc and the kmap are
-      judged.
+      the image out. Without a log it does not know how many processors there may be, and takes
+      single pages of the direct map for their TSS. On 32 bits, where the image lies in the direct
+      map, only vmalloc and the kmap are judged.
       Fix: see which pti_clone_pgtable() call covers the address.
       References:
       - arch/x86/mm/pti.c, Linux 6.12: pti_init, pti_clone_pgtable

@@ -12,7 +12,7 @@ extension Rule {
       How Linux should look: since 4.19 such entries hold their frame inverted, which no memory has.
       False alarm: processors without the fault; what is wrong then is only that something else than
       Linux's own functions wrote the entry. Kernels before 4.19, and 32-bit ones without PAE, never
-      invert: the rule stands back.
+      invert: the rule is skipped.
       Fix: make entries by pfn_pte() and set_pte(), which invert.
       References:
       - arch/x86/include/asm/pgtable-invert.h, Linux 6.12

@@ -9,13 +9,13 @@ extension Rule {
     summary: "PTI's two tables map one address otherwise",
     serves: .x86, needs: [.physicalAddresses, .ptiOn, .userTwin],
     documentation: """
-      What: an address of the kernel's half that both of PTI's tables map, to two frames, or that can be
-      written or run in one of them only; or entry text that the kernel's table maps and the user's
-      does not.
+      What: an address of the kernel's half that PTI's two tables map to two frames, or that only
+      one of them lets write or run. Or entry text that the kernel's table maps and the user's does
+      not.
       Why: the first instructions of each system call, interrupt and exception run with the user's
       table. Where it differs the kernel faults there, or runs what is not its own.
-      How Linux should look: pti_clone_pgtable() copies the entries, and a table that both share cannot
-      differ.
+      How Linux should look: pti_clone_pgtable() copies the entries, and a table that both share
+      cannot differ.
       False alarm: none known. G and sizes may differ; G is PT207's.
       Fix: see what changed one of the tables alone.
       References:

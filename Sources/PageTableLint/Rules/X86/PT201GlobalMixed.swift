@@ -10,17 +10,17 @@ extension Rule {
     documentation: """
       What: leaves without _PAGE_GLOBAL beside leaves that have it, in one area, PTI being off.
       Why: the part without the bit is flushed from the TLB at each context switch. And code that
-      takes the bit for granted goes wrong: the CPA self-test of 2008 cleared it in pages that had
-      never had it, and reported "bad pte" and "unexpected level 2" over and over, because
-      level2_ident_pgt had been made without the bit.
-      How Linux should look: without PTI each present kernel leaf of init_mm is global, but for 4K
-      pages of the direct map that were taken out of it and put back, as those of freed modules and
-      BPF programs are: the kernel drops the bit with _PAGE_PRESENT and sets only the latter again.
-      The next module that gets such a page makes it read-only, without the bit. The rule leaves such
+      takes the bit for granted goes wrong. The CPA self-test of 2008 cleared it in pages that had
+      never had it, because level2_ident_pgt had been made without the bit. It reported "bad pte"
+      and "unexpected level 2" over and over.
+      How Linux should look: without PTI each present kernel leaf of init_mm is global. 4K pages of
+      the direct map that were taken out of it and put back are not, as those of freed modules and
+      BPF programs. The kernel drops the bit with _PAGE_PRESENT and sets only the latter again. The
+      next module that gets such a page makes it read-only, without the bit. The rule leaves such
       pages out where no larger page of the direct map lacks the bit.
-      False alarm: with PTI on (the rule stands back), EFI's own table, Xen PV. After a self-test
-      that clears G and sets it again, pages with the bit lie scattered among those without: the
-      test's doing, and said in the evidence.
+      False alarm: with PTI on (the rule is skipped), EFI's own table, Xen PV. After a self-test
+      that clears G and sets it again, pages with the bit lie scattered among those without. The
+      test did that, and the evidence says so.
       Fix: give the bit to whoever made the table that the finding names.
       References:
       - arch/x86/mm/init.c, Linux 6.12: probe_page_size_mask

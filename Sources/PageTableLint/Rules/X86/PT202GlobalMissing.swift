@@ -11,9 +11,9 @@ extension Rule {
       What: an area without a single global leaf, while other areas have them and PTI is off.
       Why: each context switch flushes the whole area from the TLB.
       How Linux should look: without PTI each present kernel leaf of init_mm is global.
-      False alarm: with PTI on (the rule stands back), processors without PGE, Xen PV, whose
-      hypervisor owns the bit. Where no area at all is global nothing is wrong with one of them,
-      and the rule is silent.
+      False alarm: with PTI on (the rule is skipped), processors without PGE, Xen PV, whose
+      hypervisor owns the bit. Where no area at all is global nothing is wrong with one of them, and
+      the rule is silent.
       Fix: look for protections that were made without the masks of PAGE_KERNEL.
       References:
       - arch/x86/mm/init.c, Linux 6.12: probe_page_size_mask

@@ -11,17 +11,17 @@ extension Rule {
     documentation: """
       What: global leaves in the direct map, vmalloc, vmemmap or modules while PTI is on.
       Why: they survive the switch of CR3, so that a program can find the kernel's secrets through
-      the TLB, which is what PTI is to prevent (Meltdown). In 2022 the 1G pages of the direct map
-      turned out to be so: their protection had not been masked.
+      the TLB. PTI is to prevent just that (Meltdown). In 2022 the 1G pages of the direct map turned
+      out to be so: their protection had not been masked.
       How Linux should look: G only in the cpu entry area, ESPfix, and those parts of the kernel
       image that user mode needs or may know.
       False alarm: without PCID and with pti=auto the image from _text to the end of rodata is made
-      global, and so is its read-only alias in the direct map: the rule leaves it out. On 32 bits
-      the image lies inside the direct map; a text dump does not tell where, so there the rule
-      leaves the direct map out. After a CPA self-test that clears G and sets it again, the 4K
-      pages that it tested keep it: reported as a note, since the test did it and not the kernel.
-      Without a log nothing tells whether such a test ran: scattered 4K pages of the direct map are
-      then a note that names both causes. Larger pages are an error with and without a log.
+      global. So is its read-only alias in the direct map. The rule leaves both out. On 32 bits the
+      image lies inside the direct map. A text dump does not show where, so there the rule leaves
+      the direct map out. After a CPA self-test that clears G and sets it again, the 4K pages that
+      it tested keep it. That is a note, since the test did it and not the kernel. Without a log
+      nothing tells whether such a test ran: scattered 4K pages of the direct map are then a note
+      that names both causes. Larger pages are an error with and without a log.
       Fix: mask the protection with __default_kernel_pte_mask, as PAGE_KERNEL does.
       References:
       - arch/x86/mm/pti.c, Linux 6.12: pti_init

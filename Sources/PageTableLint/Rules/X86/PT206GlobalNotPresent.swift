@@ -11,9 +11,9 @@ extension Rule {
       Why: with the present bit clear Linux reads bit 8 as PROT_NONE (since 2.6.29), so that
       pte_present() says yes to what the processor faults on.
       How Linux should look: only placeholders of the cpu entry area (PAGE_NONE, 0x…120).
-      False alarm: KFENCE's guard pages keep the bit (left out where the image's symbols tell where they
-      are). Before 3.9 set_memory_np() and debug_pagealloc left the bit when they took a page away,
-      and before 2.6.29 bit 7 meant PROT_NONE: the rule is skipped there, and where no release is
+      False alarm: KFENCE's guard pages keep the bit (left out where the image's symbols tell where
+      they are). Before 3.9 set_memory_np() and debug_pagealloc left the bit when they took a page
+      away. Before 2.6.29 bit 7 meant PROT_NONE. The rule is skipped there, and where no release is
       known.
       Fix: clear G with P: pgprot_clear_protnone_bits() does it.
       References:

@@ -8,10 +8,11 @@ extension Rule {
     summary: "PTI's two tables disagree on the global bit",
     serves: .x86, needs: [.physicalAddresses, .ptiOn, .globalPages, .userTwin],
     documentation: """
-      What: an address of the kernel's half that both of PTI's tables map, with the global bit in one
-      of them only.
+      What: an address of the kernel's half that both of PTI's tables map, with the global bit in
+      one of them only.
       Why: a global translation is used with either table. What one table maps as global must be the
-      same in the other, else user mode keeps what the kernel's table said, or the other way.
+      same in the other. Else user mode keeps what the kernel's table said, or the kernel what the
+      user's said.
       How Linux should look: pti_clone_pgtable() sets the bit in both tables or in none.
       False alarm: none known. Sizes may differ: what is compared is each address.
       Fix: see what changed one of the tables alone.

@@ -8,11 +8,11 @@ extension Rule {
     summary: "a kernel page of a Xen PV guest lacks Xen's marks", serves: .x86_64,
     needs: [.physicalAddresses, .xenGuest],
     documentation: """
-      What: a leaf of the kernel's half of a Xen PV guest that lacks US, by itself or by a table above
-      it, or bit 52, or that has G.
-      Why: the guest's kernel runs in ring 3, and Xen sets US in each page that the guest maps. Bit 52
-      says that the page is the kernel's, so that it is not in the user's tables, and G marks
-      programs' pages alone. A page without US the kernel cannot touch; one with G, or without bit
+      What: a leaf of the kernel's half of a Xen PV guest that lacks US, by itself or by a table
+      above it. Or one that lacks bit 52, or has G.
+      Why: the guest's kernel runs in ring 3, and Xen sets US in each page that the guest maps. Bit
+      52 says that the page is the kernel's, so that it is not in the user's tables, and G marks
+      programs' pages alone. The kernel cannot touch a page without US. One with G, or without bit
       52, is taken for a program's page and stays in the TLB when the kernel is left.
       How Linux should look: each leaf of the kernel's half has US and bit 52, and none has G.
       False alarm: none is known. Xen's own areas are left out.

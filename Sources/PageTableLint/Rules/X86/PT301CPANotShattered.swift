@@ -8,13 +8,13 @@ extension Rule {
     documentation: """
       What: addresses of the CPA self-test whose change was really not made: the request was due,
       and the large page was neither changed nor split.
-      Why: the same code carries out set_memory_ro() and its kin: protections are not what was
-      asked for, and no caller is told.
+      Why: the same code carries out set_memory_ro() and its kin: protections are not what was asked
+      for, and no caller is told.
       How Linux should look: a change of a part of a large page splits it, unless the page has the
       wanted attributes already.
-      False alarm: where the tested bit had the wanted value before the test nothing was to be
-      done, and the rule is silent; likewise where the request was masked, or a hypervisor put the
-      bit back. `ptdump-lint cpa` gives the verdict and the cause of each address.
+      False alarm: where the tested bit had the wanted value before the test, nothing was to be
+      done, and the rule is silent. It is silent, too, where the request was masked, or a hypervisor
+      put the bit back. `ptdump-lint cpa` gives the verdict and the cause of each address.
       Fix: __should_split_large_page() and __change_page_attr() decide it.
       References:
       - arch/x86/mm/pat/set_memory.c, Linux 6.12: __should_split_large_page

@@ -13,12 +13,12 @@ extension Rule {
       leaves of the direct map.
       Why: a page that was split, mapped or taken away behind change_page_attr()'s back, or a count
       that was missed. Fragmentation is watched by these figures.
-      How Linux should look: as many as it counts, once the splits of the kernel image's own mapping
-      are taken in, which the kernel counts as if they were the direct map's.
-      False alarm: where the kernel counts more than there is the rule is silent: at boot it counts
-      pages again that a second range covers, and pages that were taken away stay counted. It does not
-      count below zero: where it counts no large page any more it has missed splits, and the rule is
-      silent, too.
+      How Linux should look: as many as it counts. That includes the splits of the kernel image's
+      own mapping, which the kernel counts as if they were the direct map's.
+      False alarm: where the kernel counts more than there is, the rule is silent. At boot it counts
+      pages again that a second range covers, and pages that were taken away stay counted. It does
+      not count below zero: where it counts no large page any more it has missed splits, and the
+      rule is silent, too.
       Fix: none; trust the tables.
       References:
       - arch/x86/mm/pat/set_memory.c, Linux 6.12: update_page_count, split_page_count

@@ -15,11 +15,11 @@ extension Rule {
       What: an entry of the kernel's half that leads to a table and is read-only, no-execute, or has
       cache bits (PWT, PCD).
       Why: an upper entry's restriction binds all below it, whatever the leaves say; a text dump of
-      the leaves looks right and the pages fault. change_page_attr() looks at leaves only and
-      cannot mend it: it once gave the table of a split the protection of the large page.
+      the leaves looks right and the pages fault. change_page_attr() looks at leaves only and cannot
+      fix it: it once gave the table of a split the protection of the large page.
       How Linux should look: _KERNPG_TABLE (0x063) or _PAGE_TABLE (0x067), with the encryption bit.
-      False alarm: the ESPfix area, whose tables are read-only and no-execute by design; the four
-      top entries of PAE, which have neither bit; Xen PV (the rule is silent where Xen is known).
+      False alarm: the ESPfix area, whose tables are read-only and no-execute by design. The four
+      top entries of PAE, which have neither bit. Xen PV: the rule is silent where Xen is known.
       Fix: make table pointers of _KERNPG_TABLE, and put restrictions into leaves.
       References:
       - arch/x86/mm/pat/set_memory.c, Linux 6.12: __split_large_page

@@ -6,11 +6,11 @@ extension Rule {
     id: "PT402", name: "unexpected-pat-bit", severity: .warning,
     summary: "a leaf has the PAT bit where Linux never sets it", serves: .x86, needs: [],
     documentation: """
-      What: a leaf with the PAT bit (bit 7 of a 4K leaf, bit 12 of a large one) and cache bits 0 or 2:
-      entries 4 and 6 of the processor's table.
-      Why: Linux gives those entries the types of 0 and 2 and uses them for nothing. On a 4K leaf the
-      bit is what marks a large page a level above: an entry was copied between levels. On a large
-      leaf it is the lowest bit of a 4K frame.
+      What: a leaf with the PAT bit (bit 7 of a 4K leaf, bit 12 of a large one) and cache bits 0 or
+      2. They choose entries 4 and 6 of the processor's table.
+      Why: Linux gives those entries the types of 0 and 2 and uses them for nothing. On a 4K leaf
+      the bit is what marks a large page a level above: an entry was copied between levels. On a
+      large leaf it is the lowest bit of a 4K frame.
       How Linux should look: PAT only with PWT: write-protected (5) and write-through (7).
       False alarm: kernels before 4.2 used the table otherwise; hypervisors' own tables.
       Fix: see what made the leaf: pgprot_4k_2_large() and pgprot_large_2_4k() move the bit.

@@ -5,13 +5,14 @@ extension Rule {
     summary: "a swap entry in the kernel's half",
     serves: .x86, needs: [.physicalAddresses, .invertedFrames],
     documentation: """
-      What: an entry of the kernel's half in the form of a swap or migration entry: not present, the
-      low bits clear, a type in bits 59 to 63 and the inverted offset below them.
-      Why: kernel memory is neither swapped nor migrated by its page tables: a user's table page was
+      What: an entry of the kernel's half in the form of a swap or migration entry. It is not
+      present, and its low bits are clear. It has a type in bits 59 to 63 and the inverted offset
+      below them.
+      Why: kernel memory is neither swapped nor migrated by its page tables. A user's table page was
       written to a kernel's, or a table page is used twice.
       How Linux should look: none.
       False alarm: a stray value of that form; it is corruption all the same. Kernels before 4.19
-      have another form: the rule stands back.
+      have another form: the rule is skipped.
       Fix: see who owns the table page: ptdump-lint walk names it.
       References:
       - arch/x86/include/asm/pgtable_64.h, Linux 6.12: __swp_entry

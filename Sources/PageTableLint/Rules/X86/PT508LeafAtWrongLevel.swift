@@ -6,8 +6,8 @@ extension Rule {
     id: "PT508", name: "leaf-at-wrong-level", severity: .error,
     summary: "a large page in a level that has none", serves: .x86, needs: [.physicalAddresses],
     documentation: """
-      What: an entry of the pgd or p4d level with bit 7, which makes a large page in the levels below
-      and is reserved in these.
+      What: an entry of the pgd or p4d level with bit 7, which makes a large page in the levels
+      below and is reserved in these.
       Why: the processor faults at the first touch, with the reserved bit in the error code.
       How Linux should look: none.
       False alarm: tables with five levels read as four, or the other way: then the root's entries

@@ -10,9 +10,9 @@ extension Rule {
       What: a leaf or a table in the first 16 slots of the kernel half's top table (256 to 271).
       Why: the kernel never puts anything there, so somebody else did, or an entry went astray.
       How Linux should look: empty: the hole is kept free for a hypervisor.
-      False alarm: Xen PV, whose hypervisor lives there (the rule stands back where Xen is known, by
-      --assume or by the log); kernels before 2.6.27, which had their direct map there. The
-      kernel's text dumps pass over the hole since 5.6, so that they show nothing of it.
+      False alarm: Xen PV, whose hypervisor lives there: the rule is skipped where Xen is known, by
+      --assume or by the log. Kernels before 2.6.27, which had their direct map there. The kernel's
+      text dumps pass over the hole since 5.6, so that they show nothing of it.
       Fix: see what the table there holds, and who wrote the entry.
       References:
       - Documentation/arch/x86/x86_64/mm.rst, Linux 6.12

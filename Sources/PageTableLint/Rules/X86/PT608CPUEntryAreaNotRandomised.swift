@@ -10,7 +10,7 @@ extension Rule {
     needs: [.kaslrOffset, .kaslrOn, .release(6, 2), .area(.cpuEntryArea)],
     documentation: """
       What: KASLR is on, the kernel is 6.2 or later, and yet a processor's entry area lies directly
-      behind the IDT's page, as the first one does without randomisation; 64 bits.
+      after the IDT's page. Without randomisation the first one lies there. 64 bits only.
       Why: the exception stacks are writable memory at an address that a program knows, which
       exploits have used to place their data (CVE-2023-0597).
       How Linux should look: each processor's area lies at a random place of the 512 GiB.

@@ -14,12 +14,12 @@ extension Rule {
       .notXen("Xen loads the tables"),
     ],
     documentation: """
-      What: the IDT, a GDT or a TSS that is writable in the cpu entry area; a stack there that is read-only;
-      a page that is not mapped; a page that maps something else than that processor's own.
-      Why: the processor reads these tables at each interrupt, and a program knows where the IDT lies:
-      whoever can write them owns the machine. A missing page ends in a triple fault.
-      How Linux should look: setup_cpu_entry_area() maps the IDT, each GDT and each TSS read-only, and
-      the stacks writable; each processor's pages are its own.
+      What: the IDT, a GDT or a TSS that is writable in the cpu entry area, or a stack there that is
+      read-only. Or a page that is not mapped, or maps something else than that processor's own.
+      Why: the processor reads these tables at each interrupt, and a program knows where the IDT
+      lies: whoever can write them owns the machine. A missing page ends in a triple fault.
+      How Linux should look: setup_cpu_entry_area() maps the IDT, each GDT and each TSS read-only,
+      and the stacks writable; each processor's pages are its own.
       False alarm: none known. A processor whose area has fewer than half of its pages right is not
       recognised, and not judged.
       Fix: see what changed the entry; a single bit says that memory was corrupted.

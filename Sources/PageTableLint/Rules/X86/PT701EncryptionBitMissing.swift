@@ -9,15 +9,14 @@ extension Rule {
     summary: "one page of memory is mapped encrypted and not encrypted",
     serves: .x86, needs: [.physicalAddresses, .directMapBase, .encryption, .memoryMap],
     documentation: """
-      What: a page that one leaf of the kernel's half maps with the encryption bit and the direct map
-      without it, or the other way.
-      Why: through the two mappings the processor reads and writes other bytes; what one of them wrote
-      is noise to the other, and in a guest it may be open to the host.
+      What: a page that one leaf of the kernel's half maps with the encryption bit and the direct
+      map without it, or the other way.
+      Why: through the two mappings the processor reads and writes other bytes. What one of them
+      wrote is noise to the other, and in a guest it may be open to the host.
       How Linux should look: set_memory_decrypted() and _encrypted() change all mappings of a page.
       False alarm: .bss..decrypted, which is mapped without the bit in the image alone: left out.
-      Firmware's data is
-      mapped as firmware left it: the rule looks at System RAM only. TDX has the opposite meaning, and no
-      mask in VMCOREINFO: the rule stands back.
+      Firmware's data is mapped as firmware left it: the rule looks at System RAM only. TDX has the
+      opposite meaning, and no mask in VMCOREINFO: the rule is skipped.
       Fix: see who mapped the page by a protection of its own instead of set_memory_decrypted().
       References:
       - arch/x86/mm/pat/set_memory.c, Linux 6.12: __set_memory_enc_pgtable

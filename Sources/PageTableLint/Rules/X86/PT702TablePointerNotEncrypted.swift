@@ -7,12 +7,12 @@ extension Rule {
     summary: "a table pointer lacks the encryption bit", serves: .x86,
     needs: [.physicalAddresses, .encryption],
     documentation: """
-      What: an entry of the kernel's half that leads to a table without the encryption bit, where the
-      kernel's memory is encrypted (AMD's SME).
-      Why: the processor reads the table as it lies in memory. If the kernel wrote it encrypted these
-      are no entries; if not, the table lies open.
-      How Linux should look: _KERNPG_TABLE and _PAGE_TABLE hold the bit, and what was linked without it
-      gets it when the kernel starts.
+      What: an entry of the kernel's half that leads to a table without the encryption bit, where
+      the kernel's memory is encrypted (AMD's SME).
+      Why: the processor reads the table as it lies in memory. If the kernel wrote it encrypted
+      these are no entries; if not, the table lies open.
+      How Linux should look: _KERNPG_TABLE and _PAGE_TABLE hold the bit, and what was linked without
+      it gets it when the kernel starts.
       False alarm: tables made before encryption was switched on, which the kernel has left since.
       Fix: see who made the pointer of _KERNPG_TABLE_NOENC.
       References:

@@ -7,14 +7,14 @@ extension Rule {
     id: "PT906", name: "marker-out-of-place", severity: .note,
     summary: "a text's markers contradict its addresses", serves: .x86_64, needs: [.textDump],
     documentation: """
-      What: a marker of a text dump above lines that cannot belong to it: an area with a fixed place
-      is announced too early, the direct map in the guard hole where no memory is mapped, or the
-      LDT inside the cpu entry area; 64 bits.
+      What: a marker of a text dump above lines that cannot belong to it. An area with a fixed place
+      is announced too early. Or the direct map is announced in the guard hole where no memory is
+      mapped, or the LDT inside the cpu entry area. 64 bits only.
       Why: whoever reads the names is misled. This program goes by the addresses.
       How Linux should look: a marker stands at the first line of its area, or one line late where
       two markers follow each other. Never early.
       False alarm: EFI's dump at the boot (efi=debug, CONFIG_EFI_PGT_DUMP) is taken before the
-      kernel has filled in where its areas lie: those markers stand at 512 GiB steps from the start
+      kernel has filled in where its areas lie. Those markers stand at 512 GiB steps from the start
       of the kernel half. The note is right, and the tables are not to blame.
       Fix: nothing; read the addresses. A dump of the running kernel has its markers in place.
       References:
