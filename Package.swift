@@ -57,7 +57,8 @@ let package = Package(
     .target(
       name: "Support", dependencies: ["PageTables", "KernelText", "MemoryImages", "KernelImages"],
       path: "Tests/Support", swiftSettings: settings),
-    .testTarget(name: "HouseTests", swiftSettings: settings),
+    .testTarget(
+      name: "HouseTests", dependencies: ["Support"], swiftSettings: settings),
     .testTarget(
       name: "PageTablesTests", dependencies: ["PageTables", "Support"], swiftSettings: settings),
     .testTarget(
