@@ -5,7 +5,7 @@ SAMPLE := samples/cpa-2008/memory.elf
 SCRATCH := $(if $(STATIC),.build-static,.build)
 SWIFT_BUILD := swift build -c release --product ptdump-lint $(if $(STATIC),--static-swift-stdlib --scratch-path .build-static)
 
-.PHONY: test-fleet test-mapper mapper-packages fleet-packages demo test test-all test-browser test-live test-live-load test-kernels fuzz mutate test-deb bench build documents install deb packages test-packages live-packages lab-packages browser-packages deb-packages test-deb-packages
+.PHONY: test-fleet test-mapper mapper-packages fleet-packages demo test test-all test-browser test-live test-live-load test-kernels fuzz mutate test-deb bench build documents docs install deb packages test-packages live-packages lab-packages browser-packages deb-packages test-deb-packages
 
 # The main job on a real memory image: the false alarm of 2008.
 demo: build
@@ -88,21 +88,29 @@ bench: build test-packages
 build: packages
 	$(SWIFT_BUILD)
 
-# The man page and the shell completions, by swift-argument-parser from the program itself. The first
-# builds the program with shared libraries, so that it stays out of the folder of the static one.
+# The man pages, from each command's help, and the shell completions, from the program itself.
 DOCUMENTS := .build/documents
-documents: packages
-	@mkdir -p $(DOCUMENTS)
-	swift package generate-manual --configuration release
-	cp .build/plugins/GenerateManual/outputs/ptdump-lint/ptdump-lint.1 $(DOCUMENTS)/
+documents: build
+	@rm -rf $(DOCUMENTS) && mkdir -p $(DOCUMENTS)
+	docs/man-pages $(SCRATCH)/release/ptdump-lint $(DOCUMENTS)/man
 	for shell in bash zsh fish; do \
-	  .build/release/ptdump-lint --generate-completion-script $$shell > $(DOCUMENTS)/$$shell || exit 1; done
+	  $(SCRATCH)/release/ptdump-lint --generate-completion-script $$shell > $(DOCUMENTS)/$$shell || exit 1; done
 	@# A script that is only sourced needs no interpreter's line.
 	sed -i '1{/^#!/d}' $(DOCUMENTS)/bash
 
-install: build documents
+# The documentation as pages with search, in .build/site/html, by PyPI's mkdocs; a dead link fails.
+docs: .build/site/requirements.txt
+	docs/site .build/site/bin/python .build/site
+
+.build/site/requirements.txt: docs/site-requirements.txt
+	@/usr/bin/python3 -c 'import ensurepip' 2> /dev/null || $(call install,python3-venv)
+	@/usr/bin/python3 -m venv .build/site
+	@echo "installing from PyPI into .build/site: $$(grep -v '^#' $< | xargs)"
+	@.build/site/bin/pip install --quiet -r $< && cp $< $@
+
+install: documents
 	install -D $(SCRATCH)/release/ptdump-lint $(DESTDIR)$(PREFIX)/bin/ptdump-lint
-	install -D -m 644 $(DOCUMENTS)/ptdump-lint.1 $(DESTDIR)$(PREFIX)/share/man/man1/ptdump-lint.1
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man1 $(DOCUMENTS)/man/*.1
 	install -D -m 644 $(DOCUMENTS)/bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/ptdump-lint
 	install -D -m 644 $(DOCUMENTS)/zsh $(DESTDIR)$(PREFIX)/share/zsh/vendor-completions/_ptdump-lint
 	install -D -m 644 $(DOCUMENTS)/fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/ptdump-lint.fish
