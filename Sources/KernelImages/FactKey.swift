@@ -19,6 +19,7 @@ package struct FactKey<Value: Sendable & Equatable>: Sendable {
 
 extension FactKey<String> {
   static var release: Self { FactKey("release", \.release) { $0 } }
+  static var hypervisor: Self { FactKey("hypervisor", \.hypervisor) { $0 } }
   static var domain: Self { FactKey("domain", \.domain) { $0 } }
   static var buildID: Self { FactKey("buildId", \.buildID) { $0 } }
   static var crashTime: Self { FactKey("crashTime", \.crashTime) { $0 } }
@@ -92,7 +93,7 @@ extension KernelFacts {
     [FactKey<String>.release, .buildID, .crashTime] + [
       FactKey<KernelVersion>.releaseFrom, .releaseBefore,
     ]
-      + FactKey<Bool>.switches + [FactKey<String>.domain]
+      + FactKey<Bool>.switches + [FactKey<String>.hypervisor, .domain]
       + [
         FactKey.root, .directMap, .vmalloc, .vmemmap, .physBase, .kaslrOffset, .smeMask,
         .maxPfnMapped, .physicalBits,

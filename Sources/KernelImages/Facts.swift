@@ -32,6 +32,8 @@ package struct KernelFacts: Sendable, Equatable {
   /// The global bit is in use.
   package var pge: Fact<Bool>?
   package var xen: Fact<Bool>?
+  /// Under which hypervisor the kernel runs, with its version where that is known.
+  package var hypervisor: Fact<String>?
   /// What kind of guest of Xen's it is.
   package var domain: Fact<String>?
   package var directMap: Fact<UInt64>?

@@ -21,6 +21,12 @@ extension X86 {
             ? Fact(false, "xl dump-core of an HVM or PVH guest") : nil
         },
         { evidence, facts in leavesHaveXenMarks(evidence, facts) }),
+      .of(.hypervisor) { evidence, facts in
+        let memory = evidence.reader.memory
+        guard facts.xen?.value == true || Self.isHardwareGuest(memory) else { return nil }
+        return Self.version(in: memory.notes)
+          ?? Fact("Xen", facts.xen?.source ?? "xl dump-core's registers")
+      },
       .of(
         .domain,
         { evidence, _ in
@@ -36,6 +42,23 @@ extension X86 {
             ? Fact("domU (HVM or PVH)", "xl dump-core's header") : nil
         }),
     ]
+  }
+
+  /// Xen's notes of itself: of a crash, and of `xl dump-core`, which has the version's last part, too.
+  ///
+  /// Source: `xen_crash_xen_info_t`, xen/include/xen/elfcore.h, and `xen_dumpcore_elfnote_xen_version`,
+  /// tools/include/xenguest.h, Xen 4.17.
+  private static let (crashNote, versionNote): (UInt32, UInt32) = (0x100_0001, 0x200_0002)
+
+  private static func version(in notes: [ImageNote]) -> Fact<String>? {
+    let own = notes.filter { $0.name == "Xen" }
+    guard let note = own.first(where: { [crashNote, versionNote].contains($0.type) }),
+      let major = note.bytes.u64(at: 0), let minor = note.bytes.u64(at: 8),
+      major < 1000, minor < 1000
+    else { return nil }
+    let rest = note.type == versionNote ? note.bytes.dropFirst(16).prefix(16) : []
+    let extra = rest.prefix { $0 > 0x20 && $0 < 0x7f }.map { Character(Unicode.Scalar($0)) }
+    return Fact("Xen \(major).\(minor)" + String(extra), "its note")
   }
 
   /// Whether the memory is a Xen guest's whose tables are read by the processor alone.
