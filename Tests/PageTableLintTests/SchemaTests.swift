@@ -105,6 +105,13 @@ import Testing
     }
   }
 
+  /// A guest of Xen's has facts of its own.
+  @Test func aXenGuestIsValid() throws {
+    let image = try Samples.imagePath("xen/dom0-6.12")
+    try expectValid("check", ["check", "--format", "json", image])
+    try expectValid("info", ["info", "--format", "json", image])
+  }
+
   @Test func linesAndTwinAreValid() throws {
     let image = Samples.path("cpa-pti", "memory.elf")
     try expectValid("mappings", ["dump", "--style", "json", "--table", "user", image])

@@ -333,7 +333,10 @@ int main(int count, char **arguments)
 	mount("sysfs", "/sys", "sysfs", 0, NULL);
 	mount("devtmpfs", "/dev", "devtmpfs", 0, NULL);
 	mount("debugfs", "/sys/kernel/debug", "debugfs", 0, NULL);
-	console = open("/dev/ttyS0", O_RDWR | O_NOCTTY);
+	/* Under Xen the guest's console, else the serial port. */
+	console = open("/dev/hvc0", O_RDWR | O_NOCTTY);
+	if (console < 0)
+		console = open("/dev/ttyS0", O_RDWR | O_NOCTTY);
 	if (console < 0)
 		console = 1;
 	if (tcgetattr(console, &mode) == 0) {
