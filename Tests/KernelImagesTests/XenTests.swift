@@ -78,11 +78,13 @@ import Testing
 
   /// Xen's own kdump tells of itself; a file without any note is searched as well.
   @Test func aGuestIsFoundByXensNotesOrWithoutAny() throws {
+    let version: [UInt8] = [4, 0, 0, 0, 0, 0, 0, 0, 17]
     let crash = ImageNote(
-      name: "Xen", type: 0x100_0001, bytes: [UInt8](repeating: 0, count: 80), offset: 0)
+      name: "Xen", type: 0x100_0001, bytes: version + [UInt8](repeating: 0, count: 71), offset: 0)
     for notes in [[crash], []] {
       let image = try Self.guest(notes: notes)
       #expect(image.root == 0x2000 && image.guest != nil)
+      #expect(image.facts.hypervisor?.value == (notes.isEmpty ? "Xen" : "Xen 4.17"))
       #expect(image.facts.root?.source.contains("maps no program") == true)
     }
   }
@@ -153,8 +155,17 @@ import Testing
     registers[4984 + 24 + 1] = 0x20
     registers[4984 + 32] = 0xa0
     return sections([
-      (".xen_prstatus", registers), (isPV ? ".xen_p2m" : ".xen_pfn", list), (".xen_pages", pages),
+      (".note.Xen", versionNote), (".xen_prstatus", registers),
+      (isPV ? ".xen_p2m" : ".xen_pfn", list), (".xen_pages", pages),
     ])
+  }
+
+  /// The version of Xen, as `xl dump-core` notes it: two numbers and what follows them.
+  private static var versionNote: [UInt8] {
+    var version = [UInt8](repeating: 0, count: 1280)
+    (version[0], version[8]) = (4, 17)
+    version.replaceSubrange(16..<18, with: Array(".5".utf8))
+    return [4, 0, 0, 0, 0, 5, 0, 0, 2, 0, 0, 2] + Array("Xen\0".utf8) + version
   }
 
   /// A core of x86-64 without program headers.
@@ -201,6 +212,7 @@ import Testing
       #expect(memory.format == "xen-core" && memory.damage == [])
       #expect(memory.ranges == [0x10_0000...0x10_ffff])
       #expect(image.facts.domain?.value == "domU (PV)" && image.root == 0x2000)
+      #expect(image.facts.hypervisor == Fact("Xen 4.17.5", "its note"))
       try Self.image(try Self.tables("PT013", "silent")) {
         #expect(image.space().runs == $0.space().runs)
       }
@@ -215,6 +227,7 @@ import Testing
       #expect(memory.format == "xen-core" && memory.ranges == [0...0xffff])
       #expect(image.guest == nil && image.facts.xen?.value == false)
       #expect(image.facts.domain?.value == "domU (HVM or PVH)")
+      #expect(image.facts.hypervisor?.value == "Xen 4.17.5")
       #expect(image.root == 0x2000)
       #expect(image.walk(0xffff_8880_0000_3000).physical == 0x3000)
     }
@@ -225,7 +238,8 @@ import Testing
     // The list names a page more than there is.
     let names = try Self.core(isPV: false)
     #expect(core.count != names.count)
-    core.replaceSubrange(64 + 5168..<(64 + 5168 + 8), with: [UInt8](repeating: 0xff, count: 8))
+    let list = 64 + Self.versionNote.count + 5168
+    core.replaceSubrange(list..<(list + 8), with: [UInt8](repeating: 0xff, count: 8))
     try Self.read(core) { memory, image in
       #expect(memory.damage.contains { $0.contains("1 pages of the list") })
       #expect(image.memory.ranges == [0x1000...0xffff])
