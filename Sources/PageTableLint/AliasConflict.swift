@@ -69,7 +69,20 @@ extension Rule {
       return Finding(
         rule, severity: isCombining ? .note : nil, "\(total(runs)) \(what)", in: table, runs: runs,
         area: area, evidence: lines,
-        help: help)
+        help: help, premises: directMapPlaces(of: runs, subject, mode))
+    }
+  }
+
+  /// The addresses that leaves' frames have in the direct map.
+  private static func directMapPlaces(
+    of runs: [Run], _ subject: Subject, _ mode: TableFormat
+  ) -> [ClosedRange<UInt64>] {
+    guard let base = subject.facts.directMap?.value else { return [] }
+    return runs.compactMap { run in
+      guard let physical = run.physical else { return nil }
+      let first = base &+ physical
+      let size = run.repeats ? min(run.size, mode.span(of: run)) : run.size
+      return size > 0 && first <= ~0 - (size - 1) ? first...(first + (size - 1)) : nil
     }
   }
 }

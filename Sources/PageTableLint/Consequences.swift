@@ -2,7 +2,8 @@ internal import PageTables
 
 extension [Finding] {
   /// One finding a cause: what lies wholly inside a place where a table or a pointer is wrong, and
-  /// what another rule's finding in its area explains, goes into that finding's evidence.
+  /// what another rule's finding explains in its area or where it looked, goes into that finding's
+  /// evidence.
   var withoutConsequences: [Judged] {
     var causes = Causes(self)
     var isConsequence = [Bool](repeating: false, count: count)
@@ -42,17 +43,18 @@ private struct Causes {
   /// The first finding of which another is only a consequence, by its index; nil where there is none.
   mutating func cause(of finding: Finding) -> Int? {
     // `takingReports` decides of reports.
-    guard !finding.rule.explainsWhatLiesBelow, finding.report == nil, let hull = finding.hull else {
+    guard !finding.rule.explainsWhatLiesBelow, finding.report == nil, let reach = finding.reach
+    else {
       return nil
     }
     var found: Int?
-    var place = causes.partitioningIndex { $0.hull.lowerBound > hull.upperBound }
-    while place > 0, ends[place - 1] >= hull.lowerBound, effort > 0 {
+    var place = causes.partitioningIndex { $0.hull.lowerBound > reach.upperBound }
+    while place > 0, ends[place - 1] >= reach.lowerBound, effort > 0 {
       place -= 1
       effort -= 1
       let cause = causes[place]
-      guard found.map({ cause.index < $0 }) ?? true, cause.hull.overlaps(hull) else { continue }
-      effort -= finding.extents.count
+      guard found.map({ cause.index < $0 }) ?? true, cause.hull.overlaps(reach) else { continue }
+      effort -= finding.extents.count + finding.premises.count
       if cause.explains(finding) { found = cause.index }
     }
     return found
@@ -85,14 +87,17 @@ private struct Cause {
     return index > 0 ? ends[index - 1] : nil
   }
 
+  private func overlaps(_ part: ClosedRange<UInt64>) -> Bool {
+    end(startingBy: part.upperBound).map { $0 >= part.lowerBound } ?? false
+  }
+
   /// Whether another finding is only a consequence of this one.
   func explains(_ finding: Finding) -> Bool {
     if rule.id == finding.rule.id { return false }
     if finding.rule.givesWayTo.contains(rule.id) {
       // A sum over an area speaks of all of it.
-      return finding.extents.contains { part in
-        end(startingBy: part.upperBound).map { $0 >= part.lowerBound } ?? false
-      }
+      return finding.extents.contains(where: overlaps)
+        || finding.premises.contains(where: overlaps)
     }
     return rule.explainsWhatLiesBelow
       && finding.extents.allSatisfy { part in

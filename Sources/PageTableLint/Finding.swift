@@ -26,6 +26,10 @@ package struct Finding: Sendable {
   package let extents: [ClosedRange<UInt64>]
   /// From the lowest to the highest address of those; nil where there are none.
   let hull: ClosedRange<UInt64>?
+  /// Where else its rule looked: what is wrong there may be why, if the rule gives way to that.
+  let premises: [ClosedRange<UInt64>]
+  /// From the lowest to the highest address of all of them.
+  let reach: ClosedRange<UInt64>?
   package let level: String?
   package let entry: UInt64?
   package let physical: UInt64?
@@ -85,7 +89,7 @@ package struct Finding: Sendable {
   package init(
     _ rule: Rule, severity: Severity? = nil, _ message: String, in table: Table, runs: [Run],
     area: Area? = nil, entry: UInt64? = nil, evidence: [Evidence] = [], help: String,
-    about exception: Int? = nil
+    about exception: Int? = nil, premises: [ClosedRange<UInt64>] = []
   ) {
     self.rule = rule
     self.severity = severity ?? rule.severity
@@ -97,6 +101,8 @@ package struct Finding: Sendable {
     end = runs.last?.end ?? 0
     extents = runs.map { $0.start...max($0.start, $0.last) }
     hull = Self.hull(of: extents)
+    self.premises = premises
+    reach = Self.hull(of: extents + premises)
     pages = runs.reduce(0) { $0 &+ $1.pages }
     let levels = Set(runs.map(\.level))
     level =
@@ -137,6 +143,8 @@ package struct Finding: Sendable {
     end = last.map { $0 &+ 1 } ?? 0
     extents = first.flatMap { first in last.map { [first...$0] } } ?? []
     hull = Self.hull(of: extents)
+    premises = []
+    reach = hull
     pages = extents.first.map { ($0.upperBound - $0.lowerBound) / mode.granule + 1 } ?? 0
     level = judged.level
     entry = fault.entries.first { $0.name == judged.level }?.value

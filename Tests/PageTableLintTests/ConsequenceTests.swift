@@ -32,4 +32,29 @@ import Testing
       ], help: "")
     #expect((causes + [wide]).withoutConsequences.count == causes.count + 1)
   }
+
+  /// A finding that leans on other addresses is explained by what is wrong there, where its rule gives
+  /// way to that: a mapping held against the direct map's of its frame.
+  @Test func whatAFindingLeansOnExplainsIt() throws {
+    let text = try Fixtures.text("PT503", "fires.tables")
+    let table = try Fixtures.subject(tables: DeclaredTables(text)).kernel
+    func finding(_ rule: Rule, _ start: UInt64, leansOn premise: UInt64? = nil) -> Finding {
+      let run = Run(start: start, last: start + 0xfff, kind: .leaf, level: 1)
+      return Finding(
+        rule, "at \(start)", in: table, runs: [run], help: "",
+        premises: premise.map { [$0...($0 + 0xfff)] } ?? [])
+    }
+    let alias = finding(
+      .memoryTypeAliasConflict, 0xffff_c000_0000_0000, leansOn: 0xffff_8000_0000_0000)
+    let cause = finding(.uncachedDirectMap, 0xffff_8000_0000_0000)
+    let elsewhere = finding(.uncachedDirectMap, 0xffff_8000_0000_1000)
+    #expect([cause, alias].withoutConsequences.map(\.rule.id) == ["PT405"])
+    #expect([elsewhere, alias].withoutConsequences.count == 2)
+    // Not to any rule, and not the other way round.
+    let other = finding(.writableExecutable, 0xffff_8000_0000_0000)
+    #expect([other, alias].withoutConsequences.count == 2)
+    let stale = finding(.staleAttribute, 0xffff_8000_0000_0000, leansOn: 0xffff_c000_0000_0000)
+    let lost = finding(.invalidKernelEntry, 0xffff_c000_0000_0000)
+    #expect([stale, lost].withoutConsequences.map(\.rule.id) == ["PT510"])
+  }
 }

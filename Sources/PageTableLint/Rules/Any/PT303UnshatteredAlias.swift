@@ -18,7 +18,7 @@ extension Rule {
       Fix: see whether set_memory_uc() and its kin were called and what they returned.
       References:
       - arch/x86/mm/pat/set_memory.c, Linux 6.12: cpa_process_alias, __should_split_large_page
-      """, comparesParts: true, givesWayTo: ["PT501", "PT609"]
+      """, comparesParts: true, givesWayTo: ["PT405", "PT501", "PT609"]
   ) { rule, subject in
     conflictingAliases(subject).flatMap { table, conflicts in
       findAliases(

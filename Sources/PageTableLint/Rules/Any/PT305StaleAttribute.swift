@@ -35,7 +35,7 @@ extension Rule {
       - arch/x86/realmode/init.c, Linux 6.12: set_real_mode_permissions
       - arch/x86/kernel/machine_kexec_64.c, Linux 6.12: kexec_mark_crashkres
       - arch/x86/mm/ioremap.c, Linux 6.12: __ioremap_caller, iounmap
-      """, comparesParts: true, givesWayTo: ["PT307", "PT311", "PT405"]
+      """, comparesParts: true, givesWayTo: ["PT307", "PT311", "PT405", "PT504", "PT505", "PT510"]
   ) { rule, subject in
     let table = subject.kernel
     guard let area = table.layout.first(.directMap) else { return [] }
@@ -47,7 +47,11 @@ extension Rule {
         : [
           Finding(
             rule, severity: severity, "\(total(runs)) of the direct map \(message)", in: table,
-            runs: runs, area: area, evidence: evidence(runs, subject, table), help: help)
+            runs: runs, area: area, evidence: evidence(runs, subject, table), help: help,
+            // Where a table is wrong or an entry lost, the mapping that wants it may have been.
+            premises: table.layout.areas.filter { codeAreas.contains($0.kind) }.map {
+              $0.start...$0.last
+            })
         ]
     }
     let span = table.space.mode.level(2).span
@@ -68,6 +72,9 @@ extension Rule {
         small, .note, uncached,
         help: "a graphics driver's pool looks so; else find who did not call set_memory_wb()")
   }
+
+  /// The areas in which code and constants have their own mapping.
+  private static let codeAreas: Set<Area.Kind> = [.vmalloc, .modules]
 
   /// What the direct map has read-only or uncached and no other mapping explains.
   private static func staleParts(

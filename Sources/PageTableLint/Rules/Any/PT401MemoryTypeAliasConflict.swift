@@ -21,7 +21,7 @@ extension Rule {
       - Documentation/arch/x86/pat.rst, Linux 6.12
       - arch/x86/mm/pat/set_memory.c, Linux 6.12: cpa_process_alias
       - drivers/gpu/drm/i915/gem/i915_gem_pages.c, Linux 6.12: i915_gem_object_map_page
-      """, comparesParts: true, givesWayTo: ["PT501", "PT609"]
+      """, comparesParts: true, givesWayTo: ["PT405", "PT501", "PT609"]
   ) { rule, subject in
     conflictingAliases(subject).flatMap { table, conflicts in
       findAliases(
