@@ -38,10 +38,21 @@ struct Root {
 
   /// The kernel's own top table, which a symbol tells, instead of a processor's.
   func moved(to swapper: UInt64, source: String, memory: any MemoryImage) -> Root? {
+    guard mode.hasOneRoot || mode.architecture.imageSpace != nil else {
+      return placed(by: swapper, source: source, memory: memory)
+    }
     let own = swapper &- imageOffset
     guard mode.walk(swapper, root: own, memory: memory).physical == own else { return nil }
     return Root(
       mode: mode, address: own, source: source, imageOffset: imageOffset, isVerified: true)
+  }
+
+  /// The same root where a symbol tells its address, and so where the image lies.
+  private func placed(by swapper: UInt64, source: String, memory: any MemoryImage) -> Root? {
+    let page = address & ~(mode.granule - 1)
+    guard mode.walk(swapper, root: address, memory: memory).physical == page else { return nil }
+    return Root(
+      mode: mode, address: address, source: source, imageOffset: swapper &- page, isVerified: true)
   }
 
   /// The start of the direct map, found as the place from which the tables lead to themselves.

@@ -42,13 +42,16 @@ struct RootSearch {
     address: UInt64?, guestsTop: UInt64? = nil
   ) {
     let note = VMCoreInfo.note(in: memory)
-    let architecture = forced?.architecture ?? memory.architecture
+    let possible = forced.map { [$0.architecture] } ?? memory.possibleArchitectures
+    let architecture = possible[0]
     // Without a note, the copies in memory whose tables lead to themselves.
     var verified: [Found] = []
     var unverified: Found?
     for info in note.map({ [$0] }) ?? VMCoreInfo.copies(in: memory) {
-      let modes = forced.map { [$0] } ?? architecture.likelyFormats(cpu, info)
-      let roots = Self.candidates(info, architecture, modes, memory)
+      let roots = possible.flatMap { architecture in
+        let modes = forced.map { [$0] } ?? architecture.likelyFormats(cpu, info)
+        return Self.candidates(info, architecture, modes, memory)
+      }
       if let root = roots.first(where: \.isVerified) {
         if !verified.contains(where: { $0.root.address == root.address }) {
           verified.append((root, info))
@@ -77,6 +80,10 @@ struct RootSearch {
       }
       guard let root = roots.first(where: \.isVerified) ?? roots.first else { return nil }
       self.init(root, note)
+    } else if let found = possible.lazy.compactMap({ $0.rootByContent(in: memory) }).first {
+      let source = "the tables: the only ones that lead to all of memory"
+      self.init(
+        Root(forced ?? found.format, at: found.address, source: source, memory: memory), note)
     } else {
       return nil
     }
@@ -95,6 +102,10 @@ struct RootSearch {
       problems.append(
         "nothing confirms that a kernel's tables lie at \(root.address.address): wrong root, wrong "
           + "paging mode, or a damaged image; --table and --mode override")
+    }
+    if info == nil, root.mode.architecture.areasNeedNote {
+      problems.append(
+        "no VMCOREINFO tells where the kernel's areas lie: what depends on them is not judged")
     }
     self.problems = problems
   }

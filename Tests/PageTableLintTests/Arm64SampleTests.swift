@@ -58,6 +58,16 @@ import Testing
     #expect(report.subject.problems == [])
   }
 
+  /// Where no note tells the areas the tables are read, and nothing is called clean.
+  @Test(arguments: ["612-4k52", "612-4k48-kpti", "61-4k48-kpti", "64k48"])
+  func withoutTheNoteNothingIsClean(_ sample: String) throws {
+    let memory = PatchedImage(try Samples.image(sample).memory)
+    memory.notes = []
+    let report = Linter.run(Subject(image: try KernelImage(memory)))
+    #expect(!report.subject.isComplete)
+    #expect(report.findings.map(\.rule.id) == ["PT903"])
+  }
+
   /// What VMCOREINFO tells, or the tables, by hand for one kernel of each kind.
   @Test(arguments: [
     // Made for 52 bits and run with them, with 48, and with 47.

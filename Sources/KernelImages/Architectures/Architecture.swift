@@ -71,6 +71,11 @@ package protocol Architecture: Sendable {
   func roots(of cpu: KernelImage.CPUState, _ format: TableFormat) -> [(
     address: UInt64, source: String
   )]
+  /// The kernel's top table by what memory holds, where neither a note nor a register tells; nil where
+  /// that cannot be known.
+  func rootByContent(in memory: any MemoryImage) -> (format: TableFormat, address: UInt64)?
+  /// Whether nothing but the kernel's own note tells where its areas lie.
+  var areasNeedNote: Bool { get }
   /// Where a processor's tables begin in the kernel's top table, which may be longer.
   func root(inTopTable address: UInt64, _ format: TableFormat, _ info: VMCoreInfo) -> UInt64
   /// The top table of the user's half beside a top table, under isolation.
@@ -173,6 +178,10 @@ extension Architecture {
     _ symbols: Symbols, bytes: (UInt64, Int) -> [UInt8]?
   ) -> [String: UInt64] { [:] }
   package var flagVariables: Set<String> { [] }
+  package var areasNeedNote: Bool { false }
+  package func rootByContent(
+    in memory: any MemoryImage
+  ) -> (format: TableFormat, address: UInt64)? { nil }
   package func root(
     inTopTable address: UInt64, _ format: TableFormat, _ info: VMCoreInfo
   ) -> UInt64 { address }
@@ -202,5 +211,10 @@ extension MemoryImage {
   /// The architecture of the machine, as far as the file tells it.
   var architecture: any Architecture {
     architectures.first { $0.machine == machine } ?? architectures[0]
+  }
+
+  /// Those that the machine may have: all where the file tells none.
+  var possibleArchitectures: [any Architecture] {
+    machine == nil ? architectures : [architecture]
   }
 }

@@ -13,6 +13,7 @@ package struct Arm64: Architecture {
   /// The image has a place among vmalloc's addresses that no other kernel has, and none of its own.
   package var imageSpace: ClosedRange<UInt64>? { nil }
   package var imageIsInDirectMap: Bool { false }
+  package var areasNeedNote: Bool { true }
 
   /// AF; the dirty state is a kernel's own business, which takes PTE_RDONLY away.
   package var usageBits: UInt64 { 1 << 10 }

@@ -88,11 +88,11 @@ extension TableFormat {
 }
 
 extension TableFormat {
-  /// The first leaf between two addresses; nil where there is none, or none within 4096 tables.
+  /// The first leaf between two addresses; nil where there is none, or none within so many tables.
   package func firstLeaf(
-    from: UInt64, through: UInt64, root: UInt64, memory: any PhysicalMemory
+    from: UInt64, through: UInt64, root: UInt64, memory: any PhysicalMemory, tables: Int = 4096
   ) -> (address: UInt64, physical: UInt64)? {
-    var tablesLeft = 4096
+    var tablesLeft = tables
     func search(_ table: UInt64, _ level: Level, _ base: UInt64)
       -> (address: UInt64, physical: UInt64)?
     {

@@ -41,9 +41,9 @@ extension Rule {
         case .vmalloc: return hasModulesArea && !(mayBeHyperV && run.size == mode.granule)
         case .cpuEntryArea: return !isOld
         // Where vmalloc's place is not known it lies there.
-        case .other:
-          return table.layout.first(.vmalloc) != nil
-            || !(mayBeHyperV && run.size == mode.granule)
+        case .other where table.layout.first(.vmalloc) == nil:
+          return !subject.architecture.makesCodeInVmalloc
+            && !(mayBeHyperV && run.size == mode.granule)
         default: return true
         }
       }
