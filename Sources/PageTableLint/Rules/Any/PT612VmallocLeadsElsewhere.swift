@@ -29,7 +29,7 @@ extension Rule {
     givesWayTo: [
       "PT001", "PT002", "PT009", "PT014", "PT106", "PT206", "PT307", "PT501", "PT502", "PT504",
       "PT505",
-      "PT506", "PT507", "PT508",
+      "PT506", "PT507", "PT508", "PT510",
     ]
   ) { rule, subject in
     let table = subject.kernel

@@ -25,7 +25,7 @@ extension Rule {
       References:
       - arch/arm64/mm/pageattr.c, Linux 6.12: set_memory_valid, set_direct_map_invalid_noflush
       - arch/arm64/kernel/machine_kexec.c, Linux 6.12: arch_kexec_protect_crashkres
-      """, comparesParts: true, givesWayTo: ["PT010", "PT609", "PT612", "PT501"]
+      """, comparesParts: true, givesWayTo: ["PT010", "PT609", "PT501"]
   ) { rule, subject in
     subject.tables.flatMap { table -> [Finding] in
       let mode = table.space.mode
