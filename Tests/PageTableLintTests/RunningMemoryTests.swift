@@ -25,7 +25,11 @@ struct RunningMemoryTests {
     var notes: [ImageNote] { held.notes }
     var damage: [String] { held.damage }
     var machine: Machine? { held.machine }
+    var placements: [Placement] { held.placements }
+    var tellsAllMemory: Bool { held.tellsAllMemory }
     var isRunning: Bool { true }
+
+    func checksum(zeroing offset: Int) -> UInt64? { held.checksum(zeroing: offset) }
 
     func read(at address: UInt64, count: Int) throws(UnreadableMemory) -> [UInt8] {
       try held.read(at: address, count: count)
@@ -48,12 +52,12 @@ struct RunningMemoryTests {
       image: try KernelImage(RunningMemory(held, missing: address, times: times)))
   }
 
-  /// A process whose top table was freed and holds user data by now: here, text of the kernel.
+  /// A process whose top table was freed and is another's by now: here, a lower table of the kernel's.
   private func ended(in subject: Subject) throws -> KernelProcess {
     let image = try #require(subject.image)
-    let symbol = try #require(image.symbols?["_text"])
-    let text = try #require(image.walk(symbol).physical)
-    return KernelProcess(pid: 4711, name: "gone", root: text & ~0xfff)
+    let symbol = try #require(image.symbols?["level3_kernel_pgt"])
+    let table = try #require(image.walk(symbol).physical)
+    return KernelProcess(pid: 4711, name: "gone", root: table)
   }
 
   @Test func whatEndedMeanwhileIsLeftOut() throws {
@@ -83,6 +87,7 @@ struct RunningMemoryTests {
     let table = try #require(image.walk(0x40_0000, root: process.root).steps.last?.table)
     #expect(table != process.root)
     var subject = try subject(missing: table, times: times)
+    #expect(subject.isComplete)
     subject.add([process])
     #expect(subject.isComplete == isComplete)
   }
