@@ -27,6 +27,10 @@ struct PtdumpLint: ParsableCommand {
     }
     // A limit of the size of files is an error of writing, with its line.
     signal(SIGXFSZ, SIG_IGN)
+    if let refusal = Suggestion.refusal(of: Array(CommandLine.arguments.dropFirst())) {
+      complain("Error: \(refusal)")
+      Glibc.exit(2)
+    }
     do {
       do {
         var command = try parseAsRoot()

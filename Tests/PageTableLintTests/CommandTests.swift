@@ -36,6 +36,12 @@ import Testing
     (["walk", image, "0xz"], "is no address"),
     (["check", "--range", "0x2000-0x1000", image], "is empty"),
     (["check", "--filter", "w &", image], "character 4"),
+    (["chekc", image], "did you mean ptdump-lint check?"),
+    (["chec"], "did you mean ptdump-lint check?"),
+    (["explian", "PT201"], "did you mean ptdump-lint explain?"),
+    (["help", "nope"], "no command is named nope"),
+    (["help", "chekc"], "did you mean ptdump-lint help check?"),
+    (["vmcore"], "cannot open"),
   ])
   func isRefused(_ arguments: [String], _ reason: String) throws {
     let run = try ProgramRun(arguments)
@@ -105,7 +111,8 @@ import Testing
   }
 
   @Test(arguments: [
-    "check", "fault", "cpa", "decode", "walk", "rmap", "dump", "stats", "info", "diff", "extract", "rules",
+    "check", "fault", "cpa", "decode", "walk", "rmap", "dump", "stats", "info", "diff", "extract",
+    "rules",
     "explain",
   ])
   func helpEndsWithExamplesAndStatuses(_ command: String) throws {
