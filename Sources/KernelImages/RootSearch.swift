@@ -43,7 +43,6 @@ struct RootSearch {
   ) {
     let note = VMCoreInfo.note(in: memory)
     let possible = forced.map { [$0.architecture] } ?? memory.possibleArchitectures
-    let architecture = possible[0]
     // Without a note, the copies in memory whose tables lead to themselves.
     var verified: [Found] = []
     var unverified: Found?
@@ -60,7 +59,7 @@ struct RootSearch {
         unverified = (root, info)
       }
     }
-    let likeliest = forced ?? architecture.likelyFormats(cpu, nil)[0]
+    let likeliest = forced ?? possible[0].likelyFormats(cpu, nil)[0]
     if let unverified {
       self.init(unverified.root, unverified.info)
     } else if let chosen = verified.count > 1 ? Self.crashed(of: verified, memory) : verified.first
@@ -75,7 +74,7 @@ struct RootSearch {
       let source = "the top tables that Xen has validated: it maps no program"
       self.init(Root(likeliest, at: guestsTop, source: source, memory: memory), note)
     } else if let cpu {
-      let roots = architecture.roots(of: cpu, likeliest).map {
+      let roots = possible[0].roots(of: cpu, likeliest).map {
         Root(likeliest, at: $0.address, source: $0.source, memory: memory)
       }
       guard let root = roots.first(where: \.isVerified) ?? roots.first else { return nil }

@@ -136,7 +136,10 @@ import Testing
       ])
     try expectValid(
       "rmap",
-      ["rmap", "--format", "json", image, "0x1000000+8M", "_text", "init_top_pgt", "0xfffffffff000"]
+      [
+        "rmap", "--format", "json", image, "0x1000000+8M", "_text", "init_top_pgt",
+        "0xfffffffff000",
+      ]
     )
     try expectValid("explain", ["explain", "--format", "json", "PT201"])
     try Samples.withTemporaryFile { path in

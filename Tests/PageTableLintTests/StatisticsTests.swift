@@ -108,7 +108,8 @@ import Testing
 
   /// `--format` and `--color` on every command.
   @Test(arguments: [
-    ["dump"], ["stats"], ["info"], ["walk"], ["rmap"], ["check"], ["diff"], ["cpa"], ["extract"], ["rules"],
+    ["dump"], ["stats"], ["info"], ["walk"], ["rmap"], ["check"], ["diff"], ["cpa"], ["extract"],
+    ["rules"],
     ["explain"],
   ])
   func everyCommandTakesFormatAndColor(_ command: [String]) throws {
