@@ -28,7 +28,7 @@ package struct Table: Sendable {
 extension Table {
   /// Reads the user half of a process, and in what its kernel half differs.
   ///
-  /// Where the machine runs on, tables that are freed meanwhile look unreadable: twice more, then.
+  /// Where the machine runs on, tables that are freed meanwhile look wrong: twice more, then.
   init(of process: KernelProcess, in image: KernelImage, _ layout: Layout) {
     var looks = 0
     repeat {
@@ -36,7 +36,7 @@ extension Table {
         id: .process(process), space: image.space(root: process.root, userHalfOnly: true),
         layout: layout, root: process.root)
       looks += 1
-    } while image.memory.isRunning && !isComplete && looks < 3
+    } while image.memory.isRunning && !space.anomalies.isEmpty && looks < 3
     kernelHalf = image.kernelHalfDifferences(of: process.root)
   }
 }

@@ -35,7 +35,8 @@ extension Rule {
       - arch/x86/realmode/init.c, Linux 6.12: set_real_mode_permissions
       - arch/x86/kernel/machine_kexec_64.c, Linux 6.12: kexec_mark_crashkres
       - arch/x86/mm/ioremap.c, Linux 6.12: __ioremap_caller, iounmap
-      """, comparesParts: true, givesWayTo: ["PT307", "PT311", "PT405", "PT504", "PT505", "PT510"]
+      """, comparesParts: true,
+    givesWayTo: ["PT307", "PT311", "PT405", "PT501", "PT504", "PT505", "PT510"]
   ) { rule, subject in
     let table = subject.kernel
     guard let area = table.layout.first(.directMap) else { return [] }
