@@ -16,6 +16,7 @@ struct ExtractedMemory: MemoryImage {
   var placements: [Placement] { file.placements }
   var tellsAllMemory: Bool { file.tellsAllMemory }
   var heldBytes: UInt64 { file.heldBytes }
+  var isRunning: Bool { file.isRunning }
 
   private func reason(_ error: UnreadableMemory, at address: UInt64) -> UnreadableMemory {
     let wasThere = contents.memory?.contains { $0.contains(address) } ?? true

@@ -36,6 +36,7 @@ package struct XenPVMemory: MemoryImage {
   package var tellsAllMemory: Bool { true }
   package var heldBytes: UInt64 { host.heldBytes }
   package var dumpLevel: UInt32? { host.dumpLevel }
+  package var isRunning: Bool { host.isRunning }
   package func checksum(zeroing offset: Int) -> UInt64? { host.checksum(zeroing: offset) }
 
   package func isTakenForZero(_ address: UInt64) -> Bool {
