@@ -11,7 +11,7 @@ extension KernelImage {
         return nil
       }
     }
-    return symbols.label(around: address)
+    return symbol(inFrame: physical)
   }
 
   /// What lies in a frame of the kernel image: `_text+0x1000`; nil outside of it.

@@ -97,7 +97,7 @@ package struct KernelImage: Sendable {
   private static func opened(
     _ file: any MemoryImage, _ extract: Extract.Contents?, _ mode: TableFormat?
   ) -> (memory: any MemoryImage, guest: XenPV?, cpus: [CPUState]) {
-    let stored = extract.map { ExtractedMemory(file: file, contents: $0) } ?? file
+    let stored = extract.map { ExtractedMemory(wrapped: file, contents: $0) } ?? file
     if let guest = XenPV.guest(in: stored, kept: extract?.xenRoot) {
       return (guest.memory, guest, [])
     }

@@ -10,29 +10,19 @@ import Testing
 /// A machine that runs on while its tables are read.
 struct RunningMemoryTests {
   /// An image's memory, of which a table cannot be read the first few times.
-  private final class RunningMemory: MemoryImage {
-    let held: any MemoryImage
+  private final class RunningMemory: WrappedMemory {
+    let wrapped: any MemoryImage
     let missing: Mutex<(address: UInt64, times: Int)>
 
     init(_ held: any MemoryImage, missing address: UInt64 = ~0, times: Int = 0) {
-      self.held = held
+      wrapped = held
       missing = Mutex((address, times))
     }
 
-    var path: String { held.path }
-    var format: String { held.format }
-    var ranges: [ClosedRange<UInt64>] { held.ranges }
-    var notes: [ImageNote] { held.notes }
-    var damage: [String] { held.damage }
-    var machine: Machine? { held.machine }
-    var placements: [Placement] { held.placements }
-    var tellsAllMemory: Bool { held.tellsAllMemory }
     var isRunning: Bool { true }
 
-    func checksum(zeroing offset: Int) -> UInt64? { held.checksum(zeroing: offset) }
-
     func read(at address: UInt64, count: Int) throws(UnreadableMemory) -> [UInt8] {
-      try held.read(at: address, count: count)
+      try wrapped.read(at: address, count: count)
     }
 
     func readTable(at address: UInt64, into table: inout [UInt64]) throws(UnreadableMemory) {
@@ -42,7 +32,7 @@ struct RunningMemoryTests {
         return true
       }
       if isGone { throw .outsideMemory }
-      try held.readTable(at: address, into: &table)
+      try wrapped.readTable(at: address, into: &table)
     }
   }
 

@@ -2,33 +2,27 @@ package import MemoryImages
 package import PageTables
 
 /// A memory image in which single entries are changed, and can be put back.
-package final class PatchedImage: MemoryImage, @unchecked Sendable {
-  private let base: any MemoryImage
+package final class PatchedImage: WrappedMemory, @unchecked Sendable {
+  package let wrapped: any MemoryImage
   // Only one test at a time changes an image. By the words' addresses.
   private var patched: [UInt64: UInt64] = [:]
   /// Whole pages that are put in, or taken from another place.
   private var pages: [UInt64: [UInt64]] = [:]
 
   package init(_ base: any MemoryImage) {
-    self.base = base
+    wrapped = base
     notes = base.notes
   }
 
-  package var path: String { base.path }
-  package var format: String { base.format }
-  package var ranges: [ClosedRange<UInt64>] { base.ranges }
   package var notes: [ImageNote]
-  package var damage: [String] { base.damage }
-  package var machine: Machine? { base.machine }
-  package var placements: [Placement] { base.placements }
-  package func checksum(zeroing offset: Int) -> UInt64? { base.checksum(zeroing: offset) }
-  package var tellsAllMemory: Bool { base.tellsAllMemory }
+  /// It is walked again and again, each time out of one budget.
+  package var heldBytes: UInt64 { ~0 }
 
   package func readTable(at address: UInt64, into table: inout [UInt64]) throws(UnreadableMemory) {
     if let page = pages[address], page.count >= table.count {
       table = Array(page.prefix(table.count))
     } else {
-      try base.readTable(at: address, into: &table)
+      try wrapped.readTable(at: address, into: &table)
     }
     for (place, word) in patched where place >= address {
       let index = (place - address) / 8
@@ -44,7 +38,7 @@ package final class PatchedImage: MemoryImage, @unchecked Sendable {
         return UInt8(truncatingIfNeeded: page[Int(at / 8)] >> (8 * (at % 8)))
       }
     } else {
-      bytes = try base.read(at: address, count: count)
+      bytes = try wrapped.read(at: address, count: count)
     }
     for (place, word) in patched {
       for byte in 0..<UInt64(8) where place + byte >= address {

@@ -7,7 +7,7 @@ package import PageTables
 /// An entry whose frame is not the guest's keeps the machine's number where the guest has no frame of
 /// that number, as devices do; else bit 51 is set in its address, and the machine's memory is found
 /// there.
-package struct XenPVMemory: MemoryImage {
+package struct XenPVMemory: WrappedMemory {
   /// The machine's memory, or as much of it as the file holds.
   let host: any MemoryImage
   let frames: XenPVFrames
@@ -28,16 +28,11 @@ package struct XenPVMemory: MemoryImage {
     self.ranges = ranges
   }
 
-  package var path: String { host.path }
-  package var format: String { host.format }
-  package var notes: [ImageNote] { host.notes }
-  package var damage: [String] { host.damage }
-  package var machine: Machine? { host.machine }
+  package var wrapped: any MemoryImage { host }
   package var tellsAllMemory: Bool { true }
-  package var heldBytes: UInt64 { host.heldBytes }
-  package var dumpLevel: UInt32? { host.dumpLevel }
-  package var isRunning: Bool { host.isRunning }
-  package func checksum(zeroing offset: Int) -> UInt64? { host.checksum(zeroing: offset) }
+  /// What the file tells by the machine's numbers is none of the guest's.
+  package var placements: [Placement] { [] }
+  package var ownFrames: [OwnFrame] { [] }
 
   package func isTakenForZero(_ address: UInt64) -> Bool {
     machineAddress(of: address).map(host.isTakenForZero) ?? false
