@@ -45,9 +45,12 @@ extension Subject {
   /// The entries of the kernel's half of `table` that are not present and are what `wanted` says.
   func remnants(in table: Table, where wanted: (Remnant) -> Bool) -> [Run] {
     var found: [Run] = []
+    var entries = TableEntries(of: table, in: self)
     for run in table.runs
     where run.kind == .notPresent && run.start >= table.space.mode.upperHalf && !isKFENCE(run) {
-      let remnant = Remnant(run.flags, mode: table.space.mode) { holdsMemoryFrame(run, table) }
+      let remnant = Remnant(run.flags, mode: table.space.mode) {
+        holdsMemoryFrame(run, &entries)
+      }
       guard looks?.isStopped != true else { break }
       if wanted(remnant) { found.append(run) }
     }
@@ -63,28 +66,64 @@ extension Subject {
   }
 
   /// Whether an entry of a run that is not present names memory of the machine, page 0 left out.
-  private func holdsMemoryFrame(_ run: Run, _ table: Table) -> Bool {
-    guard let image, let root = table.root else { return false }
-    let mode = table.space.mode
-    let span = mode.level(Int(run.level)).span
+  private func holdsMemoryFrame(_ run: Run, _ entries: inout TableEntries?) -> Bool {
+    let level = Int(run.level)
+    let span = entries?.mode.level(level).span ?? 0
     var address = run.start
     // A hostile image may hold a run of any length: the first entries tell.
     var left = 4096
-    while left > 0, mayLook(64), let step = image.walk(address, root: root).steps.last {
-      let level = mode.level(step.level)
-      var entries = mode.emptyTable(level)
-      guard (try? mode.readTable(at: step.table, from: image.memory, into: &entries)) != nil else {
-        return false
-      }
-      for entry in entries[step.index...].prefix(left) {
-        let frame = entry & mode.tableAddress
-        if frame != 0, image.isMemory(frame) { return true }
+    while left > 0, mayLook(8), let rest = entries?.from(address, level: level) {
+      for entry in rest.prefix(left) {
+        if entries?.namesMemory(entry) == true { return true }
         left -= 1
         guard mayLook(1), run.last - address >= span else { return false }
         address += span
       }
     }
     return false
+  }
+}
+
+/// The entries of one table of an image, until another one is asked for: neighbours share it.
+private struct TableEntries {
+  let mode: TableFormat
+  private let image: KernelImage
+  private let root: UInt64
+  private var level = 0
+  /// What the table maps.
+  private var range: ClosedRange<UInt64> = 0...0
+  private var entries: [UInt64] = []
+
+  /// Nil where the input is no image.
+  init?(of table: Table, in subject: Subject) {
+    guard let image = subject.image, let root = table.root else { return nil }
+    self.image = image
+    self.root = root
+    mode = table.space.mode
+  }
+
+  /// The entries from that of an address on, at the level at which its walk ends.
+  mutating func from(_ address: UInt64, level: Int) -> ArraySlice<UInt64>? {
+    let span = mode.level(level).span
+    if level != self.level || !range.contains(address) {
+      guard let step = image.walk(address, root: root).steps.last, step.level == level else {
+        return nil
+      }
+      var read = mode.emptyTable(mode.level(level))
+      guard (try? mode.readTable(at: step.table, from: image.memory, into: &read)) != nil else {
+        return nil
+      }
+      let start = (address & ~(span - 1)) &- UInt64(step.index) &* span
+      self.level = level
+      range = start...(start &+ (UInt64(read.count) &* span &- 1))
+      entries = read
+    }
+    return entries[Int((address &- range.lowerBound) / span)...]
+  }
+
+  func namesMemory(_ entry: UInt64) -> Bool {
+    let frame = entry & mode.tableAddress
+    return frame != 0 && image.isMemory(frame)
   }
 }
 
