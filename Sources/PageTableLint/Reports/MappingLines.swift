@@ -131,11 +131,12 @@ struct MappingLines {
     append(mode.level(Int(max(1, run.level))).name)
     append(" ")
     if run.isLeaf {
-      bytes.append(run.access.isUser ? 0x75 : 0x2d)
-      bytes.append(run.access.isWritable ? 0x77 : 0x2d)
-      bytes.append(run.access.isExecutable ? 0x78 : 0x2d)
+      append("r")
+      append(run.access.isWritable ? "w" : "-")
+      append(run.access.isExecutable ? "x" : "-")
+      append(run.access.isUser ? "u" : " ")
     } else {
-      pad(3)
+      pad(4)
     }
     append(" ")
     var start = bytes.count
@@ -152,6 +153,20 @@ struct MappingLines {
     bytes += area.words
     if let symbol { append(" \(symbol)") }
     append("\n")
+  }
+
+  /// What the columns of a table are, above them.
+  mutating func appendTitles(_ table: Table, of subject: Subject) {
+    let release = subject.facts.release.map { ", Linux \($0.value)" } ?? ""
+    append("# \(subject.path): \(mode.name)\(release), \(table.name) table\n#start")
+    pad(digits - 3)
+    append("end")
+    pad(digits + 4)
+    append("size lvl rwxu flags")
+    pad(40)
+    append("physical")
+    pad(7)
+    append("area, symbol\n")
   }
 
   // MARK: - Pieces

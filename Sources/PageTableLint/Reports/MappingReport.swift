@@ -31,10 +31,13 @@ package enum MappingReport {
       lines.append("{\"header\":\(try line(header(table, of: subject))),\n\"mappings\":[")
     case .csv:
       lines.append("start,end,size,kind,level,flags,write,user,execute,physical,area,symbol\n")
-    case .jsonl, .table: break
+    case .table: lines.appendTitles(table, of: subject)
+    case .jsonl: break
     }
     var isFirst = true
-    for run in table.space.runs {
+    // People who want holes ask for them: --filter hole.
+    let skipsHoles = style == .table && subject.filter == nil
+    for run in table.space.runs where !skipsHoles || run.kind != .hole {
       try lines.append(run, isFirst: isFirst)
       isFirst = false
       if lines.bytes.count > 1 << 16 { try sink(lines.take()) }
