@@ -35,7 +35,7 @@ package struct Linter {
       return subject.remarks + [
         "the kernel's symbols were not found"
           + (count == 0
-            ? "" : ", so \(count) rule\(count == 1 ? "" : "s") could not run")
+            ? "" : ", so \(count.counted("rule")) could not run")
           + ": \(Subject.symbolAdvice)"
       ]
     }

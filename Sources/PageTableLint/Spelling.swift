@@ -34,3 +34,10 @@ extension String {
     return rows[from.count][to.count]
   }
 }
+
+extension BinaryInteger {
+  /// `1 page`, `2 pages`, `0 addresses`.
+  func counted(_ word: String) -> String {
+    "\(self) \(word)" + (self == 1 ? "" : word.hasSuffix("s") ? "es" : "s")
+  }
+}

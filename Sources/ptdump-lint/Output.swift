@@ -83,6 +83,7 @@ struct ReportOptions<Format: CaseIterable & RawRepresentable<String>>: ParsableA
     switch format.rawValue {
     case "github": text
     case "json", "jsonl", "sarif", "gitlab": text.harmlessJSON
+    case "text": style.fitted(text.harmless(keepingColor: style.color))
     default: text.harmless(keepingColor: style.color)
     }
   }
@@ -93,11 +94,22 @@ struct ReportOptions<Format: CaseIterable & RawRepresentable<String>>: ParsableA
   }
 
   private func style(for target: ReportTarget<Format>) -> TextStyle {
-    switch color {
-    case .always: TextStyle(color: true)
-    case .never: TextStyle(color: false)
-    case .auto: TextStyle(color: target.path == nil && isatty(1) == 1 && !Self.noColor)
-    }
+    let width = target.path == nil ? Self.terminalWidth : nil
+    let isColored =
+      switch color {
+      case .always: true
+      case .never: false
+      case .auto: width != nil && !Self.noColor
+      }
+    return TextStyle(color: isColored, width: width)
+  }
+
+  /// The columns of the terminal that standard output is; nil where it is none.
+  private static var terminalWidth: Int? {
+    guard isatty(1) == 1 else { return nil }
+    var size = winsize()
+    let isKnown = unsafe ioctl(1, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col >= 20
+    return isKnown ? Int(size.ws_col) : 80
   }
 }
 

@@ -44,7 +44,7 @@ package enum DifferenceReport {
       ? style.red("DIFFERENT")
       : difference.status == 3 ? style.yellow("INCOMPLETE") : style.green("no difference")
     return "\(verdict), \(difference.changes.count) changes, "
-      + "\(difference.newFindings.count) new findings, \(difference.goneFindings.count) gone"
+      + "\(difference.newFindings.count.counted("new finding")), \(difference.goneFindings.count) gone"
       + (difference.isOneBoot ? ", one boot" : "")
       + ", exit status \(difference.status)"
   }

@@ -178,10 +178,10 @@ package struct FrameReport {
         try sink(lines.take())
       }
     }
-    let read = "\(tables.count) table\(tables.count == 1 ? "" : "s")"
+    let read = "\(tables.count.counted("table"))"
     try sink(
       count == 0
         ? "  not mapped in \(read)\n"
-        : "  mapped by \(count) run\(count == 1 ? "" : "s") of addresses in \(read)\n")
+        : "  mapped by \(count.counted("run")) of addresses in \(read)\n")
   }
 }

@@ -54,20 +54,10 @@ package enum RulePage {
       """
   }
 
-  /// Lines of at most 100 columns, those from the second on with blanks before them.
+  /// Lines of at most 100 columns, behind what stands in the first `indent`.
   private static func cut(_ text: String, after indent: Int) -> String {
-    var lines: [String] = [""]
-    for word in text.split(separator: " ") {
-      let line = lines[lines.count - 1]
-      if line.isEmpty {
-        lines[lines.count - 1] = String(word)
-      } else if indent + line.count + 1 + word.count <= 100 {
-        lines[lines.count - 1] += " \(word)"
-      } else {
-        lines.append(String(word))
-      }
-    }
-    return lines.joined(separator: "\n" + String(repeating: " ", count: indent))
+    let blanks = String(repeating: " ", count: indent)
+    return String(text.wrapped(to: 100, first: blanks, further: blanks).dropFirst(indent))
   }
 
   private static var overview: String {

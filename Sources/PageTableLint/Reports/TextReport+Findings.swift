@@ -72,7 +72,9 @@ extension TextReport {
       let table = finding.namedTable.map { "\($0.name) table" }
       let place = [table, finding.area].compactMap { $0 }.filter { !$0.isEmpty }
       lines.append(
-        (["range: \(mode.text(finding.start))-\(mode.text(finding.end)), \(finding.pages) pages"]
+        ([
+          "range: \(mode.text(finding.start))-\(mode.text(finding.end)), \(finding.pages.counted("page"))"
+        ]
           + place).joined(separator: ", "))
     }
     return lines + finding.evidence.map { $0.text(mode) } + ["help: \(finding.help)"]

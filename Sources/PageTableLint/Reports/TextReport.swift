@@ -5,8 +5,21 @@ package import PageTables
 /// Colour in a report for people, or none.
 package struct TextStyle: Sendable {
   package let color: Bool
+  /// The terminal's columns; nil where there is no terminal, whose lines are not broken.
+  package let width: Int?
 
-  package init(color: Bool) { self.color = color }
+  package init(color: Bool, width: Int? = nil) {
+    self.color = color
+    self.width = width
+  }
+
+  /// A report as the terminal can show it.
+  package func fitted(_ text: String) -> String {
+    guard let width else { return text }
+    return text.split(separator: "\n", omittingEmptySubsequences: false).map { line in
+      line.columns <= width ? String(line) : String(line).wrapped(to: width)
+    }.joined(separator: "\n")
+  }
 
   private func paint(_ text: String, _ code: Int) -> String {
     color ? "\u{1b}[\(code)m\(text)\u{1b}[0m" : text
@@ -84,14 +97,15 @@ package enum TextReport {
       : unreadable > 0 || reports.contains(where: \.isIncomplete)
         ? style.yellow("INCOMPLETE")
         : isLogAlone ? "no tables were seen" : style.green("passed")
-    return "\(verdict), \(count(.error)) errors, \(count(.warning)) warnings, "
-      + "\(count(.note)) notes" + (reported == 0 ? "" : ", \(reported) reports of the log")
-      + " in \(reports.map(\.rulesRun).reduce(0, +)) rules "
+    return "\(verdict), \(count(.error).counted("error")), "
+      + "\(count(.warning).counted("warning")), \(count(.note).counted("note"))"
+      + (reported == 0 ? "" : ", \(reported.counted("report")) of the log")
+      + " in \(reports.map(\.rulesRun).reduce(0, +).counted("rule")) "
       + "(\(reports.map(\.skipped.count).reduce(0, +)) skipped)"
       + apart + (reports.contains(where: \.subject.isPart) ? ", of a part only" : "")
       + (reports.contains(where: \.subject.lacksSymbols) ? ", without symbols" : "")
       + (reports.count > 1 ? " over \(reports.count) inputs" : "")
-      + (unreadable > 0 ? ", \(unreadable) input\(unreadable == 1 ? "" : "s") not analysed" : "")
+      + (unreadable > 0 ? ", \(unreadable.counted("input")) not analysed" : "")
       + (status.map { ", exit status \($0)" } ?? "")
   }
 
@@ -159,7 +173,7 @@ package enum TextReport {
     let others = guest.otherDomains
     return tables
       + (others == 0
-        ? [] : ["  not read: \(others) other domain\(others == 1 ? "" : "s") of Xen's"])
+        ? [] : ["  not read: \(others.counted("other domain")) of Xen's"])
   }
 
   /// Why a self-test failed, once for each cause, and which findings belong to it.
@@ -183,7 +197,7 @@ package enum TextReport {
   package static func summary(_ test: SelfTestJudge.Judgement) -> String {
     let count = test.failures.count
     return "\(test.verdict.rawValue)"
-      + (count == 0 ? "" : ", \(count) address\(count == 1 ? "" : "es")")
+      + (count == 0 ? "" : ", \(count.counted("address"))")
       + " (tests the bit: \(test.testBit.rawValue))"
   }
 
@@ -212,7 +226,7 @@ package enum TextReport {
       }
       for (first, key) in order {
         let count = seen[key] ?? 0
-        lines.append("  \(count) address\(count == 1 ? "" : "es"): \(key)")
+        lines.append("  \(count.counted("address")): \(key)")
         lines.append(
           "    \(first.failure.address.hex())"
             + (first.failure.entry.map { ": bad pte \($0.hex())" } ?? "")
@@ -226,27 +240,13 @@ package enum TextReport {
       let what = finding.severity == .note ? "left in the tables" : "cause in the tables"
       lines.append("\(what): \(finding.message)")
       lines.append(
-        "  \(finding.start.address)-\(finding.end.address), \(finding.pages) pages, \(finding.area)"
+        "  \(finding.start.address)-\(finding.end.address), "
+          + "\(finding.pages.counted("page")), \(finding.area)"
       )
       if let mode = cause?.mode { lines += finding.evidence.map { "  \($0.text(mode))" } }
       lines.append("  fix: \(finding.help)")
     }
-    return lines.map { wrapped($0.oneLine) }.joined(separator: "\n") + "\n"
-  }
-
-  /// Breaks a long line between words for a terminal of 80 columns, keeping its indent.
-  private static func wrapped(_ line: String) -> String {
-    let indent = String(line.prefix { $0 == " " })
-    var made: [String] = []
-    var current = indent
-    for word in line.split(separator: " ") {
-      if current.count > indent.count, current.count + 1 + word.count > 79 {
-        made.append(current)
-        current = indent + "  "
-      }
-      if current.last.map({ $0 != " " }) ?? false { current += " " }
-      current += word
-    }
-    return (made + [current]).joined(separator: "\n")
+    // For a mail, where there is no terminal.
+    return lines.map { $0.oneLine.wrapped(to: style.width ?? 79) }.joined(separator: "\n") + "\n"
   }
 }

@@ -53,7 +53,7 @@ enum CheckPage {
       result.reports.reduce(0) { $0 + $1.count(severity) }
     }
     let counts = [(count(.error), "error"), (count(.warning), "warning")].map { count, word in
-      "\(count) \(word)\(count == 1 ? "" : "s")"
+      count.counted(word)
     }.joined(separator: ", ")
     guard count(.error) + count(.warning) == 0 else { return counts }
     if isPartial(result) { return "Read in part: \(counts) so far" }

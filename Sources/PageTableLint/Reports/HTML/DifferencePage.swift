@@ -25,8 +25,8 @@ package enum DifferencePage {
     let headline =
       difference.status == 0
       ? "No difference"
-      : "\(count) change\(count == 1 ? "" : "s") of \(kinds.count) kind\(kinds.count == 1 ? "" : "s"), "
-        + "\(difference.newFindings.count) new findings, \(difference.goneFindings.count) gone"
+      : "\(count.counted("change")) of \(kinds.count.counted("kind")), "
+        + "\(difference.newFindings.count.counted("new finding")), \(difference.goneFindings.count) gone"
     let summary = DifferenceReport.summary(difference, style: TextStyle(color: false))
     let paths = (difference.old.subject.path, difference.new.subject.path)
     let heading: Markup = """
@@ -245,7 +245,7 @@ package enum FaultPage {
       body += "<p>The log reports nothing of page tables.</p>"
     }
     body += section.facts(&page)
-    let headline = "\(count) report\(count == 1 ? "" : "s") of page tables"
+    let headline = "\(count.counted("report")) of page tables"
     let heading: Markup = """
       <h1>\(headline)</h1>
       <p class="sub">\(Markup.path(subject.path))</p>

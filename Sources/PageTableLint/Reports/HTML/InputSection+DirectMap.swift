@@ -21,7 +21,7 @@ extension InputSection {
         cells: drawn.coded.text, sets: drawn.coded.sets, words: words))
     let height = rows <= 2 ? "r1" : rows <= 4 ? "r2" : rows <= 16 ? "r3" : "r4"
     let last = picture.base &+ picture.cellSize &* UInt64(picture.cells.count)
-    let label = "The direct map: \(sizes), \(rows) row\(rows == 1 ? "" : "s")"
+    let label = "The direct map: \(sizes), \(rows.counted("row"))"
     let content: Markup = """
       \(lead(statistics))
       <div class="map">\(choice(picture.cells, &page))\(drawn.legends(words))
@@ -63,7 +63,7 @@ extension InputSection {
       let failed = cells.count { $0.contains(.failed) }
       guard failed > 0 else { return legends }
       return legends
-        + "<p class=\"hint\">A tick at the top of a cell: an address in it that the self-test failed on (\(failed) cell\(failed == 1 ? "" : "s")).</p>"
+        + "<p class=\"hint\">A tick at the top of a cell: an address in it that the self-test failed on (\(failed.counted("cell"))).</p>"
     }
   }
 

@@ -70,7 +70,7 @@ extension InputSection {
     let bytes = (finding.pages &* 4096).readableSize
     let line: Markup = """
       <p class="src"><code>\(mode.text(finding.start))</code> to <code>\(mode.text(finding.end))</code>: \
-      <b data-n="\(finding.pages)">\(finding.pages) page\(finding.pages == 1 ? "" : "s")</b> (\(bytes)), \(finding.area)\(table)</p>
+      <b data-n="\(finding.pages)">\(finding.pages.counted("page"))</b> (\(bytes)), \(finding.area)\(table)</p>
       """
     guard finding.table == subject.kernel.id, let area = areas?.area(at: finding.start) else {
       return line
