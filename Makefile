@@ -5,7 +5,7 @@ SAMPLE := samples/cpa-2008/memory.elf
 SCRATCH := $(if $(STATIC),.build-static,.build)
 SWIFT_BUILD := swift build -c release --product ptdump-lint $(if $(STATIC),--static-swift-stdlib --scratch-path .build-static)
 
-.PHONY: test-fleet test-mapper mapper-packages fleet-packages demo test test-all test-browser test-live test-live-load test-kernels fuzz mutate test-deb bench build documents docs install deb packages test-packages live-packages lab-packages browser-packages deb-packages test-deb-packages
+.PHONY: pictures test-fleet test-mapper mapper-packages fleet-packages demo test test-all test-browser test-live test-live-load test-kernels fuzz mutate test-deb bench build fuzz-address documents docs install deb packages test-packages live-packages lab-packages browser-packages deb-packages test-deb-packages
 
 # The main job on a real memory image: the false alarm of 2008.
 demo: build
@@ -46,6 +46,11 @@ SHOTS ?=
 test-browser: build browser-packages
 	nice -n 10 .build/browser/bin/python Tests/Browser/pages .build/release/ptdump-lint $(SHOTS)
 
+# The pictures of the documentation; a test says when they are stale.
+pictures: build browser-packages
+	@command -v pngquant > /dev/null || $(call install,pngquant)
+	docs/pictures .build/release/ptdump-lint
+
 # libFuzzer over each reader of input, ten minutes each; what it finds is kept in .build/fuzz. Everything
 # is built anew for it, with its counters: Tests/Fuzz is a package of its own.
 FUZZ_SECONDS ?= 600
@@ -55,6 +60,12 @@ SWIFT_FUZZ := --package-path Tests/Fuzz -c release -Xswiftc -enable-testing -Xsw
 fuzz: packages
 	swift build $(SWIFT_FUZZ)
 	Tests/Fuzz/run $(FUZZ_SECONDS) $(FUZZ_TARGETS)
+
+# The same with AddressSanitizer: reads and writes beside what is theirs, in the C edges and what is unsafe.
+FUZZ_ADDRESS := Tests/Fuzz/.build-address
+fuzz-address: packages
+	swift build $(SWIFT_FUZZ) -Xswiftc -sanitize=address --scratch-path $(FUZZ_ADDRESS)
+	FUZZ=$(CURDIR)/$(FUZZ_ADDRESS)/release/fuzz Tests/Fuzz/run $(FUZZ_SECONDS) $(FUZZ_TARGETS)
 
 # Inputs changed piece by piece, each read by the program as users run it: no crash, no silence, two seconds
 # and 500 MB. What fails is kept in .build/mutate; make test runs 500.
