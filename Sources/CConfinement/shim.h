@@ -4,6 +4,7 @@
 #include <linux/landlock.h>
 #include <linux/sched.h>
 #include <seccomp.h>
+#include <signal.h>
 #include <stddef.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
@@ -16,6 +17,8 @@
 // Constants that it does not import.
 static const int open_path_only = 010000000;              // O_PATH, include/uapi/asm-generic/fcntl.h, 6.1
 static const unsigned long long clone_thread = CLONE_THREAD;
+static const unsigned long long clone_namespaces =
+    CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET;
 
 static inline int landlock_version(void) {
     return (int)syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
@@ -34,6 +37,11 @@ static inline int landlock_allow_below(int ruleset, int descriptor, unsigned lon
 static inline int landlock_restrict(int ruleset) { return (int)syscall(SYS_landlock_restrict_self, ruleset, 0); }
 
 static inline int forbid_new_privileges(void) { return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); }
+
+// Swift hides fork(), since other threads do not come along: the caller must have none.
+static inline int fork_process(void) { return fork(); }
+
+static inline int end_with_parent(void) { return prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0); }
 
 static inline int keep_capabilities(unsigned long long kept) {
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};

@@ -11,7 +11,10 @@ package enum Confinement {
   /// - Parameters:
   ///   - reads: the files that it is to read, beside those of the running kernel.
   ///   - writes: the files that it is to make.
-  package static func enter(reading reads: [String], writing writes: [String]) {
+  ///   - mayStartConfined: whether it may start processes, which confine themselves further.
+  package static func enter(
+    reading reads: [String], writing writes: [String], mayStartConfined: Bool = false
+  ) {
     guard forbid_new_privileges() == 0 else { return }
     // Of root's rights those to open the running kernel's files, and to run threads sooner.
     _ = keep_capabilities(
@@ -19,7 +22,7 @@ package enum Confinement {
         $0 | 1 << UInt64($1)
       })
     limitFiles(reading: reads, writing: writes)
-    limitCalls()
+    limitCalls(mayStartConfined)
   }
 
   // MARK: Files
@@ -110,21 +113,31 @@ package enum Confinement {
     "timerfd_settime", "uname", "unlink", "unlinkat", "write", "writev",
   ]
 
-  private static func limitCalls() {
+  /// What a process needs besides that starts others, and what those confine themselves by.
+  private static let callsToStartConfined = [
+    "capget", "capset", "getppid", "kill", "landlock_add_rule", "landlock_create_ruleset",
+    "landlock_restrict_self", "pipe", "pipe2", "prctl", "seccomp", "wait4",
+  ]
+
+  private static func limitCalls(_ mayStartConfined: Bool) {
     guard let filter = unsafe new_filter() else { return }
     defer { unsafe seccomp_release(filter) }
-    for name in calls {
+    for name in calls + (mayStartConfined ? callsToStartConfined : []) {
       let call = unsafe seccomp_syscall_resolve_name(name)
       // Not each architecture has all of them.
       if call >= 0 { _ = unsafe allow_call(filter, call) }
     }
-    // Threads, and no processes; the newer call hides what it asks for, and the C library has the older.
+    // Threads; processes where they may be started, and none with a view of the system of its own. The
+    // newer call hides what it asks for, and the C library has the older.
     _ = unsafe allow_call_with(
-      filter, seccomp_syscall_resolve_name("clone"), 0, clone_thread, clone_thread)
+      filter, seccomp_syscall_resolve_name("clone"), 0,
+      mayStartConfined ? clone_namespaces : clone_thread, mayStartConfined ? 0 : clone_thread)
     _ = unsafe deny_call(filter, seccomp_syscall_resolve_name("clone3"), ENOSYS)
-    // Whether a descriptor is a terminal, and a thread's name.
-    _ = unsafe allow_call_with(
-      filter, seccomp_syscall_resolve_name("ioctl"), 1, ~0, UInt64(TCGETS))
+    // Whether a descriptor is a terminal, how wide that is, and a thread's name.
+    for request in [TCGETS, TIOCGWINSZ] {
+      _ = unsafe allow_call_with(
+        filter, seccomp_syscall_resolve_name("ioctl"), 1, ~0, UInt64(request))
+    }
     _ = unsafe allow_call_with(
       filter, seccomp_syscall_resolve_name("prctl"), 0, ~0, UInt64(PR_SET_NAME))
     unsafe seccomp_load(filter)

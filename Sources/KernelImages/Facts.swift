@@ -11,8 +11,10 @@ package struct Fact<Value: Sendable & Equatable>: Sendable, Equatable {
   }
 }
 
+extension Fact: Codable where Value: Codable {}
+
 /// What is known of the kernel whose tables are judged; nil is unknown.
-package struct KernelFacts: Sendable, Equatable {
+package struct KernelFacts: Sendable, Equatable, Codable {
   package var release: Fact<String>?
   /// The build's own number, in hexadecimal.
   package var buildID: Fact<String>?

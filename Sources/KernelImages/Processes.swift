@@ -2,7 +2,7 @@ package import MemoryImages
 internal import PageTables
 
 /// A process and where its page tables start.
-package struct KernelProcess: Sendable, Equatable {
+package struct KernelProcess: Sendable, Equatable, Codable {
   package let pid: Int
   /// The name of its first thread (`comm`).
   package let name: String

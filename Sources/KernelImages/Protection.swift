@@ -1,7 +1,7 @@
 internal import PageTables
 
 /// A protection that a processor has of its own, beside what tables say.
-package enum Protection: String, Sendable, CaseIterable {
+package enum Protection: String, Sendable, CaseIterable, Codable {
   /// The kernel may not write what is read-only.
   case writeProtect = "wp"
   /// Entries can forbid execution.

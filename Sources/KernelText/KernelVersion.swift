@@ -1,5 +1,5 @@
 /// The number of a kernel's release: 6.12.117 of `6.12.117-amd64`.
-package struct KernelVersion: Sendable, Hashable, Comparable, CustomStringConvertible {
+package struct KernelVersion: Sendable, Hashable, Codable, Comparable, CustomStringConvertible {
   package let major: Int
   package let minor: Int
   package let patch: Int

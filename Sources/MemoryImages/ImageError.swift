@@ -2,7 +2,7 @@ internal import Glibc
 internal import PageTables
 
 /// Why an input cannot be analysed: the file, where in it, what was expected, what to do.
-package struct ImageError: Error, Sendable, Equatable, CustomStringConvertible {
+package struct ImageError: Error, Sendable, Equatable, Codable, CustomStringConvertible {
   package let path: String
   package let offset: UInt64?
   package let problem: String
@@ -10,7 +10,7 @@ package struct ImageError: Error, Sendable, Equatable, CustomStringConvertible {
   package let cause: Cause
 
   /// Whether the input is at fault, or what of the machine ran out: then the input may be sound.
-  package enum Cause: String, Sendable { case input, memory, disk, descriptors }
+  package enum Cause: String, Sendable, Codable { case input, memory, disk, descriptors }
 
   package init(
     _ path: String, offset: UInt64? = nil, _ problem: String, advice: String,

@@ -35,7 +35,7 @@ internal import PageTables
     guard status.st_mode & S_IFMT == S_IFREG else {
       close(descriptor)
       throw ImageError(
-        path, "is not a regular file", advice: "give a file, or - for standard input")
+        path, "is not a regular file", advice: "give a file, a pipe, or - for standard input")
     }
     size = Int(status.st_size)
     self.descriptor = descriptor

@@ -1,3 +1,4 @@
+internal import Glibc
 package import PageTables
 
 /// A machine's memory as a file holds it, whatever the format.
@@ -84,18 +85,31 @@ extension MemoryImage {
   }
 }
 
+/// How a path's content can be had.
+private enum FileKind {
+  /// Once, from its beginning to its end.
+  case pipe
+  case other
+
+  init(_ path: String) {
+    var status = stat()
+    let isPipe = unsafe stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFIFO
+    self = path == "-" || isPipe ? .pipe : .other
+  }
+}
+
 /// Opens files in whatever format they are, found from their content.
 package enum ImageFile {
   /// A file's content, out of what packs or flattens it.
   ///
   /// - Parameters:
-  ///   - path: `-` for standard input, which goes into a temporary file.
+  ///   - path: `-` for standard input; that and a pipe's content go into a temporary file.
   ///   - limit: the bytes that may go into a temporary file.
   /// - Throws: `ImageError` where it cannot be opened, unpacked or rearranged.
   package static func content(
     path: String, limit: UInt64 = imageLimit
   ) throws(ImageError) -> MappedFile {
-    var file = try path == "-" ? standardInput(limit) : MappedFile(path: path)
+    var file = try FileKind(path) == .pipe ? streamed(path, limit) : MappedFile(path: path)
     if let packed = PackedFormat.of(file) { file = try packed.unpack(file, limit: limit) }
     return FlattenedFormat.matches(file) ? try FlattenedFormat.rearrange(file) : file
   }
@@ -103,9 +117,16 @@ package enum ImageFile {
   /// Content that is longer is no memory image that unpacking is the way to read.
   package static let imageLimit: UInt64 = 64 << 30
 
-  private static func standardInput(_ limit: UInt64) throws(ImageError) -> MappedFile {
-    let file = try TemporaryFile(for: "standard input")
-    try file.take(from: 0, limit: limit)
+  private static func streamed(_ path: String, _ limit: UInt64) throws(ImageError) -> MappedFile {
+    let isStandardInput = path == "-"
+    let file = try TemporaryFile(for: isStandardInput ? "standard input" : path)
+    let descriptor = isStandardInput ? 0 : unsafe Glibc.open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else {
+      throw ImageError(
+        path, failingTo: "cannot open", code: errno, advice: "check the name and the permissions")
+    }
+    defer { if !isStandardInput { close(descriptor) } }
+    try file.take(from: descriptor, limit: limit)
     return try file.mapped(damage: [])
   }
 
@@ -153,15 +174,28 @@ package enum ImageFile {
 
   /// Puts the parts of each split dump together; any other file stands for itself.
   package static func grouped(_ files: [MappedFile]) -> [[MappedFile]] {
-    var groups: [(identity: [UInt8]?, files: [MappedFile])] = []
-    for file in files {
-      let identity = KdumpFormat.partIdentity(file)
+    grouped(files) { KdumpFormat.partIdentity($0) }
+  }
+
+  /// The same of paths: nothing of a file is read but the header of a split dump, and a packed part
+  /// stands for itself.
+  package static func grouped(_ paths: [String]) -> [[String]] {
+    grouped(paths) { path in
+      FileKind(path) == .pipe
+        ? nil : (try? MappedFile(path: path)).flatMap(KdumpFormat.partIdentity)
+    }
+  }
+
+  private static func grouped<Part>(_ parts: [Part], by identity: (Part) -> [UInt8]?) -> [[Part]] {
+    var groups: [(identity: [UInt8]?, parts: [Part])] = []
+    for part in parts {
+      let identity = identity(part)
       if identity != nil, let index = groups.firstIndex(where: { $0.identity == identity }) {
-        groups[index].files.append(file)
+        groups[index].parts.append(part)
       } else {
-        groups.append((identity, [file]))
+        groups.append((identity, [part]))
       }
     }
-    return groups.map(\.files)
+    return groups.map(\.parts)
   }
 }

@@ -1,7 +1,7 @@
 package import PageTables
 
 /// What speaks for a finding, as data: reports make sentences of it.
-package enum Evidence: Sendable, Hashable {
+package enum Evidence: Sendable, Hashable, Codable {
   /// The first of the runs that have the defect, and how many more are like it.
   case mapping(Mapping)
   /// An entry of the tables.
@@ -21,7 +21,7 @@ package enum Evidence: Sendable, Hashable {
   /// What no other case has.
   case words(String)
 
-  package struct Mapping: Sendable, Hashable {
+  package struct Mapping: Sendable, Hashable, Codable {
     package let start: UInt64
     /// Exclusive.
     package let end: UInt64
@@ -32,7 +32,7 @@ package enum Evidence: Sendable, Hashable {
     package let more: Int
   }
 
-  package struct Entry: Sendable, Hashable {
+  package struct Entry: Sendable, Hashable, Codable {
     package let address: UInt64
     package let level: String
     /// Nil where the source does not tell it.

@@ -1,7 +1,7 @@
 package import PageTables
 
 /// How bad a finding is.
-package enum Severity: String, Sendable, Comparable, CaseIterable {
+package enum Severity: String, Sendable, Comparable, CaseIterable, Codable {
   case note, warning, error
 
   private var rank: Int { Severity.allCases.firstIndex(of: self) ?? 0 }
@@ -11,7 +11,7 @@ package enum Severity: String, Sendable, Comparable, CaseIterable {
 /// One defect, with its evidence, as a rule found it.
 ///
 /// What configuration, exceptions, the baseline and further looks say of it is `Judged`.
-package struct Finding: Sendable {
+package struct Finding: Sendable, Codable {
   package let rule: Rule
   package let severity: Severity
   package let message: String

@@ -2,7 +2,7 @@ internal import KernelImages
 internal import PageTables
 
 /// The way to a finding's first address, level by level, with who each table belongs to.
-struct FindingWalk: Sendable {
+struct FindingWalk: Sendable, Codable {
   let mode: TableFormat
   let address: UInt64
   let result: WalkResult

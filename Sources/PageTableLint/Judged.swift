@@ -1,6 +1,6 @@
 /// A finding, and what is known of it beside what its rule saw.
 @dynamicMemberLookup
-package struct Judged: Sendable {
+package struct Judged: Sendable, Codable {
   package let finding: Finding
   /// The rule's, or what the configuration makes of it.
   package internal(set) var severity: Severity

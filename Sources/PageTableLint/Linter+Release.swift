@@ -25,7 +25,7 @@ extension Linter.Report {
   var isLetGo: Bool { subject.kept != nil }
 
   /// The figures of one table.
-  struct Statistics: Sendable {
+  struct Statistics: Sendable, Codable {
     let table: TableID
     let tables: TableStatistics
     let writableExecutablePages: UInt64
@@ -40,7 +40,7 @@ extension Linter.Report {
 
 extension Subject {
   /// What reports print of an image and of mappings that are gone.
-  struct Kept: Sendable {
+  struct Kept: Sendable, Codable {
     let isComplete: Bool
     let dumpLevel: UInt32?
     let tablesTakenForZero: Int

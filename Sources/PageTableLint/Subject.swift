@@ -113,12 +113,14 @@ package struct Subject: Sendable {
     guard let image else { return }
     self.processes += processes
     let layout = kernel.layout
+    let range = range
     var tablesRead = 0
     for start in stride(from: 0, to: processes.count, by: Self.walkedTogether) {
       let part = processes[start...].prefix(Self.walkedTogether)
       let read = Mutex([Int: Table]())
       DispatchQueue.concurrentPerform(iterations: part.count) { index in
-        let table = Table(of: part[start + index], in: image, layout)
+        var table = Table(of: part[start + index], in: image, layout)
+        if let range { table.space = table.space.limited(to: range) }
         read.withLock { $0[start + index] = table }
       }
       let found = read.withLock { $0 }.sorted { $0.key < $1.key }.map(\.value)
@@ -260,6 +262,15 @@ package struct Subject: Sendable {
   package var isComplete: Bool {
     if let kept { return kept.isComplete && problems.isEmpty }
     return problems.isEmpty && tables.allSatisfy(\.isComplete)
+  }
+}
+
+/// What is left when the image, the mappings and what reads them are gone, and without the
+/// configuration.
+extension Subject: Codable {
+  private enum CodingKeys: CodingKey {
+    case path, format, tables, isLogAlone, facts, kept, processes, selfTests, logIsJudged
+    case faultsLeftOut, panic, logFacts, faults, range, filter, logRefusal, problems
   }
 }
 

@@ -2,7 +2,7 @@ package import KernelImages
 internal import PageTables
 
 /// Which tables were read.
-package enum TableID: Sendable, Hashable {
+package enum TableID: Sendable, Hashable, Codable {
   case kernel
   /// The table with which programs run under page-table isolation.
   case user

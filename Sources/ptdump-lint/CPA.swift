@@ -24,8 +24,8 @@ struct CPA: ParsableCommand, ReadsInputs {
   var log: String
   @Argument(help: "A dump or image of the same boot.")
   var input: String?
-  @OptionGroup var options: InputOptions
-  @OptionGroup var report: ReportOptions<PlainFormat>
+  @OptionGroup(title: "Input options") var options: InputOptions
+  @OptionGroup(title: "Report options") var report: ReportOptions<PlainFormat>
 
   var reads: [String] { options.reads + [log, input].compactMap { $0 } }
   var writes: [String] { report.writes }

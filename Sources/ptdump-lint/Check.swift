@@ -26,8 +26,8 @@ struct Check: ParsableCommand, ReadsInputs {
       "A file that names an INPUT a line; each is judged by itself. - is standard input.",
       valueName: "file"))
   var inputsFrom: InputList?
-  @OptionGroup var options: InputOptions
-  @OptionGroup var report: ReportOptions<CheckFormat>
+  @OptionGroup(title: "Input options") var options: InputOptions
+  @OptionGroup(title: "Report options") var report: ReportOptions<CheckFormat>
   @Option(help: "The severity from which exit status 1 is given.")
   var failOn = FailOn.warning
   @Flag(help: "Status 3 becomes 0.")
@@ -42,11 +42,7 @@ struct Check: ParsableCommand, ReadsInputs {
   var writeBaseline: String?
   @Option(help: "Look again every so many seconds and print what changed, until interrupted.")
   var watch: UInt32?
-  @Option(
-    help: ArgumentHelp(
-      "Judge only mappings that match, as \"w & x\" or \"size >= 2M\" (docs/formats.md).",
-      valueName: "expression"))
-  var filter: String?
+  @OptionGroup var filter: FilterOption
   @Option(
     help: ArgumentHelp(
       "Only these rules, by id, name or family (PT2), separated by commas; repeatable.",
@@ -63,23 +59,14 @@ struct Check: ParsableCommand, ReadsInputs {
   var noConfinement: Bool { report.noConfinement }
 
   func run() throws {
-    let configuration = noConfig ? nil : try Configuration.find(config)
-    let rules = try RuleChoice.rules(only: only, skip: skip, configuration)
-    let known = try readBaseline()
-    func look() throws -> [Linter.Report] {
-      try InputReader.inputs(inputs).map { try self.look(at: $0, rules: rules, configuration) }
-        .withoutNeededExceptions
-    }
+    let judgement = try judgement()
     ProtectedFiles.add(inputs)
-    var pending = try pending()
+    let pending = try pending()
     var stream = try LineStream(report.format, version: version)
-    let (judged, unreadable) = try judge(&pending, into: &stream) { input in
-      let report = try self.look(at: input, rules: rules, configuration)
-      return known?.marking(report) ?? report
-    }
+    let (judged, unreadable) = try judge(pending, into: &stream, by: judgement)
     let result = CheckResult(
       judged.withoutNeededExceptions, failOn: failOn.severity, allowIncomplete: allowIncomplete,
-      version: version, baseline: known, unreadable: unreadable)
+      version: version, baseline: judgement.known, unreadable: unreadable)
     try stream.finish(result)
     if judged.isEmpty || (watch != nil && !unreadable.isEmpty) {
       // What cannot be read is no report for people; standard error has told it.
@@ -96,8 +83,7 @@ struct Check: ParsableCommand, ReadsInputs {
     }
     if let watch {
       try keepWatching(every: watch, from: result.reports) {
-        let reports = try look()
-        return known.map { reports.map($0.marking) } ?? reports
+        try pending.map { try judge($0, by: judgement) }.withoutNeededExceptions
       }
     }
     if result.status != 0 { throw ExitCode(result.status) }
@@ -109,8 +95,7 @@ struct Check: ParsableCommand, ReadsInputs {
     }
     do {
       _ = try RuleChoice.rules(only: only, skip: skip)
-      _ = try filter.map { try MappingFilter($0) }
-    } catch let error as UsageError {
+    } catch {
       throw ValidationError(error.description)
     }
     guard let watch else { return }
@@ -124,18 +109,6 @@ struct Check: ParsableCommand, ReadsInputs {
     guard report.format.allSatisfy({ $0.format == .text && $0.path == nil }) else {
       throw ValidationError("--watch prints text on standard output only")
     }
-  }
-
-  private func look(
-    at input: InputReader.Input, rules: [Rule], _ configuration: Configuration?
-  ) throws -> Linter.Report {
-    func once() throws -> Linter.Report {
-      var subject = try options.subject(
-        input, judgingLog: true, filter: filter.map { try MappingFilter($0) })
-      subject.configuration = configuration
-      return Linter.run(subject, rules: rules)
-    }
-    return try input.isLive ? Linter.settled(look: once) : once()
   }
 
   /// Prints what changes in the findings, for ever.
@@ -153,6 +126,20 @@ struct Check: ParsableCommand, ReadsInputs {
       }
       reports = now
     }
+  }
+
+  /// By what inputs are judged.
+  struct Judgement {
+    let rules: [Rule]
+    let configuration: Configuration?
+    let known: Baseline?
+  }
+
+  private func judgement() throws -> Judgement {
+    let configuration = noConfig ? nil : try Configuration.find(config)
+    return Judgement(
+      rules: try RuleChoice.rules(only: only, skip: skip, configuration),
+      configuration: configuration, known: try readBaseline())
   }
 
   private func readBaseline() throws -> Baseline? {

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Confinement
 import Glibc
 import MemoryImages
 import PageTableLint
@@ -68,35 +69,108 @@ extension Check {
     return (inputs.isEmpty ? [] : PendingInput.inputs(inputs)) + PendingInput.each(of: list)
   }
 
+  /// Whether each input is judged by a process of its own, which a hostile one may do to what it
+  /// likes.
+  ///
+  /// A page of several is drawn from all of them, images and all.
+  var judgesApart: Bool {
+    (inputs.count > 1 || inputsFrom != nil || watch != nil) && !isDrawn
+  }
+
+  private var isDrawn: Bool { report.format.contains { $0.format == .html } }
+
   /// Judges inputs one after the other; one that cannot be read does not stop the rest.
-  ///
-  /// Each image is let go before the next one is read, but where a page is to be drawn of them all.
-  ///
-  /// - Parameter inputs: none is left of them.
   func judge(
-    _ inputs: inout [PendingInput], into stream: inout LineStream,
-    look: (InputReader.Input) throws -> Linter.Report
+    _ inputs: [PendingInput], into stream: inout LineStream, by judgement: Judgement
   ) throws -> (reports: [Linter.Report], unreadable: [UnreadableInput]) {
-    let withFigures = report.format.contains { [.json, .jsonl].contains($0.format) }
-    let isDrawn = report.format.contains { $0.format == .html }
     var reports: [Linter.Report] = []
     var unreadable: [UnreadableInput] = []
-    inputs.reverse()
-    while let next = inputs.popLast() {
-      let judged: Linter.Report
+    for input in inputs {
       do {
-        let whole = try look(next.opened())
-        judged = isDrawn ? whole : whole.lettingGo(withFigures: withFigures)
+        let report = try judge(input, by: judgement)
+        reports.append(report)
+        try stream.write(report)
       } catch let error as ImageError {
         complain("\(error)")
-        let input = UnreadableInput(next.path, error)
+        let input = UnreadableInput(input.path, error)
         unreadable.append(input)
         try stream.write(input)
-        continue
       }
-      reports.append(judged)
-      try stream.write(judged)
     }
     return (reports, unreadable)
+  }
+
+  /// Judges one input; its image is let go, but where a page is to be drawn of it.
+  func judge(_ input: PendingInput, by judgement: Judgement) throws -> Linter.Report {
+    let withFigures = report.format.contains { [.json, .jsonl].contains($0.format) }
+    func judged() throws -> Linter.Report {
+      let whole = try look(at: try input.opened(), by: judgement)
+      return isDrawn ? whole : whole.lettingGo(withFigures: withFigures)
+    }
+    ProtectedFiles.add(options.reads)
+    let report =
+      try judgesApart
+      ? judgedApart(input, confinedTo: noConfinement ? nil : options.reads, judged)
+        .report(judgement.configuration)
+      : judged()
+    return judgement.known?.marking(report) ?? report
+  }
+
+  private func look(
+    at input: InputReader.Input, by judgement: Judgement
+  ) throws -> Linter.Report {
+    func once() throws -> Linter.Report {
+      var subject = try options.subject(
+        input, judgingLog: true, filter: filter.mappings())
+      subject.configuration = judgement.configuration
+      return Linter.run(subject, rules: judgement.rules)
+    }
+    return try input.isLive ? Linter.settled(look: once) : once()
+  }
+}
+
+/// Judges an input in a process of its own.
+///
+/// - Parameter further: the files that are read beside it; nil confines it to nothing.
+/// - Throws: `ImageError` where that process does not end as it should.
+func judgedApart(
+  _ input: PendingInput, confinedTo further: [String]?, _ judge: () throws -> Linter.Report
+) throws -> InputOutcome {
+  let ending = ConfinedProcess.run(most: 1 << 28) {
+    if let further { Confinement.enter(reading: input.paths + further, writing: []) }
+    Progress.shared.start()
+    defer { Progress.shared.end() }
+    do {
+      return try InputOutcome(of: judge).bytes()
+    } catch {
+      complain("\(error)")
+      return []
+    }
+  }
+  func failure(_ problem: String, _ cause: ImageError.Cause = .input) -> ImageError {
+    ImageError(
+      input.path, problem, advice: "report it with the input, or with an extract of it",
+      cause: cause)
+  }
+  switch ending {
+  case .bytes(let bytes):
+    guard let outcome = try? InputOutcome(bytes: bytes) else {
+      throw failure("what the process that read it says cannot be understood")
+    }
+    return outcome
+  case .signal(SIGKILL):
+    throw ImageError(
+      input.path, "the process that read it was killed",
+      advice: "memory may have run out: give more, or --max-memory less", cause: .memory)
+  case .signal(let signal):
+    throw failure(
+      "the process that read it ended by signal \(signal) (\(unsafe String(cString: strsignal(signal))))"
+    )
+  case .status(let status): throw failure("the process that read it ended with status \(status)")
+  case .tooMuch: throw failure("its report is larger than 256 MiB")
+  case .notStarted(let code):
+    throw ImageError(
+      input.path, failingTo: "no process can be started to read it", code: code,
+      advice: "raise ulimit -u")
   }
 }

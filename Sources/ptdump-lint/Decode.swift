@@ -25,7 +25,7 @@ struct Decode: ParsableCommand, ReadsInputs {
   @Option(help: "The level: pte, pmd, pud, p4d or pgd.") var level: String?
   @Option(help: "The kernel release, which decides how swap entries are read.")
   var release: String?
-  @OptionGroup var report: ReportOptions<PlainFormat>
+  @OptionGroup(title: "Report options") var report: ReportOptions<PlainFormat>
 
   var reads: [String] { [] }
   var writes: [String] { report.writes }

@@ -21,8 +21,8 @@ struct Diff: ParsableCommand, ReadsInputs {
 
   @Argument(help: "A text dump or a memory image.") var old: String
   @Argument(help: "Another one.") var new: String
-  @OptionGroup var options: InputOptions
-  @OptionGroup var report: ReportOptions<PageFormat>
+  @OptionGroup(title: "Input options") var options: InputOptions
+  @OptionGroup(title: "Report options") var report: ReportOptions<PageFormat>
 
   var reads: [String] { options.reads + [old, new] }
   var writes: [String] { report.writes }

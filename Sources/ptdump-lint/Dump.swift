@@ -21,24 +21,16 @@ struct Dump: ParsableCommand, ReadsInputs {
   enum Style: String, ExpressibleByArgument, CaseIterable { case table, kernel, json, jsonl, csv }
 
   @Argument(help: "A dump or an image.") var input: String?
-  @OptionGroup var options: InputOptions
-  @OptionGroup var report: ReportOptions<PlainFormat>
+  @OptionGroup(title: "Input options") var options: InputOptions
+  @OptionGroup(title: "Report options") var report: ReportOptions<PlainFormat>
   @Option(help: "table, kernel (what debugfs prints, byte for byte), json, jsonl or csv.")
   var style = Style.table
-
-  @Option(
-    help: ArgumentHelp(
-      "Only mappings that match, as \"w & x\" or \"size >= 2M\" (docs/formats.md).",
-      valueName: "expression"))
-  var filter: String?
+  @OptionGroup var filter: FilterOption
 
   func validate() throws {
     guard report.format.isEmpty || report.format.count == 1 && (wanted == .json || style == .table)
     else { throw ValidationError("--format text or json, or --style, once") }
-    do { _ = try filter.map { try MappingFilter($0) } } catch let error as UsageError {
-      throw ValidationError(error.description)
-    }
-    guard wanted != .kernel || (options.range == nil && filter == nil) else {
+    guard wanted != .kernel || (options.range == nil && filter.expression == nil) else {
       throw ValidationError(
         "--style kernel prints what the kernel prints of a whole table: no --range, no --filter")
     }
@@ -52,7 +44,7 @@ struct Dump: ParsableCommand, ReadsInputs {
   var noConfinement: Bool { report.noConfinement }
 
   func run() throws {
-    let subject = try options.subject(input, filter: filter.map { try MappingFilter($0) })
+    let subject = try options.subject(input, filter: filter.mappings())
     let table = try options.chosen(subject)
     let output = try report.open(report.format.first?.path)
     var assumed: String?

@@ -31,8 +31,8 @@ struct FaultCommand: ParsableCommand, ReadsInputs {
   var failOn = FailOn.warning
   @Flag(help: "Exit with 0 where tables were read in part.")
   var allowIncomplete = false
-  @OptionGroup var options: InputOptions
-  @OptionGroup var report: ReportOptions<PageFormat>
+  @OptionGroup(title: "Input options") var options: InputOptions
+  @OptionGroup(title: "Report options") var report: ReportOptions<PageFormat>
 
   var reads: [String] { options.reads + [log, tables].compactMap { $0 } }
   var writes: [String] { report.writes }

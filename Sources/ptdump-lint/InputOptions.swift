@@ -69,6 +69,7 @@ struct InputOptions: ParsableArguments {
     } catch let error as UsageError {
       throw ValidationError(error.description)
     }
+    reader.progress = { Progress.shared.report(tables: $0) }
     reader.release = release
     reader.log = log.map { .file($0) }
     reader.symbols = symbols
@@ -103,8 +104,7 @@ struct InputOptions: ParsableArguments {
   ) throws -> Subject {
     if case .files(let files) = input { ProtectedFiles.add(files.map(\.path)) }
     ProtectedFiles.add(symbols + [log].compactMap { $0 })
-    var reader = try reader()
-    reader.progress = { Progress.shared.report(tables: $0) }
+    let reader = try reader()
     var subject = try reader.read(input)
     if judgingLog || log != nil { try reader.takeLog(&subject) }
     if let range {

@@ -19,8 +19,8 @@ struct Info: ParsableCommand, ReadsInputs {
       """)
 
   @Argument(help: "A dump or an image.") var input: String?
-  @OptionGroup var options: InputOptions
-  @OptionGroup var report: ReportOptions<PlainFormat>
+  @OptionGroup(title: "Input options") var options: InputOptions
+  @OptionGroup(title: "Report options") var report: ReportOptions<PlainFormat>
 
   var reads: [String] { options.reads + [input].compactMap { $0 } }
   var writes: [String] { report.writes }
@@ -58,7 +58,7 @@ struct ExtractCommand: ParsableCommand, ReadsInputs {
   @Flag(help: "Leave the kernel log out.") var noLog = false
   @Option(help: "A vmlinux, System.map or kallsyms text of the same build; repeatable.")
   var symbols: [String] = []
-  @OptionGroup var report: ReportOptions<PlainFormat>
+  @OptionGroup(title: "Report options") var report: ReportOptions<PlainFormat>
 
   var reads: [String] { symbols + [image] }
   var writes: [String] { report.writes + [output] }

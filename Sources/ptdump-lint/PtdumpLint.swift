@@ -36,9 +36,11 @@ struct PtdumpLint: ParsableCommand {
         var command = try parseAsRoot()
         if let command = command as? any ReadsInputs {
           if !command.noConfinement {
-            Confinement.enter(reading: command.reads, writing: command.writes)
+            Confinement.enter(
+              reading: command.reads, writing: command.writes,
+              mayStartConfined: command.judgesApart)
           }
-          Progress.shared.start()
+          if !command.judgesApart { Progress.shared.start() }
         }
         defer { Progress.shared.end() }
         try command.run()
@@ -70,4 +72,10 @@ protocol ReadsInputs {
   var reads: [String] { get }
   var writes: [String] { get }
   var noConfinement: Bool { get }
+  /// Whether a process of its own reads each input.
+  var judgesApart: Bool { get }
+}
+
+extension ReadsInputs {
+  var judgesApart: Bool { false }
 }

@@ -26,13 +26,9 @@ struct Rmap: ParsableCommand, ReadsInputs {
       "Physical addresses, hexadecimal; START-END or START+SIZE; or symbols.",
       valueName: "frame"))
   var frames: [String]
-  @OptionGroup var options: InputOptions
-  @OptionGroup var report: ReportOptions<PlainFormat>
-  @Option(
-    help: ArgumentHelp(
-      "Only mappings that match, as \"w & x\" or \"size >= 2M\" (docs/formats.md).",
-      valueName: "expression"))
-  var filter: String?
+  @OptionGroup(title: "Input options") var options: InputOptions
+  @OptionGroup(title: "Report options") var report: ReportOptions<PlainFormat>
+  @OptionGroup var filter: FilterOption
 
   var reads: [String] { options.reads + [input] }
   var writes: [String] { report.writes }
@@ -40,7 +36,6 @@ struct Rmap: ParsableCommand, ReadsInputs {
 
   func validate() throws {
     do {
-      _ = try filter.map { try MappingFilter($0) }
       _ = try frames.map { try AddressExpression($0) }
     } catch let error as UsageError {
       throw ValidationError(error.description)
@@ -53,7 +48,7 @@ struct Rmap: ParsableCommand, ReadsInputs {
     guard let image = subject.image else {
       throw ValidationError("rmap needs a memory image: a text dump holds no physical addresses")
     }
-    let filter = try filter.map { try MappingFilter($0) }
+    let filter = try filter.mappings()
     let reports = try frames.map { text in
       FrameReport(
         try AddressExpression(text).frames(in: subject, image), in: image, of: subject,
@@ -74,25 +69,16 @@ struct Rmap: ParsableCommand, ReadsInputs {
 
   /// All tables, unless one is named; without those of processes where nothing tells where they lie.
   private func subject() throws -> (Subject, unread: ImageError?) {
-    guard options.table == nil else { return (try tables(options), nil) }
-    do {
-      var all = options
-      all.table = "all"
-      var subject = try tables(all)
-      subject.readEFI()
-      return (subject, nil)
-    } catch let error as ImageError {
-      // What is wrong with the input itself is thrown again.
-      var subject = try tables(options)
-      subject.readEFI()
-      subject.problems.append("the tables of processes were not read: \(error.problem)")
-      return (subject, error)
-    }
-  }
-
-  private func tables(_ options: InputOptions) throws -> Subject {
-    let subject = try options.subject(input)
+    var subject = try options.subject(input)
     try options.requireTables(subject)
-    return subject
+    guard options.table == nil else { return (subject, nil) }
+    var unread: ImageError?
+    let reader = try options.reader()
+    do throws(ImageError) { try reader.addProcesses(to: &subject) } catch {
+      subject.problems.append("the tables of processes were not read: \(error.problem)")
+      unread = error
+    }
+    subject.readEFI()
+    return (subject, unread)
   }
 }

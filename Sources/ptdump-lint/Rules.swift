@@ -16,7 +16,7 @@ struct Rules: ParsableCommand {
         2  Wrong usage.
       """)
 
-  @OptionGroup var report: ReportOptions<RulesFormat>
+  @OptionGroup(title: "Report options") var report: ReportOptions<RulesFormat>
 
   func run() throws {
     try report.write { format, _ in
@@ -47,7 +47,7 @@ struct Explain: ParsableCommand {
         2  Wrong usage, or no rule has that name.
       """)
 
-  @OptionGroup var report: ReportOptions<ExplainFormat>
+  @OptionGroup(title: "Report options") var report: ReportOptions<ExplainFormat>
   @Argument(help: "A rule's id or name.") var rule: String
 
   func run() throws {

@@ -21,8 +21,8 @@ struct Stats: ParsableCommand, ReadsInputs {
   enum Style: String, ExpressibleByArgument, CaseIterable { case table, cpa }
 
   @Argument(help: "A dump or an image.") var input: String?
-  @OptionGroup var options: InputOptions
-  @OptionGroup var report: ReportOptions<StatisticsFormat>
+  @OptionGroup(title: "Input options") var options: InputOptions
+  @OptionGroup(title: "Report options") var report: ReportOptions<StatisticsFormat>
   @Option(help: "table, or cpa: the self-test's own line.") var style = Style.table
 
   func validate() throws {

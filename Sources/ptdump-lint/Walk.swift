@@ -24,8 +24,8 @@ struct Walk: ParsableCommand, ReadsInputs {
   var addresses: [String] = []
   @Flag(help: "What ptdump-lint fault says of the log, and no address.")
   var fault = false
-  @OptionGroup var options: InputOptions
-  @OptionGroup var report: ReportOptions<PlainFormat>
+  @OptionGroup(title: "Input options") var options: InputOptions
+  @OptionGroup(title: "Report options") var report: ReportOptions<PlainFormat>
 
   var reads: [String] { options.reads + [input] }
   var writes: [String] { report.writes }

@@ -1,3 +1,4 @@
+import Foundation
 import Support
 import Testing
 
@@ -14,6 +15,7 @@ import Testing
       """
       gcc -shared -fPIC -o misbehave.so "$1/Tests/Witnesses/misbehave.c" || exit 9
       gzip -c "$1/samples/healthy/memory.elf" > image.gz; echo secret > secret; mkdir out temporary
+      cp "$1/samples/healthy/kernel.txt" other.txt; printf 'other.txt\\nimage.gz\\n' > list
       export TMPDIR=$PWD/temporary LD_PRELOAD=$PWD/misbehave.so
       "$0" \(options) 2>&1
       """)
@@ -28,6 +30,7 @@ import Testing
     "check --no-config image.gz", "info image.gz", "extract image.gz -o out/small",
     "check --no-config --format json=out/report image.gz", "diff image.gz image.gz",
     "dump image.gz", "stats image.gz", "walk image.gz 0", "fault image.gz", "cpa image.gz",
+    "check --no-config other.txt image.gz", "check --no-config --format html other.txt image.gz",
   ])
   func nothingElseIsReached(_ command: String) throws {
     let free = try ends(command + " --no-confinement")
@@ -38,6 +41,34 @@ import Testing
     for attempt in Self.attempts.dropFirst(files) {
       #expect(confined[attempt] != nil && confined[attempt] != "done", "\(attempt) \(confined)")
     }
+  }
+
+  /// Of several inputs each is read by a process that may open no other, if the kernel has Landlock.
+  @Test(arguments: ["other.txt image.gz", "--inputs-from list"])
+  func noOtherInputIsReached(_ inputs: String) throws {
+    let command = "check --no-config \(inputs)"
+    #expect(try ends(command + " --no-confinement")["read another input"] == "done")
+    let confined = try ends(command)
+    guard confined["landlock"] == "done" else { return }
+    #expect(confined["read another input"] == "Permission denied")
+  }
+
+  /// A reader that crashes loses its own input alone.
+  @Test func aCrashIsOneInputs() throws {
+    let run = try ProgramRun.shell(
+      """
+      gcc -shared -fPIC -o misbehave.so "$1/Tests/Witnesses/misbehave.c" || exit 9
+      gzip -c "$1/samples/healthy/memory.elf" > image.gz; cp "$1/samples/healthy/kernel.txt" .
+      CRASH=1 LD_PRELOAD=$PWD/misbehave.so SWIFT_BACKTRACE=enable=no "$0" check --no-config \
+        --format json kernel.txt image.gz kernel.txt 2> errors; echo $?
+      """)
+    let text = run.output
+    #expect(text.hasSuffix("\n2\n"))
+    let report = try #require(
+      try JSONSerialization.jsonObject(with: Data(text.dropLast(2).utf8)) as? [String: Any])
+    #expect((report["inputs"] as? [Any])?.count == 2)
+    let lost = try #require((report["unreadable"] as? [[String: String]])?.first)
+    #expect(lost["path"] == "image.gz" && lost["reason"]?.contains("ended by signal 11") == true)
   }
 
   /// What confinement takes away is not needed: each answer is the same without it.

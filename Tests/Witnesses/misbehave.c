@@ -1,5 +1,5 @@
 /* A reader that misbehaves: loaded before zlib, it tries what no reader needs whenever something is unpacked, and
- * says on standard error how that ended.
+ * says on standard error how that ended. With CRASH set it ends by a signal.
  *
  * gcc -shared -fPIC -o misbehave.so misbehave.c
  */
@@ -7,7 +7,9 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
@@ -26,14 +28,15 @@ static void say(const char *what, long result) {
 int inflate(struct z_stream_s *stream, int flush) {
     static int (*real)(struct z_stream_s *, int);
     if (!real) {
+        if (getenv("CRASH")) raise(SIGSEGV);
         real = dlsym(RTLD_NEXT, "inflate");
         /* Version of Landlock: none where it is off. */
         say("landlock", syscall(444, NULL, 0, 1));
         say("read another file", open("/etc/hostname", O_RDONLY));
         say("read beside the input", open("secret", O_RDONLY));
+        say("read another input", open("other.txt", O_RDONLY));
         say("write beside the input", open("torso", O_WRONLY | O_CREAT, 0600));
         say("make a socket", socket(AF_INET, SOCK_STREAM, 0));
-        say("trace a process", syscall(SYS_ptrace, PTRACE_TRACEME, 0, 0, 0));
         pid_t child = syscall(SYS_fork);
         if (child == 0) _exit(0);
         say("make a process", child);
@@ -42,6 +45,8 @@ int inflate(struct z_stream_s *stream, int flush) {
         char *none[] = {NULL};
         execve("/none", none, none);
         say("run a program", errno == ENOENT ? 0 : -1);
+        /* Last, since a process that is traced stops at each signal. */
+        say("trace a process", syscall(SYS_ptrace, PTRACE_TRACEME, 0, 0, 0));
     }
     return real(stream, flush);
 }

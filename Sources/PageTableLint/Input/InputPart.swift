@@ -57,7 +57,7 @@ extension Subject {
 }
 
 /// A log that was given and not combined.
-package struct LogRefusal: Sendable, Equatable {
+package struct LogRefusal: Sendable, Equatable, Codable {
   package let path: String
   package let reason: String
 

@@ -171,8 +171,7 @@ extension InputReader {
     var subject = Subject(image: image, roots: try roots(of: image), progress: progress)
     switch table {
     case .all:
-      subject.add(try processes(of: image), progress: progress)
-      if memory.isRunning { subject.keep(try processes(of: image)) }
+      try addProcesses(to: &subject)
     case .user: _ = try subject.user()
     default: break
     }
@@ -199,7 +198,9 @@ extension InputReader {
       }
       return [(id: .root(address), address: address)]
     case .process(let pid):
-      guard let process = try processes(of: image).first(where: { $0.pid == pid }) else {
+      guard
+        let process = try processes(of: image, try types(of: image)).first(where: { $0.pid == pid })
+      else {
         throw ImageError(
           image.memory.path, "no process \(pid) with an address space of its own",
           advice: "--table all reads them all")
@@ -216,13 +217,24 @@ extension InputReader {
     }
   }
 
-  private func processes(of image: KernelImage) throws(ImageError) -> [KernelProcess] {
-    let types = try types(of: image)
+  private func processes(
+    of image: KernelImage, _ types: KernelTypes?
+  ) throws(ImageError) -> [KernelProcess] {
     // A task may end while the list is followed through it.
     for _ in 0..<(image.memory.isRunning ? 2 : 0) {
       if let found = try? image.processes(types) { return found }
     }
     return try image.processes(types)
+  }
+
+  /// Reads the tables of all processes beside those that were read.
+  ///
+  /// - Throws: `ImageError` where nothing tells which there are; the subject stays as it was.
+  package func addProcesses(to subject: inout Subject) throws(ImageError) {
+    guard let image = subject.image else { return }
+    let types = try types(of: image)
+    subject.add(try processes(of: image, types), progress: progress)
+    if image.memory.isRunning { subject.keep(try processes(of: image, types)) }
   }
 
   /// The kernel's types out of a vmlinux, which a System.map does not have; nil without one.

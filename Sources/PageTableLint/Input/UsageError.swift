@@ -1,5 +1,5 @@
 /// An option's value that cannot be understood.
-package struct UsageError: Error, Sendable, Equatable, CustomStringConvertible {
+package struct UsageError: Error, Sendable, Equatable, Codable, CustomStringConvertible {
   /// What is wrong with it and what it may be.
   package let description: String
 

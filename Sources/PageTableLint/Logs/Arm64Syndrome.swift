@@ -3,7 +3,7 @@ internal import PageTables
 /// What arm64's syndrome register says of an abort.
 ///
 /// Source: Arm ARM, ESR_EL1 for data and instruction aborts; `fault_info`, arch/arm64/mm/fault.c, 6.12.
-package struct Arm64Syndrome: Sendable, Equatable {
+package struct Arm64Syndrome: Sendable, Equatable, Codable {
   /// Why the processor gave up.
   enum Reason: Sendable, Equatable {
     case addressSize, translation, accessFlag, permission

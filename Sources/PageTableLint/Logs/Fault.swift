@@ -1,8 +1,8 @@
 internal import PageTables
 
 /// One report of a kernel log that concerns page tables.
-package struct Fault: Sendable, Equatable {
-  package enum Kind: String, Sendable, CaseIterable {
+package struct Fault: Sendable, Equatable, Codable {
+  package enum Kind: String, Sendable, CaseIterable, Codable {
     case pageFault = "page-fault"
     case generalProtection = "general-protection"
     /// `Corrupted page table at address`: reserved bits.
@@ -42,13 +42,13 @@ package struct Fault: Sendable, Equatable {
     var isAccess: Bool { self == .pageFault || self == .corruptedTable }
   }
 
-  package enum Access: String, Sendable {
+  package enum Access: String, Sendable, Codable {
     case read, write
     case fetch = "instruction-fetch"
   }
 
   /// An entry that the report prints: the name in small letters (`pgd`, `pdpt`, `pde`).
-  package struct Entry: Sendable, Equatable {
+  package struct Entry: Sendable, Equatable, Codable {
     package let name: String
     package let value: UInt64
 

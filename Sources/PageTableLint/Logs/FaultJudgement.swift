@@ -2,9 +2,9 @@ package import KernelImages
 internal import PageTables
 
 /// Why a reported fault came about: by the entries that the report prints, and by tables.
-package struct FaultJudgement: Sendable, Equatable {
+package struct FaultJudgement: Sendable, Equatable, Codable {
   /// Why the access faults.
-  package enum Cause: String, Sendable {
+  package enum Cause: String, Sendable, Codable {
     case notPresent = "not-present"
     case readOnly = "read-only"
     case noExecute = "no-execute"
@@ -19,11 +19,11 @@ package struct FaultJudgement: Sendable, Equatable {
     case unknown
   }
 
-  package enum Agreement: String, Sendable { case agrees, contradicts, unknown }
+  package enum Agreement: String, Sendable, Codable { case agrees, contradicts, unknown }
   /// Whether the entries that the report prints are those of the tables, but for A and D.
-  package enum Entries: String, Sendable { case same, different, unknown }
+  package enum Entries: String, Sendable, Codable { case same, different, unknown }
   /// By what the cause was found.
-  package enum Source: String, Sendable {
+  package enum Source: String, Sendable, Codable {
     /// The report's own entries, or its error code alone.
     case report
     case tables

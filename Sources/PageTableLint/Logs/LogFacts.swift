@@ -1,7 +1,7 @@
 internal import PageTables
 
 /// What a kernel log says of its kernel and its machine, as far as reports are judged by it.
-package struct LogFacts: Sendable, Equatable {
+package struct LogFacts: Sendable, Equatable, Codable {
   package private(set) var release: String?
   /// The release that the first report with one names.
   private(set) var named: String?

@@ -1,9 +1,9 @@
 internal import PageTables
 
 /// What tables map, in figures: by area, page size and protection, and what splits the direct map.
-package struct TableStatistics: Sendable {
+package struct TableStatistics: Sendable, Codable {
   /// What an area maps.
-  package struct Mapped: Sendable {
+  package struct Mapped: Sendable, Codable {
     package let area: String
     /// Bytes by the size of a page.
     package fileprivate(set) var bySize: [UInt64: UInt64] = [:]
@@ -11,13 +11,13 @@ package struct TableStatistics: Sendable {
     package fileprivate(set) var byProtection: [Protection: UInt64] = [:]
   }
 
-  package struct Protection: Sendable, Hashable {
+  package struct Protection: Sendable, Hashable, Codable {
     package let write: Bool
     package let execute: Bool
   }
 
   /// Places of a large page that small pages map whole, and what the small ones differ in.
-  package struct Split: Sendable, Equatable {
+  package struct Split: Sendable, Equatable, Codable {
     /// The size of the large page.
     package let size: UInt64
     /// The flags that are not alike; none where one large page would do.

@@ -1,5 +1,5 @@
 /// What may be done with memory, in words that every processor has.
-package struct Access: OptionSet, Sendable, Hashable {
+package struct Access: OptionSet, Sendable, Hashable, Codable {
   package let rawValue: UInt8
   @inlinable package init(rawValue: UInt8) { self.rawValue = rawValue }
 

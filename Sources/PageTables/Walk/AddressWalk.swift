@@ -1,5 +1,5 @@
 /// One level of the way from a root to an address.
-package struct WalkStep: Sendable, Equatable {
+package struct WalkStep: Sendable, Equatable, Codable {
   package let level: Int
   /// The physical address of the table.
   package let table: UInt64
@@ -18,8 +18,8 @@ package struct WalkStep: Sendable, Equatable {
 }
 
 /// Where one address leads.
-package struct WalkResult: Sendable, Equatable {
-  package enum End: Sendable, Equatable {
+package struct WalkResult: Sendable, Equatable, Codable {
+  package enum End: Sendable, Equatable, Codable {
     /// Mapped: the physical address, and the bytes of the leaf.
     case leaf(physical: UInt64, size: UInt64)
     case notPresent

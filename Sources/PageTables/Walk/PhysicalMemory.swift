@@ -18,7 +18,7 @@ extension PhysicalMemory {
 }
 
 /// Why a physical address could not be read.
-package enum UnreadableMemory: Error, Sendable, Equatable {
+package enum UnreadableMemory: Error, Sendable, Equatable, Codable {
   /// The address is no memory of the machine.
   case outsideMemory
   /// The machine has memory there, and the image does not hold it.

@@ -3,23 +3,23 @@ internal import PageTables
 /// Says whether a failure of the CPA self-test is one of CPA.
 package enum SelfTestJudge {
   /// The bit that a pass of the test changes.
-  package enum TestBit: String, Sendable {
+  package enum TestBit: String, Sendable, Codable {
     case global, softw1, unknown
   }
 
-  package enum Verdict: String, Sendable {
+  package enum Verdict: String, Sendable, Codable {
     case falseAlarm = "false-alarm"
     case realFailure = "real-failure"
     case undetermined
   }
 
-  package enum RunVerdict: String, Sendable {
+  package enum RunVerdict: String, Sendable, Codable {
     case passed, mixed, undetermined
     case falseAlarm = "false-alarm"
     case realFailure = "real-failure"
   }
 
-  package enum Cause: String, Sendable {
+  package enum Cause: String, Sendable, Codable {
     case attributeAlreadyClear = "attribute-already-clear"
     case attributeAlreadySet = "attribute-already-set"
     case notChanged = "not-changed"
@@ -30,7 +30,7 @@ package enum SelfTestJudge {
     case unknown
   }
 
-  package struct FailureJudgement: Sendable, Equatable {
+  package struct FailureJudgement: Sendable, Equatable, Codable {
     package var failure: SelfTestFailure
     package var verdict: Verdict
     package var cause: Cause
@@ -38,7 +38,7 @@ package enum SelfTestJudge {
     package var explanation: String
   }
 
-  package struct Judgement: Sendable {
+  package struct Judgement: Sendable, Codable {
     package var run: SelfTestRun
     package var testBit: TestBit
     package var testBitSource: String

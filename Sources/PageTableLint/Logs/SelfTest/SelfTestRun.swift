@@ -1,7 +1,7 @@
 /// One pass of the kernel's CPA self-test, as far as a log tells it.
-package struct SelfTestRun: Sendable, Equatable {
+package struct SelfTestRun: Sendable, Equatable, Codable {
   /// How a pass ended.
-  package enum Result: String, Sendable {
+  package enum Result: String, Sendable, Codable {
     case passed, failed, incomplete
   }
 
@@ -64,7 +64,7 @@ package struct SelfTestRun: Sendable, Equatable {
 }
 
 /// A statistic line: the direct map's entries by size.
-package struct SelfTestStatistics: Sendable, Equatable {
+package struct SelfTestStatistics: Sendable, Equatable, Codable {
   package var fourK: UInt64
   package var large: UInt64
   package var gigabyte: UInt64
@@ -79,9 +79,9 @@ package struct SelfTestStatistics: Sendable, Equatable {
 }
 
 /// What the lines about one address say.
-package struct SelfTestFailure: Sendable, Equatable {
+package struct SelfTestFailure: Sendable, Equatable, Codable {
   /// The strings that a failure may consist of.
-  package struct Kinds: OptionSet, Sendable {
+  package struct Kinds: OptionSet, Sendable, Codable {
     package let rawValue: UInt8
     package init(rawValue: UInt8) { self.rawValue = rawValue }
 
@@ -123,8 +123,8 @@ package struct SelfTestFailure: Sendable, Equatable {
 }
 
 /// A complaint of the test that names no address.
-package struct SelfTestError: Sendable, Equatable {
-  package enum Kind: Sendable, Equatable {
+package struct SelfTestError: Sendable, Equatable, Codable {
+  package enum Kind: Sendable, Equatable, Codable {
     /// `CPA 17 failed -12`.
     case request(test: Int64, code: Int64)
     /// `CPA reverting failed: -12`.

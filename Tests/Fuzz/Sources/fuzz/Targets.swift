@@ -13,6 +13,7 @@ enum Targets {
   static let all: [String: @Sendable (UnsafeRawBufferPointer) -> Void] = [
     "log": log, "text": text, "image": image, "symbols": symbols, "decode": decode,
     "configuration": configuration, "baseline": baseline, "packed": packed,
+    "outcome": outcome,
   ]
 
   @Sendable private static func log(_ bytes: UnsafeRawBufferPointer) {
@@ -68,14 +69,31 @@ enum Targets {
     withFile(bytes) { _ = try? ImageFile.content(path: $0, limit: 1 << 20) }
   }
 
+  /// What a process that reads an input hands to the one that reports.
+  @Sendable private static func outcome(_ bytes: UnsafeRawBufferPointer) {
+    guard let report = try? InputOutcome(bytes: Array(bytes)).report(nil) else { return }
+    show(report, bytes.count)
+  }
+
+  /// The same of a real input, to start from.
+  static func outcome(of path: String) throws -> [UInt8] {
+    var subject = try InputReader().read(try InputReader.inputs([path])[0])
+    try InputReader().takeLog(&subject)
+    return try InputOutcome { Linter.run(subject).lettingGo(withFigures: true) }.bytes()
+  }
+
   /// Judges, and prints in one format of nine, as the input's size has it: all of them would take most of
   /// the time.
   @Sendable private static func report(_ subject: Subject, _ size: Int) {
     let found = Linter.run(subject)
+    show(found, size)
+    if size % 16 == 0 { _ = Difference(found, found) }
+  }
+
+  @Sendable private static func show(_ found: Linter.Report, _ size: Int) {
     let result = CheckResult([found], failOn: .warning, allowIncomplete: false, version: "fuzz")
     let format = CheckFormat.allCases[size % CheckFormat.allCases.count]
     _ = try? format.report(result, detail: .verbose, style: TextStyle(color: false))
-    if size % 16 == 0 { _ = Difference(found, found) }
   }
 
   /// A file of its bytes that is in memory only.

@@ -1,0 +1,80 @@
+internal import CConfinement
+import Glibc
+
+/// A process of its own for one hostile input: it hands over bytes, and nothing else comes back.
+package enum ConfinedProcess {
+  /// How it ended.
+  package enum Ending: Sendable, Equatable {
+    case bytes([UInt8])
+    /// By a signal: 11 where it read what is not its own.
+    case signal(Int32)
+    /// By itself, with nothing handed over.
+    case status(Int32)
+    /// It handed over more than was agreed.
+    case tooMuch
+    /// It could not be started: an `errno`.
+    case notStarted(Int32)
+  }
+
+  /// Runs something in a copy of this process, which must have no other threads by then.
+  ///
+  /// It ends when this one does. Standard error is the same for both.
+  ///
+  /// - Parameters:
+  ///   - most: the bytes that it may hand over.
+  ///   - body: what it does; it should confine itself first.
+  package static func run(most: Int, _ body: () -> [UInt8]) -> Ending {
+    var ends: [Int32] = [-1, -1]
+    guard unsafe pipe(&ends) == 0 else { return .notStarted(errno) }
+    let parent = getpid()
+    let child = fork_process()
+    guard child >= 0 else {
+      let code = errno
+      for end in ends { close(end) }
+      return .notStarted(code)
+    }
+    if child == 0 {
+      close(ends[0])
+      guard end_with_parent() == 0, getppid() == parent else { _exit(2) }
+      _exit(write(body(), to: ends[1]) ? 0 : 2)
+    }
+    close(ends[1])
+    let bytes = read(from: ends[0], most: most)
+    close(ends[0])
+    if bytes == nil { kill(child, SIGKILL) }
+    var status: Int32 = 0
+    while unsafe waitpid(child, &status, 0) < 0, errno == EINTR {}
+    guard let bytes else { return .tooMuch }
+    // Source: WTERMSIG and WEXITSTATUS, wait(2).
+    if status & 0x7f != 0 { return .signal(status & 0x7f) }
+    return status == 0 ? .bytes(bytes) : .status(status >> 8 & 0xff)
+  }
+
+  private static func write(_ bytes: [UInt8], to descriptor: Int32) -> Bool {
+    var rest = bytes[...]
+    while !rest.isEmpty {
+      let count = unsafe rest.withUnsafeBytes {
+        unsafe Glibc.write(descriptor, $0.baseAddress, $0.count)
+      }
+      if count < 0, errno == EINTR { continue }
+      guard count > 0 else { return false }
+      rest = rest.dropFirst(count)
+    }
+    return true
+  }
+
+  /// All that comes; nil where it is more than `most`.
+  private static func read(from descriptor: Int32, most: Int) -> [UInt8]? {
+    var bytes: [UInt8] = []
+    var part = [UInt8](repeating: 0, count: 1 << 16)
+    while true {
+      let count = unsafe part.withUnsafeMutableBytes {
+        unsafe Glibc.read(descriptor, $0.baseAddress, $0.count)
+      }
+      if count < 0, errno == EINTR { continue }
+      guard count > 0 else { return bytes }
+      guard bytes.count + count <= most else { return nil }
+      bytes += part[..<count]
+    }
+  }
+}
