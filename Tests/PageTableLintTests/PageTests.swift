@@ -300,3 +300,23 @@ import Testing
     #expect(page[layer.upperBound...].prefix { $0 != "Z" }.contains("class=\"s wx\""))
   }
 }
+
+/// The documentation's pictures are of the pages that the program makes today; `make pictures` takes them.
+@Suite struct PictureTests {
+  private static let lines =
+    (try? String(
+      contentsOf: Samples.root.appending(path: "docs/pictures.txt"), encoding: .utf8))?
+    .split(separator: "\n").map(String.init) ?? []
+
+  @Test func isThere() { #expect(Self.lines.count == 3) }
+
+  @Test(arguments: lines) func isOfTodaysPage(_ line: String) throws {
+    let fields = line.split(separator: " ", maxSplits: 2).map {
+      $0.trimmingCharacters(in: .whitespaces)
+    }
+    let picture = Samples.root.appending(path: "docs/\(fields[1])").path
+    #expect(FileManager.default.fileExists(atPath: picture))
+    let sum = try ProgramRun.shell("cd \"$1\" && \"$0\" \(fields[2]) | sha256sum")
+    #expect(sum.output.hasPrefix(fields[0]), "\(fields[1]) is stale: make pictures")
+  }
+}

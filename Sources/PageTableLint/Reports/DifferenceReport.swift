@@ -43,7 +43,7 @@ package enum DifferenceReport {
       difference.status == 1
       ? style.red("DIFFERENT")
       : difference.status == 3 ? style.yellow("INCOMPLETE") : style.green("no difference")
-    return "\(verdict), \(difference.changes.count) changes, "
+    return "\(verdict), \(difference.changes.count.counted("change")), "
       + "\(difference.newFindings.count.counted("new finding")), \(difference.goneFindings.count) gone"
       + (difference.isOneBoot ? ", one boot" : "")
       + ", exit status \(difference.status)"
