@@ -167,7 +167,10 @@ struct ReportJudge {
   private func judgeByCode(_ judgement: inout FaultJudgement) {
     let fault = judgement.fault
     guard let code = fault.errorCode else {
-      judgement.explanation = "unknown: the report prints neither entries nor an error code"
+      judgement.explanation =
+        fault.entries.isEmpty
+        ? "unknown: the report prints neither entries nor an error code"
+        : "unknown: the report prints no error code, which would say what the access was"
       return
     }
     judgement.judgedBy = .report

@@ -40,10 +40,10 @@ extension Rule {
         && table.run(at: run.start) != nil
     }
     guard let first = second.first else { return [] }
-    let places = second.count == 1 ? "a line" : "\(second.count) lines"
+    let places = second.count == 1 ? "a line differs" : "\(second.count) lines differ"
     return [
       Finding(
-        rule, "\(places) differ from the one before in what the text does not print", in: table,
+        rule, "\(places) from the one before in what the text does not print", in: table,
         runs: second.map { runs[$0] },
         evidence: ["line \(text.lines[first]) looks like the one before it"],
         help: "take a memory image, which shows all bits and all levels")
