@@ -34,7 +34,8 @@ import Testing
     let found = Self.judged(try Self.text("15-simple-pebs-user-fault-4.13.txt"))
     #expect(found.count == 1 && found[0].cause == .unknown)
     #expect(found[0].explanation.contains("no error code, which would say what the access was"))
-    let bare = "BUG: unable to handle kernel paging request at ffff9d6c14e52038\nIP: do_it+0x1/0x2\n"
+    let bare =
+      "BUG: unable to handle kernel paging request at ffff9d6c14e52038\nIP: do_it+0x1/0x2\n"
     #expect(Self.judged(bare).first?.explanation.contains("neither entries nor") == true)
   }
 
