@@ -30,6 +30,22 @@ extension String {
   }
 }
 
+extension String {
+  /// The lines of a paragraph as one, for what breaks lines itself; items of a list stay apart.
+  var reflowed: String {
+    var lines: [String] = []
+    for line in split(separator: "\n", omittingEmptySubsequences: false) {
+      let isNew = line.isEmpty || line.hasPrefix("- ") || lines.last?.isEmpty != false
+      if isNew {
+        lines.append(String(line))
+      } else {
+        lines[lines.count - 1] += " " + line.drop { $0 == " " }
+      }
+    }
+    return lines.joined(separator: "\n")
+  }
+}
+
 extension StringProtocol {
   /// The columns that it takes on a terminal; colours take none.
   var columns: Int {

@@ -41,12 +41,12 @@ enum PageStyle {
     .ask{display:none}.js .ask{display:block;margin:1rem 0 0}.ask input{font:1rem ui-monospace,monospace;width:min(100%,26rem);padding:.3rem .5rem;border:1px solid var(--mut);border-radius:6px;background:var(--card);color:var(--ink)}.ask ul{margin:.3rem 0;padding-left:1.1rem;font-size:.93rem;overflow-wrap:anywhere}
     .kind{font-weight:600}.added{color:var(--ok)}.removed{color:var(--err)}.changed{color:var(--war)}footer{color:var(--mut);font-size:.87rem;padding-bottom:2rem}
     @media(max-width:760px){.strip{flex-direction:column}.blk{flex:none;display:grid;grid-template-columns:34% 1fr auto;align-items:center}.blk svg{border:0;height:2rem}.sz{padding:0 .5rem}.cnt{position:static;margin:0 .4rem;grid-column:3}.cols,.area{grid-template-columns:1fr;gap:.3rem}.lk{margin-left:0}th,td{padding-right:.6rem}}
-    @media print{:root{--bg:#fff;--card:#fff}.ask,.js .ask,.skip,.say,nav.toc{display:none}.find,.area,ol.log>li{break-inside:avoid}*{print-color-adjust:exact;-webkit-print-color-adjust:exact}section{margin:1.2rem 0}details::details-content{content-visibility:visible;height:auto}}
+    @media print{:root{--bg:#fff;--card:#fff}.ask,.js .ask,.skip,.say,nav.toc{display:none}.area,.fix,.find li,.walk,ol.log>li{break-inside:avoid}h2,h3,h4{break-after:avoid}*{print-color-adjust:exact;-webkit-print-color-adjust:exact}section{margin:1.2rem 0}details::details-content{content-visibility:visible;height:auto}}
     @media(forced-colors:active){.s,.hx,.hit{forced-color-adjust:none}}
     """#
 
   /// What the policy of a page allows: its SHA-256 in base64.
   ///
   /// A test holds it against `text`.
-  static let hash = "M7ticgsi0EOtiwKH1nqG1fjbnVJvLG1jdPSSNsp7fak="
+  static let hash = "xgEdo9zvnZfNlNzI9zoByMO9O5IgSoYifXNP8RHx90A="
 }
