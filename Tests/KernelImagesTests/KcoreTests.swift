@@ -57,6 +57,22 @@ import Testing
     }
   }
 
+  /// A copy without vmalloc and vmemmap lacks nothing: they take no part of memory.
+  @Test func aCopyNeedsNoVmalloc() throws {
+    var core = core
+    core.segments.sort { $0.physical < $1.physical }
+    var content = core.encoded()
+    content.removeLast(2 * 4096)
+    try Samples.withTemporaryFile { path in
+      try Data(content).write(to: URL(filePath: path))
+      let image = try ImageFile.open(path: path)
+      #expect(image.format == "elf-core" && image.damage == [])
+      #expect(image.ranges == [0x1000...0x3fff, 0x10_0000...0x10_1fff, 0x200_0000...0x200_0fff])
+      try Data(content.dropLast()).write(to: URL(filePath: path))
+      #expect(try ImageFile.open(path: path).damage.count == 1)
+    }
+  }
+
   @Test func holesAreNoMemory() throws {
     try open(core.encoded()) { image, _ in
       for address: UInt64 in [0, 0x4000, 0xf_f000, 0x10_2000, 0x200_0000, Self.noPhysical] {

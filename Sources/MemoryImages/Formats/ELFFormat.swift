@@ -101,6 +101,9 @@ package enum ELFFormat {
     }
 
     mutating func take(_ program: GElf_Phdr, index: Int) {
+      // What has no physical address (kcore's vmalloc) is no memory to us, whether it is held or not.
+      let isElsewhere = program.p_type == UInt32(PT_LOAD) && program.p_paddr == ~0
+      guard program.p_type != UInt32(PT_NULL), !isElsewhere else { return }
       defer { limitDamage() }
       let size = UInt64(file.size)
       let held = program.p_offset > size ? 0 : min(program.p_filesz, size - program.p_offset)
@@ -117,9 +120,8 @@ package enum ELFFormat {
         notes += ImageNote.read(
           file, at: program.p_offset, size: held, within: &noteLimits, damage: &damage)
       case UInt32(PT_LOAD):
-        // Without a physical address (kcore's vmalloc), or past its end, it is no memory to us.
         let memory = max(program.p_memsz, program.p_filesz)
-        guard memory > 0, program.p_paddr != ~0 else { return }
+        guard memory > 0 else { return }
         guard program.p_paddr <= 1 << 52, memory <= 1 << 52 else {
           damage.append(
             "program header \(index): no physical memory lies at \(program.p_paddr.entry)")
@@ -129,7 +131,6 @@ package enum ELFFormat {
         segments.append(
           SegmentImage.Segment(
             physical: program.p_paddr, size: memory, offset: program.p_offset, available: held))
-      case 0: break
       default: damage.append("program header \(index): unexpected type \(program.p_type)")
       }
     }
