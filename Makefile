@@ -5,7 +5,7 @@ SAMPLE := samples/cpa-2008/memory.elf
 SCRATCH := $(if $(STATIC),.build-static,.build)
 SWIFT_BUILD := swift build -c release --product ptdump-lint $(if $(STATIC),--static-swift-stdlib --scratch-path .build-static)
 
-.PHONY: pictures test-fleet test-mapper mapper-packages fleet-packages demo test test-all test-browser test-live test-live-load test-kernels fuzz mutate test-deb bench build fuzz-address documents docs install deb packages test-packages live-packages lab-packages browser-packages deb-packages test-deb-packages
+.PHONY: pictures test-fleet test-mapper mapper-packages fleet-packages demo test test-all test-browser test-live test-live-load test-kernels fuzz mutate test-deb bench build fuzz-address documents docs install deb packages test-packages live-packages arm64-packages lab-packages browser-packages deb-packages test-deb-packages
 
 # The main job on a real memory image: the false alarm of 2008.
 demo: build
@@ -27,10 +27,11 @@ test test-all: packages test-packages live-packages mapper-packages
 	swift test --package-path samples/library
 	$(MAKE) test-mapper
 
-# The release build inside booted kernels, against their memory images.
-test-live: build live-packages
+# The release build inside booted kernels, against their memory images; of arm64's kernels on what they hand out.
+test-live: build live-packages arm64-packages
 	Tests/Live/live
 	Tests/Live/runner
+	Tests/Live/arm64
 
 # Twenty checks of the newest kernel from inside, while its tables move: docs/tests.md.
 test-live-load: build live-packages lab-packages
@@ -178,6 +179,10 @@ fleet-packages: mapper-packages .build/fleet/requirements.txt
 live-packages:
 	@command -v qemu-system-x86_64 > /dev/null && test -x /bin/busybox && command -v strace > /dev/null \
 	  || $(call install,qemu-system-x86 busybox-static strace)
+
+# The same for arm64; Tests/Live/arm64 gets their kernel and their shell itself.
+arm64-packages:
+	@command -v qemu-system-aarch64 > /dev/null || $(call install,qemu-system-arm)
 
 # What the machines of samples/lab/stock-kernels have besides.
 lab-packages:
