@@ -43,7 +43,7 @@ import Testing
     #expect(text.bytes == bytes)
     #expect(text.space.anomalies.isEmpty)
     let mode = try #require(
-      ["64k48", "64k52", "16k47", "16k52", "4k48", "4k52"].first(where: name.contains)
+      ["64k48", "64k52", "16k47", "16k52", "4k39", "4k48", "4k52"].first(where: name.contains)
         ?? (name.contains("mte") ? "4k52" : nil)
         ?? (text.space.mode.granule == 4096 ? "4k\(text.space.mode.addressBits)" : nil))
     let size = text.space.mode.granule >> 10
