@@ -3,8 +3,13 @@ extension KernelImage {
   package struct CPUState: Sendable, Equatable {
     /// By the architecture's names of the registers.
     package let tableRegisters: [String: UInt64]
+    /// What tells them.
+    package let source: String
 
-    package init(_ tableRegisters: [String: UInt64]) { self.tableRegisters = tableRegisters }
+    package init(_ tableRegisters: [String: UInt64], source: String) {
+      self.tableRegisters = tableRegisters
+      self.source = source
+    }
   }
 }
 

@@ -62,20 +62,19 @@ extension Extract {
     return pages
   }
 
-  /// The image's notes that may go in: VMCOREINFO, and the registers that name tables.
+  /// The image's notes that may go in: VMCOREINFO, Xen's of itself, and the registers that name tables.
   private static func keptNotes(of image: KernelImage) -> [ELFCore.Note] {
     var notes: [ELFCore.Note] = []
-    let kept = image.architecture.keptRegisters
     for note in image.memory.notes {
       var bytes = note.bytes
-      switch note.name {
-      case "VMCOREINFO": break
-      case "QEMU":
+      if let kept = image.architecture.keptRegisters(in: note) {
         // The other registers may hold a program's data.
-        for index in bytes.indices where !kept.contains(where: { $0.contains(index) }) {
-          bytes[index] = 0
+        bytes = [UInt8](repeating: 0, count: bytes.count)
+        for range in kept.map({ $0.clamped(to: bytes.indices) }) {
+          bytes.replaceSubrange(range, with: note.bytes[range])
         }
-      default: continue
+      } else if !["VMCOREINFO", "Xen"].contains(note.name) {
+        continue
       }
       notes.append(ELFCore.Note(name: note.name, type: note.type, bytes: bytes))
     }
@@ -96,6 +95,12 @@ extension Extract {
     let stored = image.guest?.memory.host ?? image.memory
     if image.guest != nil, let root = image.guest?.memory.machineAddress(of: image.root) {
       notes.append(note(.xen, Array(root.entry.utf8)))
+    }
+    if !stored.ownFrames.isEmpty, let frames = image.guest?.memory.frames {
+      let lines = frames.stretches.map {
+        "\($0.own.entry) \($0.machine.entry) \($0.count.entry)\n"
+      }.joined()
+      notes.append(note(.ownFrames, Array(lines.utf8)))
     }
     // Of an extract without the note nothing is known; the next one knows no more.
     let map =

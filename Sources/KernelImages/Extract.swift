@@ -8,7 +8,8 @@ internal import PageTables
 /// `0xFIRST-0xLAST` lines: where the machine had memory, type 5 `0xSTART MAXLINES NAME` lines: the
 /// kernel's address markers, type 6 the text of /proc/iomem, type 7 the machine's address of the root
 /// of a Xen PV guest, whose pages lie at the machine's addresses, type 8 `0xSTART 0xPHYSICAL 0xSIZE`
-/// lines: the pages of vmalloc's areas, type 9 `0xFIRST-0xLAST NAME` lines: the code of modules.
+/// lines: the pages of vmalloc's areas, type 9 `0xFIRST-0xLAST NAME` lines: the code of modules, type
+/// 10 `0xOWN 0xMACHINE 0xCOUNT` lines: a Xen PV guest's frames, as the image itself listed them.
 package enum Extract {
   static let owner = "PTDUMPLINT"
 
@@ -22,6 +23,7 @@ package enum Extract {
     case xen = 7
     case vmallocPages = 8
     case moduleTexts = 9
+    case ownFrames = 10
   }
 
   /// What an extract's own notes say.
@@ -36,6 +38,7 @@ package enum Extract {
     var memory: [ClosedRange<UInt64>]?
     /// The machine's address of a Xen PV guest's root.
     var xenRoot: UInt64?
+    var ownFrames: [OwnFrames] = []
     var problems: [String] = []
   }
 
@@ -81,6 +84,8 @@ extension Extract.Contents {
     case .xen: xenRoot = UInt64(hexText: text())
     case .vmallocPages:
       vmallocPages = VmallocPages(pieces: note.bytes.split(separator: 10).compactMap(Self.piece))
+    case .ownFrames:
+      ownFrames = note.bytes.split(separator: 10).compactMap(Self.frames)
     case .moduleTexts: moduleTexts = text().split(separator: "\n").compactMap(Self.moduleText)
     case .memory: memory = note.bytes.split(separator: 10).compactMap(Self.range)
     case nil: break
@@ -95,13 +100,25 @@ extension Extract.Contents {
   }
 
   private static func piece(_ line: ArraySlice<UInt8>) -> VmallocPages.Piece? {
+    stretch(line).map { VmallocPages.Piece(start: $0, physical: $1, size: $2) }
+  }
+
+  private static func frames(_ line: ArraySlice<UInt8>) -> OwnFrames? {
+    guard let (own, machine, count) = stretch(line), max(own, machine, count) < 1 << 40 else {
+      return nil
+    }
+    return OwnFrames(own: own, machine: machine, count: count)
+  }
+
+  /// Two numbers of what follows each other, and how much of it.
+  private static func stretch(_ line: ArraySlice<UInt8>) -> (UInt64, UInt64, UInt64)? {
     let parts = line.split(separator: 0x20).compactMap {
       UInt64(hexText: String(decoding: $0, as: UTF8.self))
     }
     guard parts.count == 3, parts[2] > 0, parts[0] <= .max - parts[2],
       parts[1] <= .max - parts[2]
     else { return nil }
-    return VmallocPages.Piece(start: parts[0], physical: parts[1], size: parts[2])
+    return (parts[0], parts[1], parts[2])
   }
 
   private static func moduleText(_ line: Substring) -> ModuleText? {

@@ -7,6 +7,8 @@ struct ExtractedMemory: WrappedMemory {
   let wrapped: any MemoryImage
   let contents: Extract.Contents
 
+  var ownFrames: [OwnFrames] { contents.ownFrames }
+
   private func reason(_ error: UnreadableMemory, at address: UInt64) -> UnreadableMemory {
     let wasThere = contents.memory?.contains { $0.contains(address) } ?? true
     return wasThere ? .notInImage : error

@@ -97,7 +97,8 @@ struct FactSearch {
       source.take(&facts, evidence)
     }
     facts.take(
-      evidence.cpus.map { architecture.protections(in: $0.tableRegisters) }, source: "(QEMU note)")
+      evidence.cpus.map { architecture.protections(in: $0.tableRegisters) },
+      source: "(\(evidence.cpu?.source ?? ""))")
     var problem: String?
     var isLost = false
     if let directMap = facts.directMap {

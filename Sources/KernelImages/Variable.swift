@@ -78,7 +78,8 @@ package enum Variable {
       ? mode.entrySize
       : architecture.flagVariables.contains(name)
         ? 1
-        : [systemState, Arm64.secretUsers].contains(name) ? 4 : architecture.wordSize
+        : [systemState, X86.xenDomainType, Arm64.secretUsers].contains(name)
+          ? 4 : architecture.wordSize
     if name == memoryEnd {
       let size = mode.entrySize
       return symbols["iomem_resource"].map { ($0 &+ UInt64(size), size) }

@@ -15,10 +15,11 @@ package struct ImageNote: Sendable, Equatable {
     self.offset = offset
   }
 
-  /// Who writes notes: the kernel and its kdump, QEMU, makedumpfile, Xen, and our own extracts.
+  /// Who writes notes: the kernel and its kdump, QEMU, makedumpfile, Xen, and our own extracts, which
+  /// have the registers of `xl dump-core` as a note, too.
   private static let writers: Set<String> = [
     "CORE", "LINUX", "VMCOREINFO", "VMCOREDD", "QEMU", "ERASEINFO", "Xen", "XEN_ELFNOTE", "GNU",
-    "VMCOREINFO_XEN", "PTDUMPLINT",
+    "VMCOREINFO_XEN", "PTDUMPLINT", XenCore.registersNote,
   ]
 
   /// Reads a block of ELF notes.

@@ -25,7 +25,7 @@ package protocol MemoryImage: PhysicalMemory {
   var dumpLevel: UInt32? { get }
   /// By which numbers a guest knows frames that its file keeps by the machine's; none where it keeps
   /// them by the guest's own.
-  var ownFrames: [OwnFrame] { get }
+  var ownFrames: [OwnFrames] { get }
   /// Whether the page at an address is none of the file's and is read as zeros, because the file
   /// leaves zero pages out.
   func isTakenForZero(_ address: UInt64) -> Bool
@@ -39,14 +39,18 @@ package protocol MemoryImage: PhysicalMemory {
   func checksum(zeroing offset: Int) -> UInt64?
 }
 
-/// A guest's frame: its own number and the machine's, in pages.
-package struct OwnFrame: Sendable, Equatable {
+/// Frames of a guest that follow each other by its own numbers and by the machine's, in pages.
+package struct OwnFrames: Sendable, Equatable {
+  /// The guest's number of the first.
   package let own: UInt64
+  /// The machine's number of the first.
   package let machine: UInt64
+  package var count: UInt64
 
-  package init(own: UInt64, machine: UInt64) {
+  package init(own: UInt64, machine: UInt64, count: UInt64 = 1) {
     self.own = own
     self.machine = machine
+    self.count = count
   }
 }
 
@@ -69,7 +73,7 @@ extension MemoryImage {
   package var tellsAllMemory: Bool { true }
   package var heldBytes: UInt64 { ~0 }
   package var dumpLevel: UInt32? { nil }
-  package var ownFrames: [OwnFrame] { [] }
+  package var ownFrames: [OwnFrames] { [] }
   package func isTakenForZero(_ address: UInt64) -> Bool { false }
   package func checksum(zeroing offset: Int) -> UInt64? { nil }
 

@@ -20,7 +20,7 @@ package final class SegmentImage: MemoryImage, Sendable {
   package let placements: [Placement]
   package let tellsAllMemory: Bool
   package let ranges: [ClosedRange<UInt64>]
-  package let ownFrames: [OwnFrame]
+  package let ownFrames: [OwnFrames]
   package let heldBytes: UInt64
   package var path: String { file.path }
 
@@ -29,7 +29,7 @@ package final class SegmentImage: MemoryImage, Sendable {
   init(
     _ file: MappedFile, format: String, segments: [Segment], notes: [ImageNote] = [],
     damage: [String] = [], machine: Machine? = nil, placements: [Placement] = [],
-    tellsAllMemory: Bool = true, ownFrames: [OwnFrame] = []
+    tellsAllMemory: Bool = true, ownFrames: [OwnFrames] = []
   ) {
     self.file = file
     self.format = format

@@ -80,6 +80,26 @@ import Testing
     #expect(Self.frames(image) >= 16)
   }
 
+  /// An extract's note of the guest's frames; where it claims more than the file warrants, the guest's
+  /// own list is read.
+  @Test func anExtractsListIsNotTrusted() throws {
+    func frames(_ lines: String...) throws -> UInt64 {
+      let memory = try Self.memory()
+      let notes = [(7, "0x102000"), (10, lines.joined(separator: "\n"))] as [(UInt32, String)]
+      memory.notes = notes.map {
+        ImageNote(name: "PTDUMPLINT", type: $0, bytes: Array($1.utf8), offset: 0)
+      }
+      let image = try #require(Self.readAll(memory))
+      #expect(image.guest != nil)
+      return Self.frames(image)
+    }
+    #expect(try frames("0x0 0x100 0xc") == 12)
+    #expect(try frames("0x0 0x100 0xffffffff") == 16)
+    #expect(try frames("0x0 0x100 0x10", "0x20 0x200 0x20000000") == 16)
+    #expect(try frames("0x0 0x100 0xc", "0x4 0x200 0x2") == 12)
+    #expect(try frames("0xffffffffffffffff 0x100 0x2", "0x0 0x100") == 16)
+  }
+
   private static let hostile: [UInt64] = [
     0, .max, 1, 1 << 63, 1 << 62, 1 << 40, 1 << 40 - 1, (1 << 52 - 1) & ~4095 | 0x67,
     1 << 51 | 0x67,

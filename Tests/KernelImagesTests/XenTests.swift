@@ -152,6 +152,7 @@ import Testing
     }
     // CR3 of the only processor: an HVM guest's own address.
     var registers = [UInt8](repeating: 0, count: 5168)
+    registers[520] = 0x5a
     registers[4984 + 24 + 1] = 0x20
     registers[4984 + 32] = 0xa0
     return sections([
@@ -233,16 +234,36 @@ import Testing
     }
   }
 
-  @Test func aDumpThatIsCutOffSaysSo() throws {
+  /// What the file alone tells of the guest goes into an extract: its list of frames, Xen's version, and
+  /// an HVM guest's registers without the others.
+  @Test(arguments: [true, false]) func anExtractOfADumpedGuestIsReadAlike(isPV: Bool) throws {
+    try Self.read(try Self.core(isPV: isPV)) { memory, image in
+      let extract = Extract.make(image, keepLog: true)
+      try Self.read(extract) { kept, again in
+        #expect(kept.format == "elf-core" && again.problems == [])
+        #expect(again.root == image.root && again.space().runs == image.space().runs)
+        #expect(again.facts.domain == image.facts.domain)
+        #expect(again.facts.hypervisor == image.facts.hypervisor)
+        #expect((again.guest != nil) == isPV)
+        let lists = again.guest?.disagreements(most: 9)
+        #expect(lists == image.guest?.disagreements(most: 9) && lists?.isGuests ?? isPV == isPV)
+        let registers = try #require(kept.notes.first { $0.name == ".xen_prstatus" })
+        #expect(registers.bytes[..<4984].allSatisfy { $0 == 0 })
+        #expect(registers.bytes[4984 + 25] == 0x20)
+      }
+    }
+  }
+
+  /// A page without a number fills the file up; any other number that no frame has is damage.
+  @Test func aListThatIsDamagedSaysSo() throws {
     var core = try Self.core(isPV: true)
-    // The list names a page more than there is.
-    let names = try Self.core(isPV: false)
-    #expect(core.count != names.count)
     let list = 64 + Self.versionNote.count + 5168
-    core.replaceSubrange(list..<(list + 8), with: [UInt8](repeating: 0xff, count: 8))
-    try Self.read(core) { memory, image in
-      #expect(memory.damage.contains { $0.contains("1 pages of the list") })
-      #expect(image.memory.ranges == [0x1000...0xffff])
+    for (byte, damage) in [(0xfe, 1), (0xff, 0)] as [(UInt8, Int)] {
+      core.replaceSubrange(list..<(list + 8), with: [UInt8](repeating: byte, count: 8))
+      try Self.read(core) { memory, image in
+        #expect(memory.damage.count { $0.contains("1 pages of the list") } == damage)
+        #expect(image.memory.ranges == [0x1000...0xffff])
+      }
     }
   }
 }

@@ -57,8 +57,9 @@ package protocol Architecture: Sendable {
 
   /// The processors' registers in an image's notes.
   func processors(in notes: [ImageNote]) -> [KernelImage.CPUState]
-  /// The parts of a processor's note that an extract keeps; the rest may hold a program's data.
-  var keptRegisters: [Range<Int>] { get }
+  /// The parts of a processor's note that an extract keeps, since the rest may hold a program's data; nil
+  /// for another note.
+  func keptRegisters(in note: ImageNote) -> [Range<Int>]?
   /// The formats that the kernel may run, the likeliest first.
   func likelyFormats(_ cpu: KernelImage.CPUState?, _ info: VMCoreInfo?) -> [TableFormat]
   /// What the image's virtual addresses may lie above its physical ones, the likeliest first.

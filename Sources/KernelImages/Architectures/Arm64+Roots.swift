@@ -6,7 +6,7 @@ package import PageTables
 extension Arm64 {
   /// None: QEMU's dumps have no system register, and a vmcore's have none either.
   package func processors(in notes: [ImageNote]) -> [KernelImage.CPUState] { [] }
-  package var keptRegisters: [Range<Int>] { [] }
+  package func keptRegisters(in note: ImageNote) -> [Range<Int>]? { nil }
   package func roots(of cpu: KernelImage.CPUState, _ format: TableFormat) -> [(
     address: UInt64, source: String
   )] { [] }

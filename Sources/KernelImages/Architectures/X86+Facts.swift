@@ -42,7 +42,7 @@ extension X86 {
         { evidence, facts in directMapHasNoExecute(evidence, facts) }),
       .of(
         .pge, { evidence, _ in isSupported(evidence.mode.global, evidence) },
-        { evidence, _ in evidence.cpu.map { Fact($0.hasPGE, "CR4 (QEMU note)") } }),
+        { evidence, _ in evidence.cpu.map { Fact($0.hasPGE, "CR4 (\($0.source))") } }),
       .of(
         .pti,
         { evidence, _ in

@@ -19,10 +19,13 @@ extension X86 {
   package func processors(in notes: [ImageNote]) -> [KernelImage.CPUState] {
     notes.filter { $0.name == "QEMU" }.compactMap { Self.registers(in: $0, at: 392) }
       + notes.filter { $0.name == XenCore.registersNote }.flatMap { note in
-        stride(from: 0, to: note.bytes.count, by: 5168).compactMap {
-          Self.registers(in: note, at: $0 + 4984)
-        }
+        Self.xenRegisters(in: note).compactMap { Self.registers(in: note, at: $0) }
       }
+  }
+
+  /// Where the control registers of each processor begin in the note of `xl dump-core`.
+  private static func xenRegisters(in note: ImageNote) -> [Int] {
+    stride(from: 0, to: note.bytes.count, by: 5168).map { $0 + 4984 }
   }
 
   /// CR0, CR3 and CR4 of an array of the control registers that starts at a byte of a note.
@@ -32,11 +35,18 @@ extension X86 {
     guard let cr0 = note.bytes.u64(at: start), let cr3 = note.bytes.u64(at: start + 24),
       let cr4 = note.bytes.u64(at: start + 32)
     else { return nil }
-    return KernelImage.CPUState(["CR0": cr0, "CR3": cr3, "CR4": cr4])
+    let source = note.name == XenCore.registersNote ? "xl dump-core" : "\(note.name) note"
+    return KernelImage.CPUState(["CR0": cr0, "CR3": cr3, "CR4": cr4], source: source)
   }
 
-  /// The note's version and size, and the control registers.
-  package var keptRegisters: [Range<Int>] { [0..<8, 392..<432] }
+  /// The control registers; of QEMU's note its version and size, too.
+  package func keptRegisters(in note: ImageNote) -> [Range<Int>]? {
+    switch note.name {
+    case "QEMU": [0..<8, 392..<432]
+    case XenCore.registersNote: Self.xenRegisters(in: note).map { $0..<($0 + 40) }
+    default: nil
+    }
+  }
 
   package func likelyFormats(
     _ cpu: KernelImage.CPUState?, _ info: VMCoreInfo?
@@ -87,7 +97,7 @@ extension X86 {
     address: UInt64, source: String
   )] {
     let whole = cpu.cr3 & ~(format.rootAlignment - 1) & 0x000f_ffff_ffff_ffff
-    let source = "CR3 of the first CPU (QEMU note)"
+    let source = "CR3 of the first CPU (\(cpu.source))"
     return [(whole, source), (whole & ~twinBit, "\(source), the kernel's half")]
   }
 

@@ -17,15 +17,14 @@ extension X86 {
       .of(
         .xen, { evidence, _ in evidence.guest.map { Fact(true, $0.source) } },
         { evidence, _ in
-          Self.isHardwareGuest(evidence.reader.memory)
-            ? Fact(false, "xl dump-core of an HVM or PVH guest") : nil
+          Self.hardwareGuest(evidence).map { Fact(false, $0.source) }
         },
         { evidence, facts in leavesHaveXenMarks(evidence, facts) }),
       .of(.hypervisor) { evidence, facts in
-        let memory = evidence.reader.memory
-        guard facts.xen?.value == true || Self.isHardwareGuest(memory) else { return nil }
-        return Self.version(in: memory.notes)
-          ?? Fact("Xen", facts.xen?.source ?? "xl dump-core's registers")
+        guard let xen = facts.xen, xen.value || Self.hardwareGuest(evidence) != nil else {
+          return nil
+        }
+        return Self.version(in: evidence.reader.memory.notes) ?? Fact("Xen", xen.source)
       },
       .of(
         .domain,
@@ -37,10 +36,7 @@ extension X86 {
                 ? "its frame list has the machine's devices" : "its frame list has no devices")
           }
         },
-        { evidence, _ in
-          Self.isHardwareGuest(evidence.reader.memory)
-            ? Fact("domU (HVM or PVH)", "xl dump-core's header") : nil
-        }),
+        { evidence, _ in Self.hardwareGuest(evidence) }),
     ]
   }
 
@@ -61,9 +57,17 @@ extension X86 {
     return Fact("Xen \(major).\(minor)" + String(extra), "its note")
   }
 
-  /// Whether the memory is a Xen guest's whose tables are read by the processor alone.
-  private static func isHardwareGuest(_ memory: any MemoryImage) -> Bool {
-    memory.ownFrames.isEmpty && memory.notes.contains { $0.name == XenCore.registersNote }
+  /// What kind of guest it is whose tables are read by the processor alone, and what tells it.
+  ///
+  /// Source: `XEN_HVM_DOMAIN`, `enum xen_domain_type`, include/xen/xen.h, 6.12.
+  private static func hardwareGuest(_ evidence: FactEvidence) -> Fact<String>? {
+    let memory = evidence.reader.memory
+    if memory.ownFrames.isEmpty, memory.notes.contains(where: { $0.name == XenCore.registersNote })
+    {
+      return Fact("domU (HVM or PVH)", "xl dump-core of an HVM or PVH guest")
+    }
+    let isHardware = evidence.values[xenDomainType] == 2
+    return isHardware ? Fact("HVM or PVH guest", xenDomainType) : nil
   }
 
   /// Whether the first leaves of the direct map and of the image have Xen's marks, and no G.

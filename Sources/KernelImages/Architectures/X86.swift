@@ -52,13 +52,17 @@ package struct X86: Architecture {
     [
       "page_offset_base", "vmalloc_base", "vmemmap_base", Self.supportedMask, Self.kernelMask,
       "max_pfn_mapped", Variable.systemState, Variable.kfencePool, Self.pinnedBits,
-      Variable.memoryEnd,
+      Variable.memoryEnd, Self.xenDomainType,
     ] + Variable.directPages + [Variable.efiRoot]
       + Variable.kexecImages.map(Variable.controlPage)
   }
 
-  package var spareVariables: Set<String> { [Self.pinnedBits, Variable.memoryEnd] }
+  package var spareVariables: Set<String> {
+    [Self.pinnedBits, Variable.memoryEnd, Self.xenDomainType]
+  }
 
+  /// An `enum xen_domain_type`.
+  static let xenDomainType = "xen_domain_type"
   static let supportedMask = "__supported_pte_mask"
   static let kernelMask = "__default_kernel_pte_mask"
   package var entryMasks: Set<String> { [Self.supportedMask, Self.kernelMask] }

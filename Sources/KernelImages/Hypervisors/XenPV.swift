@@ -59,11 +59,9 @@ extension XenPV {
   /// - Parameter kept: the machine's address of a kernel root, as an extract tells it.
   static func guest(in memory: any MemoryImage, kept: UInt64?) -> XenPV? {
     guard memory.machine ?? .x86_64 == .x86_64 else { return nil }
-    if let kept { return guest(memory, [kept], "the extract's own note") }
-    if !memory.ownFrames.isEmpty {
-      return guest(
-        memory, tops(memory), "xl dump-core of a PV guest", XenPVFrames(memory.ownFrames))
-    }
+    let listed = XenPVFrames(listedBy: memory)
+    if let kept { return guest(memory, [kept], "the extract's own note", listed) }
+    if let listed { return guest(memory, tops(memory), "xl dump-core of a PV guest", listed) }
     return hint(memory).flatMap { guest(memory, tops(memory), $0) }
   }
 

@@ -5,18 +5,9 @@ internal import PageTables
 ///
 /// Both kinds of numbers count pages. A guest calls its own numbers pseudo-physical.
 struct XenPVFrames: Sendable {
-  /// Frames that follow each other in both orders.
-  struct Stretch: Sendable {
-    /// The guest's number of the first.
-    let own: UInt64
-    /// The machine's number of the first.
-    let machine: UInt64
-    var count: UInt64
-  }
-
   /// In the order of the guest's numbers.
-  private(set) var stretches: [Stretch] = []
-  private var byMachine: [Stretch] = []
+  private(set) var stretches: [OwnFrames] = []
+  private var byMachine: [OwnFrames] = []
   /// Whether the guest has frames by the machine's own numbers: devices, which dom0 alone has.
   fileprivate(set) var holdsDevices = false
   /// The machine's frames that hold the guest's list.
@@ -24,21 +15,30 @@ struct XenPVFrames: Sendable {
   /// The guest's numbers of frames that another domain has lent it.
   fileprivate(set) var borrowed: Set<UInt64> = []
 
-  /// - Parameter frames: in any order.
-  init(_ frames: some Sequence<OwnFrame>) {
-    for frame in frames.sorted(by: { $0.own < $1.own }) { append(frame.own, frame.machine) }
+  /// The frames that a file lists by itself; nil where it lists none, or more than it warrants.
+  init?(listedBy memory: any MemoryImage) {
+    var left = Budget(memory).frames
+    let listed = memory.ownFrames.sorted { $0.own < $1.own }
+    for part in listed {
+      // Of two that have the same number the first counts.
+      if let last = stretches.last, last.own + last.count > part.own { continue }
+      guard part.count <= left else { return nil }
+      left -= part.count
+      append(part)
+    }
+    guard !listed.isEmpty else { return nil }
     finish()
   }
 
   fileprivate init() {}
 
-  fileprivate mutating func append(_ own: UInt64, _ machine: UInt64) {
-    if let last = stretches.last, last.own + last.count == own,
-      last.machine + last.count == machine
+  fileprivate mutating func append(_ part: OwnFrames) {
+    if let last = stretches.last, last.own + last.count == part.own,
+      last.machine + last.count == part.machine
     {
-      stretches[stretches.count - 1].count += 1
+      stretches[stretches.count - 1].count += part.count
     } else {
-      stretches.append(Stretch(own: own, machine: machine, count: 1))
+      stretches.append(part)
     }
   }
 
@@ -98,7 +98,7 @@ extension XenPVFrames {
     init(_ memory: any MemoryImage) {
       // Lists of 2 TiB of memory at most; and of 4 GiB, however little an extract holds.
       pages = min(1 << 20, memory.heldBytes / 4096 + 1)
-      frames = max(1 << 20, min(1 << 29, memory.heldBytes / 16))
+      frames = max(1 << 20, min(1 << 29, memory.heldBytes / 8))
     }
   }
 }
@@ -192,7 +192,7 @@ private struct XenPVList {
       }
       if entry & Self.foreign != 0 { frames.borrowed.insert(own) }
       let machine = entry & ~Self.foreign
-      if machine < 1 << 40 { frames.append(own, machine) }
+      if machine < 1 << 40 { frames.append(OwnFrames(own: own, machine: machine)) }
     }
     return true
   }

@@ -32,7 +32,7 @@ package struct XenPVMemory: WrappedMemory {
   package var tellsAllMemory: Bool { true }
   /// What the file tells by the machine's numbers is none of the guest's.
   package var placements: [Placement] { [] }
-  package var ownFrames: [OwnFrame] { [] }
+  package var ownFrames: [OwnFrames] { [] }
 
   package func isTakenForZero(_ address: UInt64) -> Bool {
     machineAddress(of: address).map(host.isTakenForZero) ?? false

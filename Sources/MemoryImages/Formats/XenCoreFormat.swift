@@ -11,6 +11,8 @@ package enum XenCore {
 
   private static let pageSize: UInt64 = 4096
   private static let headerNote: UInt32 = 0x200_0001
+  /// The number of a page that is none: `XC_CORE_INVALID_PFN`.
+  private static let filler = UInt64.max
 
   /// The sections of an ELF file, by their names.
   static func sections(of elf: OpaquePointer) -> [String: GElf_Shdr] {
@@ -74,24 +76,25 @@ package enum XenCore {
   /// The pages in the order of the file, and whether the machine's numbers of them are told, too.
   private static func frames(
     _ file: MappedFile, _ sections: [String: GElf_Shdr], _ damage: inout [String]
-  ) throws(ImageError) -> (frames: [OwnFrame], isPV: Bool)? {
+  ) throws(ImageError) -> (frames: [OwnFrames], isPV: Bool)? {
     let isPV = sections[".xen_p2m"] != nil
     guard let section = sections[".xen_p2m"] ?? sections[".xen_pfn"] else { return nil }
     let size = isPV ? 16 : 8
     guard let bytes = bytes(of: section, file, most: file.size) else { return nil }
-    var frames: [OwnFrame] = []
+    var frames: [OwnFrames] = []
     frames.reserveCapacity(bytes.count / size)
     var wrong = 0
     for at in stride(from: 0, through: bytes.count - size, by: size) {
       guard let own = bytes.u64(at: at), let machine = isPV ? bytes.u64(at: at + 8) : own,
         own < 1 << 40, machine < 1 << 40
       else {
-        wrong += 1
+        // What the guest has beyond its memory map is not dumped: such pages fill the file up.
+        if bytes.u64(at: at) != filler { wrong += 1 }
         // The page keeps its place in the file.
-        frames.append(OwnFrame(own: .max, machine: .max))
+        frames.append(OwnFrames(own: .max, machine: .max))
         continue
       }
-      frames.append(OwnFrame(own: own, machine: machine))
+      frames.append(OwnFrames(own: own, machine: machine))
     }
     if wrong > 0 { damage.append("\(wrong) pages of the list have numbers that no frame has") }
     return frames.isEmpty ? nil : (frames, isPV)
@@ -104,7 +107,7 @@ package enum XenCore {
 
   /// Pages that follow each other in the file and in memory are one segment.
   private static func segments(
-    _ frames: [OwnFrame], at offset: UInt64, size: UInt64, end: UInt64
+    _ frames: [OwnFrames], at offset: UInt64, size: UInt64, end: UInt64
   ) -> [SegmentImage.Segment] {
     let held = offset > end ? 0 : min(size, end - offset)
     var found: [SegmentImage.Segment] = []

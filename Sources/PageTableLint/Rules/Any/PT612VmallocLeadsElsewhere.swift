@@ -15,7 +15,7 @@ extension Rule {
       What: a page of a vmalloc area, of a module or of ioremap() that is not mapped. Or one that
       maps another frame than the one in the kernel's own list of the area (vm_struct.pages,
       phys_addr). Where no list is known: a write-back page over addresses at which the machine's
-      memory map has nothing.
+      memory map has nothing. A guest of Xen's (HVM, PVH) has Xen's pages there.
       Why: the owner of the area reads and writes somebody else's memory, or faults.
       How Linux should look: the tables map what the lists say, from the end of vmalloc() until
       vfree().
@@ -55,7 +55,9 @@ extension Rule {
 
   /// Write-back pages of vmalloc's areas and modules at which the machine's memory map has nothing.
   private static func pagesBeyondMemory(_ subject: Subject, _ table: Table) -> [Run] {
-    guard let resources = subject.resources?.value, !resources.isEmpty else { return [] }
+    guard let resources = subject.resources?.value, !resources.isEmpty,
+      subject.facts.domain == nil
+    else { return [] }
     let mode = table.space.mode
     let known = RangeSet(resources.map(\.range))
     return [Area.Kind.vmalloc, .modules].flatMap { table.runs($0) }.filter { run in
