@@ -211,9 +211,12 @@ static void map_all_kinds(void)
 	/* 0x67000000: the same of hugetlbfs */
 	write_file("/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages", "8");
 	write_file("/sys/kernel/mm/hugepages/hugepages-4096kB/nr_hugepages", "4");
+	/* A guest of Xen's without the hardware's help has none. */
 	area = map(3 * LARGE, rw, anonymous | MAP_HUGETLB, -1);
-	mprotect(area + LARGE, LARGE, PROT_READ);
-	mprotect(area + 2 * LARGE, LARGE, PROT_NONE);
+	if (area) {
+		mprotect(area + LARGE, LARGE, PROT_READ);
+		mprotect(area + 2 * LARGE, LARGE, PROT_NONE);
+	}
 	/* 0x68000000: a protection key */
 	area = map(AREA, rw, anonymous, -1);
 	key = syscall(SYS_pkey_alloc, 0, 0);
