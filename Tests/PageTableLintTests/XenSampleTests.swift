@@ -81,7 +81,7 @@ import Testing
   }
 
   /// What a guest of 6.12 prints of its own tables, byte for byte.
-  @Test(arguments: ["dom0-6.12"])
+  @Test(arguments: ["dom0-6.12", "cpa-2008"])
   func theKernelsOwnTextIsReproduced(_ sample: String) throws {
     let text = try Samples.text("xen/" + sample, "kernel.txt")
     let path = try Samples.imagePath("xen/" + sample)
