@@ -58,6 +58,24 @@ import Testing
     #expect(report.subject.problems == [])
   }
 
+  /// Members of a contiguous group may differ in what the processor ignores: NS, DBM of what is writable, the
+  /// highest bits.
+  @Test(arguments: [5, 51, 59, 63] as [UInt64])
+  func ignoredBitsBreakNoGroup(_ bit: UInt64) throws {
+    let memory = PatchedImage(try Samples.image("612-4k52").memory)
+    let image = try KernelImage(memory)
+    let data = try #require(
+      image.space().runs.first { $0.flags >> 52 & 1 == 1 && $0.access.contains(.write) })
+    let step = try #require(image.walk(data.start &+ 3 * 4096).steps.last)
+    func found(_ bit: UInt64) throws -> [String] {
+      try memory.set(step.entry ^ 1 << bit, at: step.index, of: step.table)
+      return Linter.run(Subject(image: image)).findings.filter { $0.severity >= .warning }.map(
+        \.rule.id)
+    }
+    #expect(try found(bit) == [])
+    #expect(try found(52) == ["PT310"])
+  }
+
   /// Where no note tells the areas the tables are read, and nothing is called clean.
   @Test(arguments: ["612-4k52", "612-4k48-kpti", "61-4k48-kpti", "64k48"])
   func withoutTheNoteNothingIsClean(_ sample: String) throws {

@@ -37,8 +37,7 @@ extension Rule {
     subject.tables.flatMap { table -> [Finding] in
       let mode = table.space.mode
       var bad: [Run] = []
-      for run in table.runs
-      where run.isLeaf && run.start >= mode.upperHalf && run.flags & contiguousBit != 0 {
+      for run in contiguousRuns(table) {
         for group in brokenGroups(of: run, mode) {
           // What became of a member may be another rule's finding, which takes this as its sign.
           guard subject.mayLook(Looks.piece) else { break }
@@ -57,6 +56,27 @@ extension Rule {
   }
 
   private static let contiguousBit: UInt64 = 1 << 52
+
+  /// The leaves with the contiguous bit, as the processor tells them apart.
+  private static func contiguousRuns(_ table: Table) -> [Run] {
+    let mode = table.space.mode
+    var runs: [Run] = []
+    for run in table.runs
+    where run.isLeaf && run.start >= mode.upperHalf && run.flags & contiguousBit != 0 {
+      var alike = run
+      alike.flags &= ~ignored(run.flags)
+      Run.append(alike, to: &runs, mode: mode)
+    }
+    return runs
+  }
+
+  /// NS, the highest bits, and DBM where the memory is writable without it.
+  ///
+  /// Source: Arm ARM, D8.3.2 and D8.4.6.
+  private static func ignored(_ flags: UInt64) -> UInt64 {
+    let isReadOnly = flags & 1 << 7 != 0
+    return 1 << 5 | 0x1f << 59 | (isReadOnly ? 0 : 1 << 51)
+  }
 
   /// The groups at the ends of a run of equal leaves that it holds in part; all of a run whose frames
   /// are not aligned as its addresses are, or whose level knows no groups.
