@@ -91,26 +91,36 @@ struct Kallsyms {
     let expansions: [Range<Int>] = (0..<256).map { token in
       guard let start = index.number(at: token * 2, size: 2).map(Int.init), start < tokens.count
       else { return 0..<0 }
-      return start..<(tokens[start...].firstIndex(of: 0) ?? tokens.count)
+      let end = tokens[start...].firstIndex(of: 0) ?? tokens.count
+      return start..<min(end, start + Self.mostLetters)
     }
     var list = SymbolList()
     list.reserveCapacity(count)
-    var text: [UInt8] = []
-    text.reserveCapacity(Self.mostLetters)
+    // Eight letters are copied at a time: most of a token's, and what follows it.
+    let letters = tokens + [UInt8](repeating: 0, count: 8)
+    var text = [UInt8](repeating: 0, count: 2 * Self.mostLetters + 8)
     var at = 0
     for address in addresses {
       guard let name = Self.name(in: names, at: at) else { return nil }
-      text.removeAll(keepingCapacity: true)
-      for token in names[name] {
-        let expansion = expansions[Int(token)]
-        let room = Self.mostLetters - text.count
-        for place in expansion.lowerBound..<min(expansion.upperBound, expansion.lowerBound + room) {
-          text.append(tokens[place])
+      at = name.upperBound
+      var end = 0
+      unsafe text.withUnsafeMutableBytes { text in
+        unsafe letters.withUnsafeBytes { letters in
+          for place in name where end < Self.mostLetters {
+            let token = expansions[Int(names[place])]
+            var copied = 0
+            while copied < token.count {
+              let word = unsafe letters.loadUnaligned(
+                fromByteOffset: token.lowerBound + copied, as: UInt64.self)
+              unsafe text.storeBytes(of: word, toByteOffset: end + copied, as: UInt64.self)
+              copied += 8
+            }
+            end += token.count
+          }
         }
       }
-      at = name.upperBound
       // The first letter is the symbol's type.
-      list.append(text.dropFirst(), at: address)
+      list.append(text[..<min(end, Self.mostLetters)].dropFirst(), at: address)
     }
     return Symbols(list, source: "kallsyms of the image")
   }

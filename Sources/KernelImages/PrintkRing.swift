@@ -113,7 +113,7 @@ struct PrintkRing {
   private func log() -> Log {
     // Descriptor states are a `long`, whose top two bits are the state.
     let idMask: UInt64 = (1 << UInt64(long * 8 - 2)) - 1
-    var log = ""
+    var log: [UInt8] = []
     var lost = 0
     // No record shares its text with another, so all of them fit the ring.
     var left = text.bytes.count
@@ -124,7 +124,9 @@ struct PrintkRing {
         left -= bytes.count
         let stamp = LogStamp(microseconds: time / 1000).text
         for line in bytes.split(separator: 10) {
-          log += stamp + String(decoding: line, as: UTF8.self) + "\n"
+          log += stamp.utf8
+          log += line
+          log.append(10)
         }
       case .none: break
       case .text, .lost: lost += 1
@@ -134,7 +136,7 @@ struct PrintkRing {
       if number == count { lost += 1 }
       id = (id &+ 1) & idMask
     }
-    return Log(text: log, lost: lost)
+    return Log(text: String(decoding: log, as: UTF8.self), lost: lost)
   }
 
   private enum Record {

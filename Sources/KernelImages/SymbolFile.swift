@@ -35,10 +35,8 @@ package enum SymbolFile {
   }
 
   /// Lines of `ADDRESS TYPE NAME`, as `nm` and /proc/kallsyms write them.
-  private static func text(_ file: MappedFile) throws(ImageError)
-    -> [(name: String, address: UInt64)]
-  {
-    var list: [(name: String, address: UInt64)] = []
+  private static func text(_ file: MappedFile) throws(ImageError) -> SymbolList {
+    var list = SymbolList()
     var strangers = 0
     // A file of procfs has no size: it is read to its end.
     let bytes = try file.wholeContent(limit: 256 << 20)
@@ -52,15 +50,14 @@ package enum SymbolFile {
         continue
       }
       // What follows a tab names the module.
-      list.append(
-        (name: String(decoding: parts[2].prefix { $0 != 9 }, as: UTF8.self), address: address))
+      list.append(parts[2].prefix { $0 != 9 }, at: address)
     }
-    guard !list.isEmpty, strangers <= list.count / 8 else {
+    guard list.count > 0, strangers <= list.count / 8 else {
       throw ImageError(
         file.path, offset: 0, "neither a vmlinux nor lines of ADDRESS TYPE NAME",
         advice: "give a System.map, /proc/kallsyms, or the vmlinux of the same build")
     }
-    guard list.contains(where: { $0.address != 0 }) else {
+    guard list.addresses.contains(where: { $0 != 0 }) else {
       throw ImageError(
         file.path, "all addresses are zero: kptr_restrict hides them",
         advice: "read /proc/kallsyms as root, or set kernel.kptr_restrict=0")
@@ -68,9 +65,7 @@ package enum SymbolFile {
     return list
   }
 
-  private static func vmlinux(_ file: MappedFile) throws(ImageError)
-    -> [(name: String, address: UInt64)]
-  {
+  private static func vmlinux(_ file: MappedFile) throws(ImageError) -> SymbolList {
     func failure(_ problem: String) -> ImageError {
       ImageError(
         file.path, problem, advice: "give the vmlinux with its symbol table, or a System.map")
@@ -83,7 +78,7 @@ package enum SymbolFile {
     guard unsafe gelf_getehdr(elf, &header) != nil, header.e_type == UInt16(ET_EXEC) else {
       throw failure("expected a vmlinux: an ELF program")
     }
-    var list: [(name: String, address: UInt64)] = []
+    var list = SymbolList()
     var section = unsafe elf_nextscn(elf, nil)
     while let current = unsafe section {
       defer { unsafe section = unsafe elf_nextscn(elf, current) }
@@ -100,10 +95,11 @@ package enum SymbolFile {
           symbol.st_info & 15 < 3,
           let name = unsafe elf_strptr(elf, Int(head.sh_link), Int(symbol.st_name))
         else { continue }
-        list.append((name: unsafe String(cString: name), address: symbol.st_value))
+        unsafe list.append(
+          UnsafeRawBufferPointer(start: name, count: strlen(name)), at: symbol.st_value)
       }
     }
-    guard !list.isEmpty else { throw failure("no symbol table in it (stripped?)") }
+    guard list.count > 0 else { throw failure("no symbol table in it (stripped?)") }
     return list
   }
 }
@@ -115,14 +111,9 @@ extension Symbols {
   func moved(by offset: UInt64, in mode: TableFormat) -> Symbols {
     offset == 0
       ? self
-      : Symbols(
-        all.map { symbol in
-          let moves = symbol.address >= mode.upperHalf
-          return (
-            name: symbol.name,
-            address: moves ? (symbol.address &+ offset) & mode.top : symbol.address
-          )
-        }, source: "\(source), moved by KASLR's \(offset.entry)", buildID: buildID)
+      : moved(source: "\(source), moved by KASLR's \(offset.entry)") { address in
+        address >= mode.upperHalf ? (address &+ offset) & mode.top : address
+      }
   }
 
   /// The same symbols where the kernel's text starts at `text`.

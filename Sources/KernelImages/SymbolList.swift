@@ -1,31 +1,51 @@
 /// Symbols as a table has them, their names in one row of bytes: a kernel has some hundred thousand,
 /// and a look at it needs few.
 struct SymbolList: Sendable {
-  private var text: [UInt8] = []
+  fileprivate var text: [UInt8] = []
   private(set) var addresses: [UInt64] = []
   /// Where each name ends in the text.
   private var ends: [UInt32] = []
+
+  init() {}
+
+  /// Those of several tables, one after the other.
+  init(joining lists: [SymbolList]) {
+    reserveCapacity(lists.reduce(0) { $0 + $1.count })
+    for list in lists {
+      for index in 0..<list.count {
+        append(list.text[list.range(index)], at: list.addresses[index])
+      }
+    }
+  }
 
   var count: Int { addresses.count }
 
   mutating func reserveCapacity(_ symbols: Int) {
     addresses.reserveCapacity(symbols)
     ends.reserveCapacity(symbols)
-    text.reserveCapacity(symbols * 16)
+    text.reserveCapacity(symbols * 24)
   }
 
   /// Adds a symbol; names of more than 4 GiB in all have no room, and the rest is left out.
-  mutating func append(_ name: ArraySlice<UInt8>, at address: UInt64) {
+  mutating func append(_ name: some Collection<UInt8>, at address: UInt64) {
     guard let end = UInt32(exactly: text.count + name.count) else { return }
     text += name
     ends.append(end)
     addresses.append(address)
   }
 
-  func name(_ index: Int) -> String { String(decoding: letters(index), as: UTF8.self) }
+  /// The same names at other addresses.
+  func moved(_ place: (UInt64) -> UInt64) -> SymbolList {
+    var moved = self
+    moved.addresses = addresses.map(place)
+    return moved
+  }
 
-  func letters(_ index: Int) -> ArraySlice<UInt8> {
-    text[(index == 0 ? 0 : Int(ends[index - 1]))..<Int(ends[index])]
+  func name(_ index: Int) -> String { String(decoding: text[range(index)], as: UTF8.self) }
+
+  /// Where a name lies in the text.
+  fileprivate func range(_ index: Int) -> Range<Int> {
+    (index == 0 ? 0 : Int(ends[index - 1]))..<Int(ends[index])
   }
 
   /// The indices in the order of addresses; nil where that is their own.
@@ -39,34 +59,65 @@ struct SymbolList: Sendable {
 
 /// Where the names of a list are: a hash table.
 struct SymbolPlaces: Sendable {
-  /// An index of the list and 1; 0 where the slot is free.
-  private var slots: [UInt32]
+  /// An index of the list and 1, above it the upper half of the name's hash; 0 where the slot is free.
+  private var slots: [UInt64]
+  /// Chosen anew each time, so that no image can have names that meet.
+  private let seed = UInt64.random(in: 1...(.max))
 
   init(_ list: SymbolList) {
     var size = 16
     while size < list.count * 2 { size *= 2 }
     slots = Array(repeating: 0, count: size)
     for index in 0..<list.count {
-      let slot = slot(of: list.letters(index), in: list)
+      let name = list.text.span.extracting(list.range(index))
+      let hash = hash(of: name)
+      let slot = slot(of: name, hash, in: list)
       // Of several symbols of one name the first counts.
-      if slots[slot] == 0 { slots[slot] = UInt32(truncatingIfNeeded: index + 1) }
+      if slots[slot] == 0 { slots[slot] = hash & Self.upper | UInt64(index + 1) }
     }
   }
 
   func index(of name: String, in list: SymbolList) -> Int? {
-    let index = slots[slot(of: Array(name.utf8)[...], in: list)]
-    return index == 0 ? nil : Int(index) - 1
+    let name = name.utf8.span
+    let found = slots[slot(of: name, hash(of: name), in: list)]
+    return found == 0 ? nil : Self.index(found)
   }
 
+  private static let upper: UInt64 = ~0 << 32
+
+  private static func index(_ slot: UInt64) -> Int { Int(slot & ~upper) - 1 }
+
   /// The slot that has a name, else the free one where it belongs.
-  private func slot(of name: ArraySlice<UInt8>, in list: SymbolList) -> Int {
-    // Seeded, so that no image can choose names that meet.
-    var hasher = Hasher()
-    unsafe name.withUnsafeBytes { unsafe hasher.combine(bytes: $0) }
-    var slot = hasher.finalize() & (slots.count - 1)
-    while slots[slot] != 0, list.letters(Int(slots[slot]) - 1) != name {
+  private func slot(of name: borrowing Span<UInt8>, _ hash: UInt64, in list: SymbolList) -> Int {
+    var slot = Int(truncatingIfNeeded: hash) & (slots.count - 1)
+    while slots[slot] != 0 {
+      if slots[slot] & Self.upper == hash & Self.upper {
+        let other = list.text.span.extracting(list.range(Self.index(slots[slot])))
+        if other.count == name.count, name.indices.allSatisfy({ name[$0] == other[$0] }) { break }
+      }
       slot = (slot + 1) & (slots.count - 1)
     }
     return slot
+  }
+
+  /// Eight bytes at a time: multiplied, with the two halves of the product put together.
+  private func hash(of name: borrowing Span<UInt8>) -> UInt64 {
+    var hash = seed ^ UInt64(name.count)
+    func take(_ word: UInt64) {
+      let product = (hash ^ word).multipliedFullWidth(by: 0x9e37_79b9_7f4a_7c15)
+      hash = product.high ^ product.low
+    }
+    var at = 0
+    while at + 8 <= name.count {
+      take(unsafe name.bytes.unsafeLoadUnaligned(fromByteOffset: at, as: UInt64.self))
+      at += 8
+    }
+    var rest: UInt64 = 0
+    while at < name.count {
+      rest = rest << 8 | UInt64(name[at])
+      at += 1
+    }
+    take(rest)
+    return hash
   }
 }

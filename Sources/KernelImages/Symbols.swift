@@ -16,17 +16,21 @@ package struct Symbols: Sendable {
     _ list: [(name: String, address: UInt64)], source: String, buildID: String? = nil
   ) {
     var packed = SymbolList()
-    for symbol in list { packed.append(Array(symbol.name.utf8)[...], at: symbol.address) }
+    for symbol in list { packed.append(symbol.name.utf8, at: symbol.address) }
     self.init(packed, source: source, buildID: buildID)
   }
 
   init(_ list: SymbolList, source: String, buildID: String? = nil) {
+    self.init(list, SymbolPlaces(list), source: source, buildID: buildID)
+  }
+
+  private init(_ list: SymbolList, _ places: SymbolPlaces, source: String, buildID: String?) {
     self.source = source
     self.buildID = buildID
     self.list = list
+    self.places = places
     order = list.order
     addresses = order.map { $0.map { list.addresses[Int($0)] } } ?? list.addresses
-    places = SymbolPlaces(list)
   }
 
   /// Several tables as one, nil for none.
@@ -37,12 +41,14 @@ package struct Symbols: Sendable {
     self =
       tables.count == 1
       ? first
-      : Symbols(tables.flatMap(\.all), source: tables.map(\.source).joined(separator: "; "))
+      : Symbols(
+        SymbolList(joining: tables.map(\.list)),
+        source: tables.map(\.source).joined(separator: "; "))
   }
 
-  /// In the order in which the source has them.
-  var all: [(name: String, address: UInt64)] {
-    (0..<count).map { (name: list.name($0), address: list.addresses[$0]) }
+  /// The same symbols at other addresses.
+  func moved(source: String, _ place: (UInt64) -> UInt64) -> Symbols {
+    Symbols(list.moved(place), places, source: source, buildID: buildID)
   }
 
   package var count: Int { list.count }
