@@ -24,4 +24,8 @@ package struct Checksum: Sendable {
   package mutating func add(_ bytes: some Sequence<UInt8>) {
     for byte in bytes { add(byte) }
   }
+
+  mutating func add(_ bytes: borrowing Span<UInt8>) {
+    for index in bytes.indices { add(bytes[index]) }
+  }
 }

@@ -103,9 +103,10 @@ package final class SegmentImage: MemoryImage, Sendable {
       var at = 0
       while let part = file.nextData(from: at) {
         sum.add(zeros: part.lowerBound - at)
-        for index in part {
-          sum.add(index >= offset && index < offset + 8 ? 0 : bytes[index])
-        }
+        let left = (offset..<(offset + 8)).clamped(to: part)
+        sum.add(bytes.extracting(part.lowerBound..<left.lowerBound))
+        sum.add(zeros: left.count)
+        sum.add(bytes.extracting(left.upperBound..<part.upperBound))
         at = part.upperBound
       }
       sum.add(zeros: bytes.count - at)
