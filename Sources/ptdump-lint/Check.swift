@@ -6,6 +6,7 @@ import PageTableLint
 
 struct Check: ParsableCommand, ReadsInputs {
   static let configuration = CommandConfiguration(
+    commandName: "check",
     abstract: "Judge the tables: findings and an exit status.",
     discussion: """
       EXAMPLES:

@@ -4,6 +4,7 @@ import PageTables
 
 struct Decode: ParsableCommand, ReadsInputs {
   static let configuration = CommandConfiguration(
+    commandName: "decode",
     abstract: "Spell out table entries: bits, frame, what Linux means by it.",
     discussion: """
       VALUE is an entry in hexadecimal. With - it reads text that has entries in it: a report of a \

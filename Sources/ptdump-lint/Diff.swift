@@ -4,6 +4,7 @@ import PageTableLint
 
 struct Diff: ParsableCommand, ReadsInputs {
   static let configuration = CommandConfiguration(
+    commandName: "diff",
     abstract: "What changed between two dumps, images, or one of each.",
     discussion: """
       Areas are aligned whatever KASLR did.

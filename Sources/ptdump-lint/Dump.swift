@@ -5,6 +5,7 @@ import PageTables
 
 struct Dump: ParsableCommand, ReadsInputs {
   static let configuration = CommandConfiguration(
+    commandName: "dump",
     abstract: "Print the mappings.",
     discussion: """
       EXAMPLES:

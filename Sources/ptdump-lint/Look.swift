@@ -6,6 +6,7 @@ import PageTables
 
 struct Info: ParsableCommand, ReadsInputs {
   static let configuration = CommandConfiguration(
+    commandName: "info",
     abstract: "What the input is and what is known of its kernel.",
     discussion: """
       EXAMPLES:

@@ -8,6 +8,7 @@ let version = "0.1.0"
 
 @main
 struct PtdumpLint: ParsableCommand {
+  // Each command says its name: to make one of its type's takes a third of the start.
   static let configuration = CommandConfiguration(
     commandName: "ptdump-lint",
     abstract: "Reads a Linux kernel's page tables and says what is wrong with them.",

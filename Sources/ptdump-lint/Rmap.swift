@@ -6,6 +6,7 @@ import PageTables
 
 struct Rmap: ParsableCommand, ReadsInputs {
   static let configuration = CommandConfiguration(
+    commandName: "rmap",
     abstract: "Every address, in every table, that maps a physical page; what the page is.",
     discussion: """
       The tables are the kernel's, its user twin, EFI's and those of each process; --table names one.

@@ -5,6 +5,7 @@ enum RulesFormat: String, CaseIterable { case text, table, json }
 
 struct Rules: ParsableCommand {
   static let configuration = CommandConfiguration(
+    commandName: "rules",
     abstract: "The rule list.",
     discussion: """
       EXAMPLES:
@@ -36,6 +37,7 @@ enum ExplainFormat: String, CaseIterable { case text, markdown, json }
 
 struct Explain: ParsableCommand {
   static let configuration = CommandConfiguration(
+    commandName: "explain",
     abstract: "One rule, whole.",
     discussion: """
       EXAMPLES:

@@ -6,6 +6,7 @@ enum StatisticsFormat: String, CaseIterable { case text, json, openmetrics }
 
 struct Stats: ParsableCommand, ReadsInputs {
   static let configuration = CommandConfiguration(
+    commandName: "stats",
     abstract: "Page sizes, protections and splitting in figures.",
     discussion: """
       EXAMPLES:

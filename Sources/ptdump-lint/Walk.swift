@@ -6,6 +6,7 @@ import PageTables
 
 struct Walk: ParsableCommand, ReadsInputs {
   static let configuration = CommandConfiguration(
+    commandName: "walk",
     abstract: "One address, level by level.",
     discussion: """
       EXAMPLES:
