@@ -58,9 +58,29 @@ extension UInt64 {
 
   /// Reads hexadecimal text, with or without `0x`; nil for anything else.
   package init?(hexText: some StringProtocol) {
-    let digits =
-      hexText.hasPrefix("0x") || hexText.hasPrefix("0X") ? hexText.dropFirst(2) : hexText[...]
-    guard digits.first != "+", digits.first != "-" else { return nil }
-    self.init(digits, radix: 16)
+    let number =
+      hexText.utf8.withContiguousStorageIfAvailable { unsafe UInt64(hexBytes: $0) }
+      ?? UInt64(hexBytes: Array(hexText.utf8))
+    guard let number else { return nil }
+    self = number
+  }
+
+  /// Reads the bytes of such text.
+  @inlinable package init?(hexBytes bytes: some Collection<UInt8>) {
+    let hasPrefix = bytes.starts(with: "0x".utf8) || bytes.starts(with: "0X".utf8)
+    let digits = bytes.dropFirst(hasPrefix ? 2 : 0)
+    guard !digits.isEmpty else { return nil }
+    self = 0
+    for byte in digits {
+      let digit: UInt8
+      switch byte {
+      case UInt8(ascii: "0")...UInt8(ascii: "9"): digit = byte - UInt8(ascii: "0")
+      case UInt8(ascii: "a")...UInt8(ascii: "f"): digit = byte - UInt8(ascii: "a") + 10
+      case UInt8(ascii: "A")...UInt8(ascii: "F"): digit = byte - UInt8(ascii: "A") + 10
+      default: return nil
+      }
+      guard self >> 60 == 0 else { return nil }
+      self = self << 4 | UInt64(digit)
+    }
   }
 }

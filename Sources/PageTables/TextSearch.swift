@@ -8,24 +8,45 @@ extension StringProtocol {
   ///
   /// A log has thousands of lines: the standard library's search goes by characters, at a hundredth
   /// of the speed.
+  @specialized(where Self == String)
+  @specialized(where Self == Substring)
   package func place(of text: String) -> Range<String.Index>? {
-    let wanted = Array(text.utf8)
-    guard let first = wanted.first else { return startIndex..<startIndex }
-    let offset = utf8.withContiguousStorageIfAvailable { mine -> Int? in
-      guard let start = mine.baseAddress, mine.count >= wanted.count else { return nil }
-      let starts = mine.count - wanted.count + 1
-      var at = 0
-      while at < starts, let found = unsafe memchr(start + at, Int32(first), starts - at) {
-        at = unsafe UnsafeRawPointer(found) - UnsafeRawPointer(start)
-        if unsafe memcmp(start + at, wanted, wanted.count) == 0 { return at }
-        at += 1
-      }
-      return nil
+    let offset = utf8.withContiguousStorageIfAvailable { mine in
+      unsafe text.utf8.withContiguousStorageIfAvailable { unsafe Self.offset(of: $0, in: mine) }
     }
-    guard let offset else { return firstRange(of: text) }
+    guard let offset, let offset else { return firstRange(of: text) }
     return offset.map { offset in
       let start = utf8.index(utf8.startIndex, offsetBy: offset)
       return start..<utf8.index(start, offsetBy: text.utf8.count)
+    }
+  }
+
+  private static func offset(
+    of wanted: UnsafeBufferPointer<UInt8>, in text: UnsafeBufferPointer<UInt8>
+  ) -> Int? {
+    guard let first = unsafe wanted.first else { return 0 }
+    guard let start = text.baseAddress, let bytes = wanted.baseAddress,
+      text.count >= wanted.count
+    else { return nil }
+    let starts = text.count - wanted.count + 1
+    var at = 0
+    while at < starts, let found = unsafe memchr(start + at, Int32(first), starts - at) {
+      at = unsafe UnsafeRawPointer(found) - UnsafeRawPointer(start)
+      if unsafe memcmp(start + at, bytes, wanted.count) == 0 { return at }
+      at += 1
+    }
+    return nil
+  }
+}
+
+extension Span<UInt8> {
+  /// The place of the first such byte from `start` on and before `end`; `end` where there is none.
+  package func place(of byte: UInt8, from start: Int, to end: Int) -> Int {
+    guard start < end else { return end }
+    return unsafe extracting(start..<end).withUnsafeBytes { bytes in
+      guard let base = bytes.baseAddress, let found = unsafe memchr(base, Int32(byte), bytes.count)
+      else { return end }
+      return unsafe start + (UnsafeRawPointer(found) - base)
     }
   }
 }

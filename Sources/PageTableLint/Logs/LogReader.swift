@@ -46,8 +46,7 @@ struct LogReader {
     var start = 0
     var number = 0
     while start < bytes.count {
-      var end = start
-      while end < bytes.count, bytes[end] != UInt8(ascii: "\n") { end += 1 }
+      let end = bytes.place(of: UInt8(ascii: "\n"), from: start, to: bytes.count)
       number += 1
       if end - start <= longestLine,
         reader.pending != nil || marks.mayMatter(bytes, start, end)
@@ -72,12 +71,14 @@ struct LogReader {
     var longest = 0
     var count = 0
     var start = 0
-    for index in bytes.indices where bytes[index] == UInt8(ascii: "\n") {
-      let hasReturn = index > start && bytes[index - 1] == UInt8(ascii: "\r")
-      let length = index - start - (hasReturn ? 1 : 0)
+    while true {
+      let end = bytes.place(of: UInt8(ascii: "\n"), from: start, to: bytes.count)
+      guard end < bytes.count else { break }
+      let hasReturn = end > start && bytes[end - 1] == UInt8(ascii: "\r")
+      let length = end - start - (hasReturn ? 1 : 0)
       if length > longest { (longest, count) = (length, 0) }
       if length == longest { count += 1 }
-      start = index + 1
+      start = end + 1
     }
     return count > 1 && (40...400).contains(longest) ? longest : 0
   }

@@ -1,3 +1,5 @@
+internal import PageTables
+
 /// The words of one message, searched without regard to the blanks in them.
 struct LogWords {
   let bytes: [UInt8]
@@ -16,10 +18,11 @@ struct LogWords {
   /// The place after the first `phrase`, which is written without blanks.
   func end(of phrase: [UInt8], from start: Int = 0) -> Int? {
     guard let first = phrase.first else { return nil }
-    var begin = start
+    let text = bytes.span
+    var begin = text.place(of: first, from: start, to: bytes.count)
     while begin < bytes.count {
-      if bytes[begin] == first, let end = match(phrase, at: begin) { return end }
-      begin += 1
+      if let end = match(phrase, at: begin) { return end }
+      begin = text.place(of: first, from: begin + 1, to: bytes.count)
     }
     return nil
   }

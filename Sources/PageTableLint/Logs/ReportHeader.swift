@@ -15,7 +15,7 @@ enum ReportHeader {
     }
     guard claim.knowsCommonLines else { return [] }
     let made =
-      badEntry(message) ?? insecure(message) ?? change(message)
+      badEntry(message) ?? insecure(message) ?? change(message, words)
       ?? zeroEntry(message, words) ?? zeroEntryWarning(message) ?? counter(message, words)
     return made.map { [(fault: $0, end: text.utf8.count)] } ?? []
   }
@@ -73,19 +73,27 @@ enum ReportHeader {
   }
 
   /// `CPA detected W^X violation: …`, `CPA  protect  Rodata RO: …`, `CPA conflict    Text RO: …`.
-  private static func change(_ message: LogMessage) -> Fault? {
+  ///
+  /// Read as bytes: a kernel that checks CPA prints a thousand such lines.
+  private static func change(_ message: LogMessage, _ words: LogWords) -> Fault? {
     guard message.text.mentions("CPA ") else { return nil }
-    let words = message.text.utf8.split(separator: 0x20).map(Substring.init)
-    guard words.count > 1, words[0] == "CPA" else { return nil }
-    let kinds: [String: Fault.Kind] = ["protect": .protected, "conflict": .conflict]
-    let violation: Fault.Kind? =
-      message.text.mentions("W^X violation") ? .writeExecute : nil
-    guard let kind = violation ?? kinds[String(words[1])],
-      let colon = words.lastIndex(where: { $0.hasSuffix(":") }),
-      colon + 3 < words.count, words[colon + 2] == "-",
-      let start = UInt64(hexText: words[colon + 1]), let last = UInt64(hexText: words[colon + 3]),
+    let parts = words.bytes.split(separator: 0x20)
+    guard parts.count > 1, parts[0].elementsEqual("CPA".utf8),
+      let colon = parts.lastIndex(where: { $0.last == UInt8(ascii: ":") }),
+      colon + 3 < parts.count, parts[colon + 2].elementsEqual("-".utf8),
+      let start = UInt64(hexBytes: parts[colon + 1]), let last = UInt64(hexBytes: parts[colon + 3]),
       start <= last
     else { return nil }
+    let kind: Fault.Kind
+    if message.text.mentions("W^X violation") {
+      kind = .writeExecute
+    } else if parts[1].elementsEqual("protect".utf8) {
+      kind = .protected
+    } else if parts[1].elementsEqual("conflict".utf8) {
+      kind = .conflict
+    } else {
+      return nil
+    }
     var fault = Fault(kind, line: message.line, quote: message.text.quotable())
     fault.address = start
     fault.last = last
