@@ -1,9 +1,9 @@
 PREFIX ?= /usr/local
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 SAMPLE := samples/cpa-2008/memory.elf
-# With STATIC=1 Swift's libraries become part of the program; Debian's stay shared.
-SCRATCH := $(if $(STATIC),.build-static,.build)
-SWIFT_BUILD := swift build -c release --product ptdump-lint $(if $(STATIC),--static-swift-stdlib --scratch-path .build-static)
+# Swift's libraries become part of the program, so that it starts faster and runs where no Swift is; those of
+# Debian stay shared. What only debuggers read is left out.
+SWIFT_BUILD := swift build -c release --product ptdump-lint --static-swift-stdlib -Xlinker -s
 
 .PHONY: pictures test-fleet test-mapper mapper-packages fleet-packages demo test test-all test-browser test-live test-live-load test-kernels fuzz mutate test-deb bench build fuzz-address documents docs install deb packages test-packages live-packages arm64-packages lab-packages browser-packages deb-packages test-deb-packages
 
@@ -104,9 +104,9 @@ build: packages
 DOCUMENTS := .build/documents
 documents: build
 	@rm -rf $(DOCUMENTS) && mkdir -p $(DOCUMENTS)
-	docs/man-pages $(SCRATCH)/release/ptdump-lint $(DOCUMENTS)/man
+	docs/man-pages .build/release/ptdump-lint $(DOCUMENTS)/man
 	for shell in bash zsh fish; do \
-	  $(SCRATCH)/release/ptdump-lint --generate-completion-script $$shell > $(DOCUMENTS)/$$shell || exit 1; done
+	  .build/release/ptdump-lint --generate-completion-script $$shell > $(DOCUMENTS)/$$shell || exit 1; done
 	@# A script that is only sourced needs no interpreter's line.
 	sed -i '1{/^#!/d}' $(DOCUMENTS)/bash
 
@@ -121,7 +121,7 @@ docs: .build/site/requirements.txt
 	@.build/site/bin/pip install --quiet -r $< && cp $< $@
 
 install: documents
-	install -D $(SCRATCH)/release/ptdump-lint $(DESTDIR)$(PREFIX)/bin/ptdump-lint
+	install -D .build/release/ptdump-lint $(DESTDIR)$(PREFIX)/bin/ptdump-lint
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man1 $(DOCUMENTS)/man/*.1
 	install -D -m 644 $(DOCUMENTS)/bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/ptdump-lint
 	install -D -m 644 $(DOCUMENTS)/zsh $(DESTDIR)$(PREFIX)/share/zsh/vendor-completions/_ptdump-lint

@@ -162,8 +162,13 @@ import SyntheticImages
         name, goal: nil, { try run(words) },
         "true", { try Command(["true"]).seconds })
     }
+    print("the program: \(try size(program)) bytes")
     try start("start, --version", ["--version"])
     try start("start, check of 400 lines of text", ["check", small])
+  }
+
+  private func size(_ path: String) throws -> Int {
+    try FileManager.default.attributesOfItem(atPath: path)[.size] as? Int ?? 0
   }
 
   private func memory() throws {
@@ -173,7 +178,7 @@ import SyntheticImages
       let name = "memory of check, \(shape.rawValue), \(gibibytes) GiB mapped"
       guard isWanted(name) else { continue }
       let path = try image(shape, gibibytes)
-      let size = try FileManager.default.attributesOfItem(atPath: path)[.size] as? Int ?? 0
+      let size = try self.size(path)
       let ran = try Command([program, "check", path], statuses: [0, 1, 3])
       func megabytes(_ bytes: Int) -> String { "\((bytes + 500_000) / 1_000_000) MB" }
       print(
