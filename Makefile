@@ -56,7 +56,8 @@ pictures: build browser-packages
 # is built anew for it, with its counters: Tests/Fuzz is a package of its own.
 FUZZ_SECONDS ?= 600
 FUZZ_TARGETS ?=
-SWIFT_FUZZ := --package-path Tests/Fuzz -c release -Xswiftc -enable-testing -Xswiftc -sanitize=fuzzer \
+FUZZ_SANITIZERS := fuzzer
+SWIFT_FUZZ = --package-path Tests/Fuzz -c release -Xswiftc -enable-testing -Xswiftc -sanitize=$(FUZZ_SANITIZERS) \
   -Xswiftc -use-ld=lld
 fuzz: packages
 	swift build $(SWIFT_FUZZ)
@@ -64,8 +65,9 @@ fuzz: packages
 
 # The same with AddressSanitizer: reads and writes beside what is theirs, in the C edges and what is unsafe.
 FUZZ_ADDRESS := Tests/Fuzz/.build-address
+fuzz-address: FUZZ_SANITIZERS := fuzzer,address
 fuzz-address: packages
-	swift build $(SWIFT_FUZZ) -Xswiftc -sanitize=address --scratch-path $(FUZZ_ADDRESS)
+	swift build $(SWIFT_FUZZ) --scratch-path $(FUZZ_ADDRESS)
 	FUZZ=$(CURDIR)/$(FUZZ_ADDRESS)/release/fuzz Tests/Fuzz/run $(FUZZ_SECONDS) $(FUZZ_TARGETS)
 
 # Inputs changed piece by piece, each read by the program as users run it: no crash, no silence, two seconds
