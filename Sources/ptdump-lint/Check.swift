@@ -61,7 +61,7 @@ struct Check: ParsableCommand, ReadsInputs {
 
   func run() throws {
     let judgement = try judgement()
-    ProtectedFiles.add(inputs)
+    ProtectedFiles.add(inputs + options.reads)
     let pending = try pending()
     var stream = try LineStream(report.format, version: version)
     let (judged, unreadable) = try judge(pending, into: &stream, by: judgement)

@@ -107,7 +107,6 @@ extension Check {
       let whole = try look(at: try input.opened(), by: judgement)
       return isDrawn ? whole : whole.lettingGo(withFigures: withFigures)
     }
-    ProtectedFiles.add(options.reads)
     let report =
       try judgesApart
       ? judgedApart(input, confinedTo: noConfinement ? nil : options.reads, judged)
@@ -147,10 +146,9 @@ func judgedApart(
       return []
     }
   }
-  func failure(_ problem: String, _ cause: ImageError.Cause = .input) -> ImageError {
+  func failure(_ problem: String) -> ImageError {
     ImageError(
-      input.path, problem, advice: "report it with the input, or with an extract of it",
-      cause: cause)
+      input.path, problem, advice: "report it with the input, or with an extract of it")
   }
   switch ending {
   case .bytes(let bytes):
