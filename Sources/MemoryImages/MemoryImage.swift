@@ -89,19 +89,6 @@ extension MemoryImage {
   }
 }
 
-/// How a path's content can be had.
-private enum FileKind {
-  /// Once, from its beginning to its end.
-  case pipe
-  case other
-
-  init(_ path: String) {
-    var status = stat()
-    let isPipe = unsafe stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFIFO
-    self = path == "-" || isPipe ? .pipe : .other
-  }
-}
-
 /// Opens files in whatever format they are, found from their content.
 package enum ImageFile {
   /// A file's content, out of what packs or flattens it.
@@ -113,13 +100,20 @@ package enum ImageFile {
   package static func content(
     path: String, limit: UInt64 = imageLimit
   ) throws(ImageError) -> MappedFile {
-    var file = try FileKind(path) == .pipe ? streamed(path, limit) : MappedFile(path: path)
+    var file = try isStream(path) ? streamed(path, limit) : MappedFile(path: path)
     if let packed = PackedFormat.of(file) { file = try packed.unpack(file, limit: limit) }
     return FlattenedFormat.matches(file) ? try FlattenedFormat.rearrange(file) : file
   }
 
   /// Content that is longer is no memory image that unpacking is the way to read.
   package static let imageLimit: UInt64 = 64 << 30
+
+  /// Whether the content can be had once, from its beginning to its end: standard input's, a pipe's.
+  private static func isStream(_ path: String) -> Bool {
+    var status = stat()
+    return path == "-"
+      || (unsafe stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFIFO)
+  }
 
   private static func streamed(_ path: String, _ limit: UInt64) throws(ImageError) -> MappedFile {
     let isStandardInput = path == "-"
@@ -185,7 +179,7 @@ package enum ImageFile {
   /// stands for itself.
   package static func grouped(_ paths: [String]) -> [[String]] {
     grouped(paths) { path in
-      FileKind(path) == .pipe
+      isStream(path)
         ? nil : (try? MappedFile(path: path)).flatMap(KdumpFormat.partIdentity)
     }
   }
