@@ -36,7 +36,7 @@ package enum ConfinedProcess {
     if child == 0 {
       close(ends[0])
       guard end_with_parent() == 0, getppid() == parent else { _exit(2) }
-      _exit(write(body(), to: ends[1]) ? 0 : 2)
+      _exit(writeWhole(body(), to: ends[1]) == nil ? 0 : 2)
     }
     close(ends[1])
     let bytes = read(from: ends[0], most: most)
@@ -48,19 +48,6 @@ package enum ConfinedProcess {
     // Source: WTERMSIG and WEXITSTATUS, wait(2).
     if status & 0x7f != 0 { return .signal(status & 0x7f) }
     return status == 0 ? .bytes(bytes) : .status(status >> 8 & 0xff)
-  }
-
-  private static func write(_ bytes: [UInt8], to descriptor: Int32) -> Bool {
-    var rest = bytes[...]
-    while !rest.isEmpty {
-      let count = unsafe rest.withUnsafeBytes {
-        unsafe Glibc.write(descriptor, $0.baseAddress, $0.count)
-      }
-      if count < 0, errno == EINTR { continue }
-      guard count > 0 else { return false }
-      rest = rest.dropFirst(count)
-    }
-    return true
   }
 
   /// All that comes; nil where it is more than `most`.

@@ -242,15 +242,8 @@ func writeOut(_ bytes: [UInt8]) throws { try writeAll(bytes, to: 1, name: "stand
 
 func writeAll(_ bytes: [UInt8], to descriptor: Int32, name: String) throws {
   Progress.shared.end()
-  var at = 0
-  while at < bytes.count {
-    let written = unsafe bytes.withUnsafeBytes {
-      unsafe Glibc.write(descriptor, $0.baseAddress?.advanced(by: at), $0.count - at)
-    }
-    guard written > 0 else {
-      throw ImageError(
-        name, "writing failed", advice: "is the disk full?", cause: ImageError.Cause(errno))
-    }
-    at += written
+  if let code = writeWhole(bytes, to: descriptor) {
+    throw ImageError(
+      name, "writing failed", advice: "is the disk full?", cause: ImageError.Cause(code))
   }
 }
