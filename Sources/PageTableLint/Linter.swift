@@ -1,16 +1,25 @@
 /// Runs rules over a subject.
 package struct Linter {
-  package struct Report: Sendable {
+  /// A rule that did not run, and why.
+  package struct SkippedRule: Sendable, Codable {
+    package let rule: Rule
+    package let reason: String
+  }
+
+  /// What rules say of an input.
+  ///
+  /// As bytes it is without its image: a process that reads a hostile input hands it to another.
+  package struct Report: Sendable, Codable {
     package internal(set) var subject: Subject
     /// Figures of the kernel's table, where they were asked for.
     var statistics: Statistics?
     package var findings: [Judged]
-    package let skipped: [(rule: Rule, reason: String)]
+    package let skipped: [SkippedRule]
     /// The rules that were asked for, those that could not run among them.
     package let rules: [Rule]
 
     init(
-      subject: Subject, findings: [Judged], skipped: [(rule: Rule, reason: String)], rules: [Rule]
+      subject: Subject, findings: [Judged], skipped: [SkippedRule], rules: [Rule]
     ) {
       self.subject = subject
       self.findings = findings.fingerprinted(in: subject)
@@ -65,15 +74,17 @@ package struct Linter {
     let watched = judged.watched(by: looks)
     var found: [Finding] = []
     var stopped: [String] = []
-    var skipped: [(rule: Rule, reason: String)] = []
+    var skipped: [SkippedRule] = []
     for rule in rules where rule.checkExceptions == nil {
       if let reason = watched.whySkipped(rule) {
-        skipped.append((rule: rule, reason: reason))
+        skipped.append(SkippedRule(rule: rule, reason: reason))
         continue
       }
       looks.begin()
       let findings = rule.check(rule, watched)
-      if findings.isEmpty, !looks.any { skipped.append((rule: rule, reason: Rule.sawNothing)) }
+      if findings.isEmpty, !looks.any {
+        skipped.append(SkippedRule(rule: rule, reason: Rule.sawNothing))
+      }
       if looks.isStopped { stopped.append(rule.stopped) }
       if findings.count > mostFindings {
         stopped.append(rule.cutOff(at: mostFindings, of: findings))
@@ -94,7 +105,7 @@ package struct Linter {
 
   /// Judges what was found.
   private static func report(
-    _ found: [Finding], _ skipped: [(rule: Rule, reason: String)], of subject: Subject,
+    _ found: [Finding], _ skipped: [SkippedRule], of subject: Subject,
     rules: [Rule]
   ) -> Report {
     var skipped = skipped
@@ -106,7 +117,7 @@ package struct Linter {
     for rule in rules {
       guard let check = rule.checkExceptions else { continue }
       if let reason = subject.whySkipped(rule) {
-        skipped.append((rule: rule, reason: reason))
+        skipped.append(SkippedRule(rule: rule, reason: reason))
       } else {
         judged += check(rule, subject, unused).map { Judged($0) }.configured(in: subject)
       }

@@ -1,35 +1,6 @@
 internal import KernelImages
 internal import PageTables
 
-/// A report without its image, as bytes: a process that reads a hostile input hands it to another.
-extension Linter.Report: Codable {
-  private enum CodingKeys: CodingKey {
-    case subject, statistics, findings, skippedRules, reasons, rules
-  }
-
-  package func encode(to encoder: any Encoder) throws {
-    var values = encoder.container(keyedBy: CodingKeys.self)
-    try values.encode(subject, forKey: .subject)
-    try values.encodeIfPresent(statistics, forKey: .statistics)
-    try values.encode(findings, forKey: .findings)
-    try values.encode(skipped.map(\.rule), forKey: .skippedRules)
-    try values.encode(skipped.map(\.reason), forKey: .reasons)
-    try values.encode(rules, forKey: .rules)
-  }
-
-  package init(from decoder: any Decoder) throws {
-    let values = try decoder.container(keyedBy: CodingKeys.self)
-    subject = try values.decode(Subject.self, forKey: .subject)
-    statistics = try values.decodeIfPresent(Statistics.self, forKey: .statistics)
-    findings = try values.decode([Judged].self, forKey: .findings)
-    skipped = zip(
-      try values.decode([Rule].self, forKey: .skippedRules),
-      try values.decode([String].self, forKey: .reasons)
-    ).map { (rule: $0, reason: $1) }
-    rules = try values.decode([Rule].self, forKey: .rules)
-  }
-}
-
 /// By its id.
 extension Rule: Codable {
   package func encode(to encoder: any Encoder) throws {
