@@ -1,7 +1,7 @@
 internal import PageTables
 
 /// A range of physical addresses with a purpose, as /proc/iomem lists it.
-package struct Resource: Sendable, Equatable {
+package struct Resource: Sendable, Equatable, Codable {
   package let start: UInt64
   /// Inclusive.
   package let last: UInt64

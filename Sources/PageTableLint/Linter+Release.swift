@@ -16,7 +16,7 @@ extension Linter.Report {
       kept.findings[index].keptSymbol = subject.imageSymbol(at: findings[index].start)
       if withFigures { kept.findings[index].keptWalk = findings[index].walk(in: subject) }
     }
-    if withFigures, !subject.isLogAlone { kept.statistics = Statistics(subject.kernel) }
+    if withFigures, !subject.isLogAlone { kept.statistics = Statistics(subject) }
     kept.subject = subject.lettingGo(skipped: skippedForSymbols)
     return kept
   }
@@ -24,16 +24,25 @@ extension Linter.Report {
   /// Whether the memory image and the mappings are gone.
   var isLetGo: Bool { subject.kept != nil }
 
-  /// The figures of one table.
+  /// The figures of the kernel's table, and what others draw beside them.
   struct Statistics: Sendable, Codable {
     let table: TableID
-    let tables: TableStatistics
+    let figures: TableStatistics
     let writableExecutablePages: UInt64
+    /// What the direct map's tables map, by who they belong to; none where nothing tells it.
+    let owners: [TableOwners.Share]
+    /// All tables that were read.
+    let tables: [TableFigures]
+    /// What lies where in the machine's physical address space, as far as it is known.
+    let memoryMap: [Resource]
 
-    init(_ table: Table) {
-      self.table = table.id
-      tables = TableStatistics(table)
-      writableExecutablePages = WritableExecutable(table).pages
+    init(_ subject: Subject) {
+      table = subject.kernel.id
+      figures = TableStatistics(subject.kernel)
+      writableExecutablePages = WritableExecutable(subject.kernel).pages
+      owners = TableOwners(subject)?.shares(of: figures.directMapBytes) ?? []
+      tables = subject.tables.map(TableFigures.init)
+      memoryMap = subject.resources?.value ?? []
     }
   }
 }

@@ -71,7 +71,7 @@ import Testing
     ["fault", "samples/faults/kernel.log", "samples/faults/memory.elf"],
   ]
 
-  private static func page(_ arguments: [String]) throws -> String {
+  static func page(_ arguments: [String]) throws -> String {
     try ProgramRun([arguments[0], "--format", "html"] + arguments.dropFirst()).output
   }
 
@@ -168,7 +168,13 @@ import Testing
     let small = (map["splits"] as? [[String: Any]] ?? []).filter {
       $0["pageSize"] as? UInt64 == 2 << 20
     }.compactMap { $0["count"] as? UInt64 }.reduce(0, +)
-    #expect(shown.dropFirst(pages.count + splits.count).reduce(0, +) == small)
+    let statistics = try #require((check["statistics"] as? [[String: Any]])?.first)
+    let owners = (statistics["directMapTables"] as? [[String: Any]] ?? []).compactMap {
+      $0["bytes"] as? UInt64
+    }
+    #expect(!owners.isEmpty && Array(shown.suffix(owners.count)) == owners)
+    #expect(
+      shown.dropFirst(pages.count + splits.count).dropLast(owners.count).reduce(0, +) == small)
     // Each finding, with its pages and its way.
     let findings = check["findings"] as? [[String: Any]] ?? []
     let articles = elements.filter { $0.name == "article" }
@@ -190,6 +196,48 @@ import Testing
     #expect(
       said.contains(
         "in \(summary["rulesRun"] ?? "") rules (\(summary["rulesSkipped"] ?? "") skipped)"))
+  }
+
+  /// In 2008 the first GiB of the direct map had come to stand in a static table.
+  @Test func theTablesOfTheDirectMapHaveTheirOwners() throws {
+    let path = "samples/cpa-2008/memory.elf"
+    let check = try ProgramRun(["check", "--format", "json", path]).json()
+    let statistics = try #require((check["statistics"] as? [[String: Any]])?.first)
+    let owners = statistics["directMapTables"] as? [[String: Any]] ?? []
+    let dump = try ProgramRun([
+      "dump", "--style", "json", "--range", "0xffff888000000000+1G", path,
+    ]).json()
+    let large = (dump["mappings"] as? [[String: Any]] ?? []).filter {
+      $0["level"] as? String == "pmd" && $0["kind"] as? String != "hole"
+    }
+    let bytes = large.compactMap { $0["size"] as? UInt64 }.reduce(0, +)
+    #expect(bytes > 100 << 20)
+    #expect(
+      owners.first { $0["owner"] as? String == "level2_ident_pgt" }?["bytes"] as? UInt64 == bytes)
+    let pages = (statistics["directMap"] as? [String: Any])?["pages"] as? [[String: Any]] ?? []
+    let mapped = pages.reduce(UInt64(0)) {
+      $0 + ($1["pageSize"] as? UInt64 ?? 0) * ($1["count"] as? UInt64 ?? 0)
+    }
+    #expect(owners.compactMap { $0["bytes"] as? UInt64 }.reduce(0, +) == mapped)
+    #expect(try Self.page(["check", path]).contains("<code>level2_ident_pgt</code>"))
+  }
+
+  @Test func whatOthersDrawIsInTheJSON() throws {
+    let path = "samples/healthy-pti/memory.elf"
+    let check = try ProgramRun(["check", "--table", "all", "--format", "json", path]).json()
+    let statistics = try #require((check["statistics"] as? [[String: Any]])?.first)
+    let tables = statistics["tables"] as? [[String: Any]] ?? []
+    let input = try #require((check["inputs"] as? [[String: Any]])?.first)
+    #expect(tables.compactMap { $0["table"] as? String } == input["tables"] as? [String])
+    #expect(tables.count > 2 && tables.allSatisfy { $0["root"] != nil })
+    let map = statistics["memoryMap"] as? [[String: Any]] ?? []
+    #expect(map.contains { $0["name"] as? String == "System RAM" })
+    // The places of a finding add up to its pages.
+    for finding in check["findings"] as? [[String: Any]] ?? [] {
+      guard let places = finding["places"] as? [[String: String]] else { continue }
+      let range = finding["range"] as? [String: String]
+      #expect(places.first?["start"] == range?["start"] && places.last?["end"] == range?["end"])
+    }
   }
 
   @Test func findingsHaveTheirWalk() throws {

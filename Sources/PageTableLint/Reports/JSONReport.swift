@@ -71,6 +71,7 @@ package enum JSONReport {
     let rule, name, severity, message: String
     let table, area: String?
     let range: Range?
+    let places: [Range]?
     let pages: UInt64?
     let level, entry, physical: String?
     let evidence: [String]
@@ -152,6 +153,9 @@ package enum JSONReport {
     }
   }
 
+  /// The places of one finding at most; its range holds all of them.
+  private static let mostPlaces = 1000
+
   static func record(_ finding: Judged, input: Int, of subject: Subject)
     -> FindingRecord
   {
@@ -164,6 +168,10 @@ package enum JSONReport {
       table: finding.namedTable?.name, area: finding.area.isEmpty ? nil : finding.area,
       range: hasPlace
         ? Range(start: mode.text(finding.start), end: mode.text(finding.end)) : nil,
+      places: finding.extents.count > 1
+        ? finding.extents.prefix(mostPlaces).map {
+          Range(start: mode.text($0.lowerBound), end: mode.text($0.upperBound &+ 1))
+        } : nil,
       pages: hasPlace ? finding.pages : nil,
       level: finding.level, entry: finding.entry?.entry, physical: finding.physical?.entry,
       evidence: finding.evidence.map { $0.text(mode) },

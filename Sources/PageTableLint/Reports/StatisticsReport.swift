@@ -1,3 +1,4 @@
+internal import KernelImages
 internal import PageTables
 
 /// `stats` for programs: JSON and OpenMetrics.
@@ -17,14 +18,42 @@ package enum StatisticsReport {
     private let areas: [Area]
     private let directMap: DirectMap
     let writableExecutablePages: UInt64
+    private let directMapTables: [Owner]?
+    private let tables: [TableRecord]
+    private let memoryMap: [MemoryRange]?
 
-    init(_ figures: Linter.Report.Statistics, input: Int) {
+    init(_ statistics: Linter.Report.Statistics, input: Int) {
       self.input = input
-      table = figures.table.name
-      areas = StatisticsReport.areas(figures.tables)
-      directMap = StatisticsReport.directMap(figures.tables)
-      writableExecutablePages = figures.writableExecutablePages
+      table = statistics.table.name
+      areas = StatisticsReport.areas(statistics.figures)
+      directMap = StatisticsReport.directMap(statistics.figures)
+      writableExecutablePages = statistics.writableExecutablePages
+      let owners = statistics.owners.map { Owner(owner: $0.owner, bytes: $0.bytes) }
+      directMapTables = owners.isEmpty ? nil : owners
+      tables = statistics.tables.map {
+        TableRecord(
+          table: $0.table.name, root: $0.root?.entry, mapped: $0.mapped,
+          writableExecutablePages: $0.writableExecutablePages)
+      }
+      let ranges = statistics.memoryMap.map {
+        MemoryRange(
+          start: $0.start.entry, end: ($0.last &+ 1).entry, name: $0.name, depth: $0.depth)
+      }
+      memoryMap = ranges.isEmpty ? nil : ranges
     }
+  }
+  fileprivate struct Owner: Encodable {
+    let owner: String?
+    let bytes: UInt64
+  }
+  fileprivate struct TableRecord: Encodable {
+    let table: String
+    let root: String?
+    let mapped, writableExecutablePages: UInt64
+  }
+  fileprivate struct MemoryRange: Encodable {
+    let start, end, name: String
+    let depth: Int
   }
   fileprivate struct Area: Encodable {
     let area: String

@@ -29,6 +29,8 @@ package struct TableStatistics: Sendable, Codable {
   package private(set) var splits: [Split] = []
   /// Leaves of the direct map by their size.
   package private(set) var directMapPages: [UInt64: UInt64] = [:]
+  /// All that the direct map maps.
+  var directMapBytes: UInt64 { directMapPages.reduce(0) { $0 &+ $1.key &* $1.value } }
 
   package init(_ table: Table) {
     let mode = table.space.mode

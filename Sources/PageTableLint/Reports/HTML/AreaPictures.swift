@@ -104,27 +104,14 @@ extension InputSection {
     for area in pictures.areas {
       let id = page.names.claim("area-\(area.name)")
       page.data.areas.append([area.start.entry, area.last.entry, area.name, id])
-      let classes = CellLayer.protection.classes
-      var at = 0
-      var bars: Markup = ""
-      for (kind, bytes) in zip(classes, area.byProtection) where bytes > 0 {
-        occurs.append(kind.fact)
-        // However small, it is seen.
-        let width = max(
-          kind.isHatched ? 40 : 12, Int(Double(bytes) / Double(max(1, area.mapped)) * 1000))
-        bars += "<path class=\"s \(kind.style)\" d=\"M\(at) .5h\(width)\"/>"
-        if kind.isHatched { bars += "<path class=\"hx\" d=\"M\(at) .5h\(width)\"/>" }
-        at += width
-      }
+      occurs += zip(CellLayer.protection.classes, area.byProtection).filter { $0.1 > 0 }
+        .map(\.0.fact)
       let grave = report.findings.count {
         $0.isOpen && $0.severity > .note && $0.area == area.name && $0.table == subject.kernel.id
       }
-      let words = zip(classes, area.byProtection).filter { $0.1 > 0 }.map {
-        "\($0.1.readableSize) \(self.words[$0.0.fact.rawValue.trailingZeroBitCount])"
-      }.joined(separator: ", ")
       let size = max(1, min(8, (64 - area.mapped.leadingZeroBitCount - 12) / 3))
-      let picture = CellDrawing.picture(
-        bars, columns: at, rows: 1, style: "bars", label: "\(area.name): \(words)")
+      let picture = CellDrawing.bar(
+        .protection, area.byProtection, words: words, label: area.name)
       let count: Markup =
         grave > 0 ? "<span class=\"cnt\" title=\"findings\">\(grave)<span> !</span></span>" : ""
       blocks.append(

@@ -9,7 +9,8 @@ enum CellDrawing {
     var rows: Int { columns == 0 ? 0 : (cells.count + columns - 1) / columns }
   }
 
-  /// The paths of a layer; hatched classes are drawn a second time with a hatch.
+  /// The paths of a layer; hatched classes are drawn a second time with a hatch, and a line lies
+  /// between neighbours whose colours do not contrast.
   ///
   /// - Parameters:
   ///   - row: the first row's place, for several layers in one picture.
@@ -19,13 +20,20 @@ enum CellDrawing {
     var paths = Array(repeating: "", count: layer.classes.count)
     // Where each path's pen is; nil before its first stroke in a row.
     var pens: [Int?] = Array(repeating: nil, count: layer.classes.count)
+    var borders = ""
     for line in 0..<grid.rows {
       for index in pens.indices { pens[index] = nil }
       let cells = grid.cells[
         (line * grid.columns)..<min(grid.cells.count, (line + 1) * grid.columns)]
       var at = cells.startIndex
+      var before: CellLayer.Class?
       while at < cells.endIndex {
         let kind = layer.index(of: cells[at])
+        let drawn = kind.map { layer.classes[$0] }
+        if let before, let drawn, !before.isPale, !drawn.isPale {
+          borders += "M\(at - cells.startIndex) \(row + line)v1"
+        }
+        before = drawn
         var end = at + 1
         while end < cells.endIndex, layer.index(of: cells[end]) == kind { end += 1 }
         if let kind {
@@ -50,7 +58,35 @@ enum CellDrawing {
         drawn += "<path class=\"s \(kind.style)\" d=\"\(path)\"/>"
       }
     }
-    return drawn
+    return drawn + border(borders)
+  }
+
+  /// Lines between neighbours.
+  private static func border(_ path: String) -> Markup {
+    path.isEmpty ? "" : "<path class=\"bd\" d=\"\(Markup(own: path))\"/>"
+  }
+
+  /// One row that is divided among a layer's classes, a thousand wide or a little more.
+  ///
+  /// - Parameter bytes: how much each class has.
+  static func bar(_ layer: CellLayer, _ bytes: [UInt64], words: [String], label: String) -> Markup {
+    let whole = Double(max(1, bytes.reduce(0, &+)))
+    var at = 0
+    var drawn: Markup = ""
+    var borders = ""
+    var said: [String] = []
+    for (kind, bytes) in zip(layer.classes, bytes) where bytes > 0 {
+      // However small, it is seen.
+      let width = max(kind.isHatched ? 40 : 12, Int(Double(bytes) / whole * 1000))
+      drawn += "<path class=\"s \(kind.style)\" d=\"M\(at) .5h\(width)\"/>"
+      if kind.isHatched { drawn += "<path class=\"hx\" d=\"M\(at) .5h\(width)\"/>" }
+      if at > 0 { borders += "M\(at) 0v1" }
+      at += width
+      said.append("\(bytes.readableSize) \(words[kind.fact.rawValue.trailingZeroBitCount])")
+    }
+    return picture(
+      drawn + border(borders), columns: at, rows: 1, style: "bars",
+      label: "\(label): \(said.joined(separator: ", "))")
   }
 
   /// A picture of rows.

@@ -30,6 +30,10 @@ struct CellFacts: OptionSet, Hashable {
   static let unreadable = Self(bit: 17)
   /// An address that the self-test failed on.
   static let failed = Self(bit: 18)
+  /// The entry stands in a table of the kernel image.
+  static let imageTable = Self(bit: 19)
+  /// The entry stands in any other table.
+  static let otherTable = Self(bit: 20)
 
   static let mapped: Self = [.small, .large, .huge]
 
@@ -74,7 +78,8 @@ struct CellFacts: OptionSet, Hashable {
       "split: the entries differ", "writable and executable", "user, executable", "user",
       "executable, read-only", "read-only", "writable", "global", "not global", "write-back",
       "write-combining", "uncached", "write-protected or write-through", "not readable",
-      "an address that the self-test failed on",
+      "an address that the self-test failed on", "in a table of the kernel image",
+      "in a table that was allocated",
     ]
   }
 }
@@ -87,6 +92,9 @@ struct CellLayer: Sendable {
     let style: String
     /// Whether it has a hatch, too, so that colour is not the only sign.
     var isHatched = false
+    /// Whether its colour is near that of the page; all others contrast with it, and not among
+    /// themselves.
+    var isPale = false
   }
   let name: String
   let title: String
@@ -102,7 +110,7 @@ struct CellLayer: Sendable {
     classes: [
       Class(fact: .splitDiffers, style: "sd"),
       Class(fact: .splitAlike, style: "sa", isHatched: true), Class(fact: .small, style: "p4"),
-      Class(fact: .huge, style: "p1"), Class(fact: .large, style: "p2"),
+      Class(fact: .huge, style: "p1"), Class(fact: .large, style: "p2", isPale: true),
       Class(fact: .unreadable, style: "un"),
     ])
   static let protection = CellLayer(
@@ -111,20 +119,25 @@ struct CellLayer: Sendable {
       Class(fact: .writableExecutable, style: "wx", isHatched: true),
       Class(fact: .userExecutable, style: "ux"), Class(fact: .user, style: "us"),
       Class(fact: .executable, style: "x"), Class(fact: .readOnly, style: "ro"),
-      Class(fact: .writable, style: "rw"), Class(fact: .unreadable, style: "un"),
+      Class(fact: .writable, style: "rw", isPale: true), Class(fact: .unreadable, style: "un"),
     ])
   static let global = CellLayer(
     name: "glob", title: "Global bit",
     classes: [
-      Class(fact: .notGlobal, style: "g0"), Class(fact: .global, style: "g1"),
+      Class(fact: .notGlobal, style: "g0"), Class(fact: .global, style: "g1", isPale: true),
       Class(fact: .unreadable, style: "un"),
     ])
   static let memory = CellLayer(
     name: "mem", title: "Memory type",
     classes: [
       Class(fact: .uncached, style: "uc"), Class(fact: .writeCombining, style: "wc"),
-      Class(fact: .otherType, style: "us"), Class(fact: .writeBack, style: "wb"),
+      Class(fact: .otherType, style: "us"), Class(fact: .writeBack, style: "wb", isPale: true),
       Class(fact: .unreadable, style: "un"),
     ])
-  static let all = [size, protection, global, memory]
+  static let owner = CellLayer(
+    name: "own", title: "Whose table",
+    classes: [
+      Class(fact: .imageTable, style: "p1"), Class(fact: .otherTable, style: "p2", isPale: true),
+    ])
+  static let all = [size, protection, global, memory, owner]
 }

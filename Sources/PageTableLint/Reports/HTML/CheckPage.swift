@@ -104,15 +104,3 @@ enum CheckPage {
       gone.prefix(200).map { ["\($0.rule)", "\($0.finding.shortened())"] })
   }
 }
-
-extension Markup {
-  static func path(_ path: String) -> Markup { "<code>\(path.shortened())</code>" }
-}
-
-extension Markup {
-  static func + (left: Markup, right: Markup) -> Markup {
-    var both = left
-    both += right
-    return both
-  }
-}

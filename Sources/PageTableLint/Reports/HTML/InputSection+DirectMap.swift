@@ -29,7 +29,7 @@ extension InputSection {
       <div class="box" id="\(box)">\(CellDrawing.picture(drawn.layers, columns: picture.columns, rows: rows, style: "grid \(height)", label: label))</div>
       <p class="rows"><span>to \(mode.text(last))</span></p>
       <p class="say" id="\(say)" aria-live="polite"></p></div>
-      \(splits(statistics, picture))
+      \(splits(statistics, picture))\(owners(picture))
       """
     return Markup.section("direct-map", "The direct map", content, &page)
   }
@@ -72,11 +72,8 @@ extension InputSection {
     let isAlarm = cells.contains { $0.contains(.writableExecutable) }
     let first = isAlarm ? CellLayer.protection.name : CellLayer.size.name
     let name = page.names.claim("by")
-    let has = (
-      type: mode.memoryTypes != nil, global: mode.attributes.contains(where: \.isGlobal)
-    )
-    let labels: [Markup] = CellLayer.all.filter {
-      ($0.name != "mem" || has.type) && ($0.name != "glob" || has.global)
+    let labels: [Markup] = CellLayer.all.filter { layer in
+      cells.contains { layer.index(of: $0) != nil }
     }.map { layer in
       "<label><input type=\"radio\" name=\"\(name)\" class=\"by-\(layer.name)\"\(layer.name == first ? " checked" : "")> \(layer.title)</label>"
     }
@@ -92,6 +89,21 @@ extension InputSection {
     var line: Markup = ""
     for (index, part) in parts.enumerated() { line += index == 0 ? part : ", " + part }
     return "<p class=\"sizes\">\(line).</p>"
+  }
+
+  /// Whose tables hold the direct map's entries.
+  private func owners(_ picture: DirectMapPicture) -> Markup {
+    guard !picture.owners.isEmpty else { return "" }
+    let rows: [[Markup]] = picture.owners.prefix(40).map { share in
+      [
+        share.owner.map { "<code>\($0)</code>" } ?? "tables outside the kernel image",
+        .number(share.bytes.readableSize, share.bytes),
+      ]
+    }
+    return "<h3>Whose tables map it</h3>\n"
+      + Markup.table(
+        "The direct map, by the symbol of the kernel image in which the entry's table lies",
+        ["table", "maps"], rows)
   }
 
   private func splits(_ statistics: TableStatistics, _ picture: DirectMapPicture) -> Markup {

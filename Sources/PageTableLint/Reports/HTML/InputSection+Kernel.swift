@@ -7,12 +7,14 @@ extension InputSection {
     let others = subject.tables.dropFirst()
     guard !others.isEmpty, !subject.isLogAlone else { return "" }
     let rows: [[Markup]] = others.prefix(100).map { table in
-      let mapped = table.space.runs.reduce(UInt64(0)) { $0 &+ ($1.isLeaf ? $1.size : 0) }
-      let bad = WritableExecutable(table).pages
+      let figures = TableFigures(table)
+      let bad = figures.writableExecutablePages
       let findings = report.findings.count { $0.table == table.id && $0.isOpen }
       return [
         "\(table.name)", "<td><code>\(table.root?.entry ?? "")</code></td>",
-        .number(mapped.readableSize, mapped), .number("\(bad)", bad, isBad: bad > 0),
+        "<td class=\"bar\">\(bar(table))</td>",
+        .number(figures.mapped.readableSize, figures.mapped),
+        .number("\(bad)", bad, isBad: bad > 0),
         .number("\(findings)", UInt64(findings), isBad: findings > 0),
       ]
     }
@@ -20,8 +22,31 @@ extension InputSection {
       others.count > 100 ? "<p class=\"more\">and \(others.count - 100) more</p>" : ""
     let table = Markup.table(
       "The tables that were read beside the kernel's",
-      ["table", "root", "mapped", "writable and executable pages", "findings"], rows)
-    return Markup.section("tables", "Other tables", table + more, &page)
+      [
+        "table", "root", "what is allowed", "mapped", "writable and executable pages", "findings",
+      ], rows)
+    let legend = CellDrawing.legend(
+      .protection, others.prefix(100).flatMap { protections($0).map(\.key) }, words: words,
+      isAlways: true)
+    return Markup.section("tables", "Other tables", table + legend + more, &page)
+  }
+
+  /// What a table maps by what is allowed.
+  private func protections(_ table: Table) -> [CellFacts: UInt64] {
+    var bytes: [CellFacts: UInt64] = [:]
+    for run in table.space.runs where run.isLeaf {
+      let facts = CellFacts(run, mode)
+      guard let index = CellLayer.protection.index(of: facts) else { continue }
+      bytes[CellLayer.protection.classes[index].fact, default: 0] &+= run.size
+    }
+    return bytes
+  }
+
+  private func bar(_ table: Table) -> Markup {
+    let bytes = protections(table)
+    return CellDrawing.bar(
+      .protection, CellLayer.protection.classes.map { bytes[$0.fact] ?? 0 }, words: words,
+      label: table.name)
   }
 
   /// What lies where in physical memory.

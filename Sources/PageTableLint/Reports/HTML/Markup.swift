@@ -29,6 +29,14 @@ struct Markup: Sendable, ExpressibleByStringInterpolation {
   }
 
   static func += (left: inout Markup, right: Markup) { left.source += right.source }
+  static func + (left: Markup, right: Markup) -> Markup {
+    var both = left
+    both += right
+    return both
+  }
+
+  /// The path of an input.
+  static func path(_ path: String) -> Markup { "<code>\(path.shortened())</code>" }
 
   /// Text as it may stand between tags and in quoted attributes.
   ///

@@ -1,7 +1,7 @@
 /// The style of a page: light and dark by preference, for screens from 320 to 2560 pixels and paper.
 ///
-/// Fills that may lie beside each other differ from the commonest, the lightest of their picture (in
-/// the dark the darkest), by a contrast of 3 at least; what is grave has a hatch, too.
+/// The fill that is commonest in a picture is pale; all others contrast with it and with the page by
+/// 3 at least, and a line of the page's colour lies between two of those. What is grave has a hatch.
 enum PageStyle {
   static let text = #"""
     :root{color-scheme:light dark;--bg:#fbfaf8;--card:#fff;--ink:#1c1f24;--mut:#555d6b;--line:#dcd8d0;--acc:#1a5599;--tint:#eaf1f9;--hatch:#fff;--mark:#15171a;--err:#a8102a;--war:#8a5000;--not:#44607a;--ok:#17693f;
@@ -18,7 +18,7 @@ enum PageStyle {
     .chips{display:flex;flex-wrap:wrap;gap:.4rem;margin:.6rem 0 0;padding:0;list-style:none}.chips li{border:1px solid var(--line);border-radius:1rem;padding:.1rem .7rem;font-size:.87rem;overflow-wrap:anywhere}.chips .ok{border-color:var(--ok);color:var(--ok)}.chips .no{border-color:var(--err);color:var(--err);font-weight:600}
     nav.toc{margin:.8rem 0 0;font-size:.9rem;display:flex;flex-wrap:wrap;gap:.2rem 1rem}
     section{margin:2.2rem 0}h2{font-size:1.35rem;margin:0 0 .3rem}h3{font-size:1.08rem;margin:.9rem 0 .4rem}h4{font-size:.85rem;color:var(--mut);margin:.5rem 0 .1rem}h1,h2,h3,h4,p{overflow-wrap:anywhere}.input{border-top:4px double var(--line);padding-top:1rem}
-    .s{fill:none;stroke-width:.86}.tracks .s,.strip .s,.sw .s{stroke-width:1}.hx{fill:none;stroke:var(--hatch);stroke-width:2px;stroke-dasharray:3 3;vector-effect:non-scaling-stroke}.h{vector-effect:inherit}
+    .s{fill:none;stroke-width:.86}.bars .s,.sw .s{stroke-width:1}.bar .bars{width:10rem;height:1.2rem;border:1px solid var(--line)}.bd{fill:none;stroke:var(--card);stroke-width:1px;vector-effect:non-scaling-stroke}.hx{fill:none;stroke:var(--hatch);stroke-width:2px;stroke-dasharray:3 3;vector-effect:non-scaling-stroke}.h{vector-effect:inherit}
     .p2{stroke:var(--p2)}.p1{stroke:var(--p1)}.p4{stroke:var(--p4)}.sa{stroke:var(--sa)}.sd{stroke:var(--sd)}.rw{stroke:var(--rw)}.ro{stroke:var(--ro)}.x{stroke:var(--x)}.wx{stroke:var(--wx)}.ux{stroke:var(--ux)}.us{stroke:var(--us)}.g1{stroke:var(--g1)}.g0{stroke:var(--g0)}.wb{stroke:var(--wb)}.wc{stroke:var(--wc)}.uc{stroke:var(--uc)}.un{stroke:var(--un)}.was{stroke:var(--was)}.is{stroke:var(--is)}
     svg{shape-rendering:crispEdges;display:block}.sw{display:inline-block;width:1.3em;height:1em;margin-right:.4em;vertical-align:-.12em;border:1px solid var(--mut)}
     .strip{display:flex;gap:3px}.blk{flex:1 1 0;min-width:0;background:var(--card);border:1px solid var(--line);border-radius:6px;color:inherit;text-decoration:none;overflow:hidden;position:relative}.blk:hover{border-color:var(--acc)}.blk svg{width:100%;height:40px;border-bottom:1px solid var(--line)}.nm,.sz{display:block;padding:0 .5rem;font-size:.85rem;white-space:nowrap;overflow:hidden;text-overflow:ellipsis}.nm{font-weight:600}.sz{color:var(--mut);padding-bottom:.3rem}.cnt{position:absolute;right:5px;top:5px;background:var(--err);color:var(--card);border-radius:1rem;min-width:1.4em;text-align:center;font-size:.8rem;font-weight:700;padding:0 .35em}
@@ -30,7 +30,7 @@ enum PageStyle {
     .fix{margin:.6rem 0 .3rem;padding:.45rem .8rem;background:var(--tint);border-radius:6px;overflow-wrap:anywhere}.cmd{user-select:all;background:var(--tint);padding:.05rem .3rem;border-radius:4px}details{margin:.3rem 0}summary{cursor:pointer;font-size:.9rem;color:var(--mut)}.rule{font-size:.93rem;border-left:2px solid var(--line);padding-left:.8rem;white-space:pre-line;overflow-wrap:anywhere}
     .v b{padding:.05rem .6rem;border-radius:5px;background:var(--not);color:var(--bg)}.v-false-alarm b{background:var(--war)}.v-real-failure b,.v-mixed b{background:var(--err)}.v-passed b{background:var(--ok)}
     .by{border:0;padding:0;margin:.3rem 0 .5rem;display:flex;flex-wrap:wrap;gap:.3rem}.by legend{float:left;margin-right:.6rem;color:var(--mut);font-size:.9rem}.by label{border:1px solid var(--mut);background:var(--card);border-radius:6px;padding:.1rem .7rem .1rem .4rem;font-size:.9rem;cursor:pointer}
-    .ly,.legend[class*=lg-]{display:none}.map:has(.by-size:checked) .ly-size,.map:has(.by-perm:checked) .ly-perm,.map:has(.by-glob:checked) .ly-glob,.map:has(.by-mem:checked) .ly-mem{display:inline}.map:has(.by-size:checked) .lg-size,.map:has(.by-perm:checked) .lg-perm,.map:has(.by-glob:checked) .lg-glob,.map:has(.by-mem:checked) .lg-mem,.legend.all{display:flex}
+    .ly,.legend[class*=lg-]{display:none}.map:has(.by-size:checked) .ly-size,.map:has(.by-perm:checked) .ly-perm,.map:has(.by-glob:checked) .ly-glob,.map:has(.by-mem:checked) .ly-mem,.map:has(.by-own:checked) .ly-own{display:inline}.map:has(.by-size:checked) .lg-size,.map:has(.by-perm:checked) .lg-perm,.map:has(.by-glob:checked) .lg-glob,.map:has(.by-mem:checked) .lg-mem,.map:has(.by-own:checked) .lg-own,.legend.all{display:flex}
     .legend{flex-wrap:wrap;gap:.2rem 1rem;list-style:none;margin:.2rem 0 .6rem;padding:0;font-size:.88rem;color:var(--mut)}
     .grid{width:100%;background:repeating-linear-gradient(135deg,var(--card) 0 5px,var(--line) 5px 6px);border:1px solid var(--mut)}.r1{height:64px}.r2{height:112px}.r3{height:224px}.r4{height:480px}.box{position:relative}.cur{fill:none;stroke:var(--mark);stroke-width:2px;vector-effect:non-scaling-stroke}.tick{fill:none;stroke:var(--mark);stroke-width:.5}.say{min-height:3em;font-size:.93rem;margin:.4rem 0}
     .rows{display:flex;justify-content:space-between;font-size:.82rem;color:var(--mut)}
@@ -48,5 +48,5 @@ enum PageStyle {
   /// What the policy of a page allows: its SHA-256 in base64.
   ///
   /// A test holds it against `text`.
-  static let hash = "xgEdo9zvnZfNlNzI9zoByMO9O5IgSoYifXNP8RHx90A="
+  static let hash = "U+UVy8Irx+nEsUIMy0K8xrVGov20IqKKF83n133bcUM="
 }
