@@ -95,7 +95,10 @@ extension KernelText.Grammar {
     return KernelText.Grammar(
       format: .arm64(.fourK, bits: 48), levelNames: ["PTE", "PMD", "PUD", "P4D", "PGD"],
       columns: dialect.columns, implied: 0, valid: .set(1), olderWords: ["DEVICE/GRE"],
-      gap: (0, ~0), namesLevelFirst: true, mayLackHoles: true, mode: arm64Mode,
+      gap: (0, ~0), namesLevelFirst: true, mayLackHoles: true,
+      wholeMarkers: ["kernel mapping", "linear mapping", "linear mapping start"].map {
+        ["modules start", "vmalloc() area", $0]
+      } + [["uefi runtime start", "uefi runtime end"]], mode: arm64Mode,
       dialect: { KernelText.Dialect.arm64($0) })
   }()
 

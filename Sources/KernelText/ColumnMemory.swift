@@ -86,26 +86,34 @@ extension KernelText.Columns {
   }
 
   /// The level's name, then words up to the end of the line.
+  ///
+  /// In 2015 arm64's lines named no level; each has a type of memory. A block of any level is taken
+  /// for one of the lowest that has blocks.
   private mutating func takeLevelFirst(
     _ cursor: inout KernelText.Cursor, _ grammar: KernelText.Grammar
   ) -> Bool {
     var said: [String] = []
     cursor.skipBlanks()
     let start = cursor.at
-    guard let name = cursor.word(), let index = grammar.levelNames.firstIndex(of: name) else {
-      return false
+    var isNamed = false
+    if let name = cursor.word(), let index = grammar.levelNames.firstIndex(of: name) {
+      isNamed = true
+      level = index + 1
+      cursor.skipBlanks()
+    } else {
+      cursor.at = start
     }
-    level = index + 1
-    cursor.skipBlanks()
     while cursor.current != nil {
       let at = cursor.at
       guard let word = cursor.word(), grammar.isWord(word) else { return false }
       if grammar.olderWords.contains(word) { hasOlderWord = true }
       if word.contains("/") { width = at - start }
+      if !isNamed, word == "BLK" { level = 2 }
       said.append(word)
       isBlank = false
       cursor.skipBlanks()
     }
+    guard isNamed || width > 0 else { return false }
     guard !isBlank else { return true }
     flags = grammar.flags(said, level: level)
     access = grammar.access(flags, level: level)

@@ -72,6 +72,8 @@ extension KernelText {
     let namesLevelFirst: Bool
     /// Whether old dialects print nothing where nothing is mapped, and no `0x`.
     let mayLackHoles: Bool
+    /// Markers of which one set stands in each whole dump: what shows that one without holes is.
+    let wholeMarkers: [[String]]
     let mode: @Sendable (Evidence) -> TableFormat
     let dialect: @Sendable (Evidence) -> Dialect
     private let words: [String: [Meaning]]
@@ -82,7 +84,8 @@ extension KernelText {
       format: TableFormat, levelNames: [String], columns: [Column], implied: UInt64,
       valid: BitTest = .always, unsure: UInt64 = 0, olderWords: Set<String> = [],
       gap: (from: UInt64, to: UInt64), halfMarker: String? = nil, namesLevelFirst: Bool = false,
-      mayLackHoles: Bool = false, mode: @escaping @Sendable (Evidence) -> TableFormat,
+      mayLackHoles: Bool = false, wholeMarkers: [[String]] = [],
+      mode: @escaping @Sendable (Evidence) -> TableFormat,
       dialect: @escaping @Sendable (Evidence) -> Dialect
     ) {
       self.format = format
@@ -95,6 +98,7 @@ extension KernelText {
       self.halfMarker = halfMarker
       self.namesLevelFirst = namesLevelFirst
       self.mayLackHoles = mayLackHoles
+      self.wholeMarkers = wholeMarkers
       self.mode = mode
       self.dialect = dialect
       var words: [String: [Meaning]] = [:]
@@ -130,6 +134,12 @@ extension KernelText {
         implied: implied,
         gap: (halves[0].last &+ 1, halves.count > 1 ? halves[halves.count - 1].first : ~0),
         mode: { _ in format }, dialect: { _ in dialect })
+    }
+
+    /// Whether markers show that nothing is missing at the ends.
+    func isWhole(_ markers: [Marker]) -> Bool {
+      let names = Set(markers.map { $0.name.lowercased() })
+      return wholeMarkers.contains { $0.allSatisfy(names.contains) }
     }
 
     func isWord(_ text: String) -> Bool { words[text] != nil }

@@ -208,7 +208,7 @@ extension KernelText {
       }
       if let last = runs.last, last.last != mode.top, printsHoles {
         note(Anomaly(.truncated, address: last.end, size: mode.top &- last.last, line: lineNumber))
-      } else if elided {
+      } else if elided || !printsHoles && !grammar.isWhole(markers) {
         note(Anomaly(.truncated, address: 0, line: lineNumber))
       }
       var space = AddressSpace(

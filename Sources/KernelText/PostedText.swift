@@ -99,13 +99,22 @@ extension KernelText {
 
     private static let levels = ["pte", "pmd", "pud", "p4d", "pgd"].map { Array($0.utf8) }
 
-    /// Whether a line ends as those of the kernel do: with a level's name, or a marker's bracket.
+    /// Whether a line ends as those of the kernel do: with a level's name or a type of memory, or a
+    /// marker's bracket.
     static func isWhole(_ text: Span<UInt8>) -> Bool {
       var end = text.count
       while end > 0, text[end - 1] == 32 { end -= 1 }
       guard end > 3 else { return false }
       if text[0] == 0x2d { return true }
-      return levels.contains { name in (0..<3).allSatisfy { text[end - 3 + $0] == name[$0] } }
+      if levels.contains(where: { name in (0..<3).allSatisfy { text[end - 3 + $0] == name[$0] } }) {
+        return true
+      }
+      var at = end
+      while at > 0, text[at - 1] != 32 {
+        at -= 1
+        if text[at] == UInt8(ascii: "/") { return true }
+      }
+      return false
     }
 
     /// The next line, if it goes on with one: without quotes, and no line of its own.
@@ -131,7 +140,7 @@ extension KernelText {
         let byte = bytes[index]
         return byte == 32 || byte == 13 || byte == UInt8(ascii: "=")
           || (0x30...0x39).contains(byte) || (0x41...0x5a).contains(byte)
-          || (0x61...0x7a).contains(byte)
+          || (0x61...0x7a).contains(byte) || byte == UInt8(ascii: "/") || byte == UInt8(ascii: "-")
       } && range.count < 60
     }
   }

@@ -5,10 +5,11 @@ import Testing
 /// The colours of pages: what lies beside each other can be told apart.
 @Suite struct PageColourTests {
   /// A path of a layer: its class, where it has a hatch or none, and what it draws.
-  private nonisolated(unsafe) static let path =
+  private static var path: Regex<(Substring, Substring?, Substring?, Substring)> {
     #/
     class="(?: s\ ([a-z0-9]+)"><path\ class="h"\ id="[^"]*" | s\ ([a-z0-9]+)" | bd" )\ d="([^"]*)"
     /#
+  }
 
   /// The colours of a page's style by their names: light, and dark.
   private static func palettes(_ style: String) -> [[String: String]] {

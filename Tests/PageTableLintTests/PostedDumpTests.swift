@@ -43,6 +43,12 @@ import Testing
       ("text-split-5.2.txt", []), ("text-whole-5.2.txt", []), ("usercopy-4.7.txt", []),
       ("vsyscall-native.txt", []), ("efi-hole-5.6.txt", []), ("efi-hole-wrapped-5.6.txt", []),
       ("pid-4.16.txt", []), ("pid-5.2.txt", []),
+      ("arm64-android-4.14.txt", []), ("arm64-collapsed-6.15.txt", []),
+      ("arm64-efi-64k-6.0.txt", []), ("arm64-idmap-4.12.txt", []),
+      ("arm64-module-cut-4.14.txt", []), ("arm64-qemu-6.6.txt", []),
+      ("arm64-repainted-6.17.txt", []), ("arm64-split-6.17.txt", []),
+      ("arm64-tables-proposed.txt", []), ("arm64-user-4.14.txt", []),
+      ("arm64-vmemmap-wrapped-4.0.txt", []),
     ] as [(String, [String])])
   func areJudgedAsTheirPostersDid(_ file: String, _ rules: [String]) throws {
     let (status, findings, _) = try check(file)
@@ -58,6 +64,9 @@ import Testing
     ("text-split-5.2.txt", 1), ("text-whole-5.2.txt", 1), ("isa-range-4.19-i386.txt", 13),
     ("vsyscall-native.txt", 1), ("efi-hole-5.6.txt", 7), ("efi-hole-wrapped-5.6.txt", 6),
     ("pid-4.16.txt", 2), ("pid-5.2.txt", 2),
+    ("arm64-android-4.14.txt", 45), ("arm64-efi-64k-6.0.txt", 11), ("arm64-idmap-4.12.txt", 12),
+    ("arm64-module-cut-4.14.txt", 14), ("arm64-repainted-6.17.txt", 11),
+    ("arm64-split-6.17.txt", 41), ("arm64-user-4.14.txt", 9), ("arm64-vmemmap-wrapped-4.0.txt", 2),
   ])
   func eachMappingIsRead(_ file: String, _ count: Int) throws {
     #expect(try lines(file).count == count)

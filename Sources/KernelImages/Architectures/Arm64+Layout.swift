@@ -86,8 +86,10 @@ extension Arm64 {
     var gaps = 0
     while last + 1 < runs.count {
       let next = runs[last + 1]
-      if !next.isLeaf {
-        guard gaps == 0, next.size <= 64 << 20, last + 2 < runs.count else { break }
+      // Before 5.7 there is no line for a hole.
+      let hole = next.isLeaf ? next.start &- runs[last].end : next.size
+      if hole != 0 {
+        guard gaps == 0, hole <= 64 << 20, last + 2 < runs.count else { break }
         gaps += 1
       }
       last += 1

@@ -56,11 +56,11 @@ extension Rule {
           .words(
             subject.selfTests.isEmpty
               ? "likely causes: modules, BPF programs and others that change single pages' "
-                + "protections, or CONFIG_DEBUG_PAGEALLOC"
+                + "protections, CONFIG_DEBUG_PAGEALLOC, or arm64's rodata=full"
               : "the log shows a CPA self-test, which splits pages at random: likely the cause"),
         ],
         help: subject.selfTests.isEmpty
-          ? "see direct_map_level2_splits in /proc/vmstat, and what runs when it grows"
+          ? "see direct_map_level2_splits in x86's /proc/vmstat, and what runs when it grows"
           : "nothing: boot without CONFIG_CPA_DEBUG to see what else splits")
     ]
   }
