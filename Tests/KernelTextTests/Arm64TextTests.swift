@@ -112,8 +112,10 @@ private struct DeclaredMemory: PhysicalMemory {
 
   @Test(arguments: ["6.12.117", "6.18.0", "6.6.0", "5.10.0", "5.4.0", "4.14.0"])
   func readsBack(release: String) {
-    let shown = KernelText(
-      showing: space(), markers: Self.markers, dialect: .arm64(release: release))
+    let markers =
+      Self.markers
+      + [AddressMarker(start: Self.start + 1 << 47 + 1 << 31, name: "vmalloc() area")]
+    let shown = KernelText(showing: space(), markers: markers, dialect: .arm64(release: release))
     let read = KernelText.parse(shown.bytes.span)
     #expect(
       String(decoding: read.bytes, as: UTF8.self) == String(decoding: shown.bytes, as: UTF8.self))
@@ -121,7 +123,7 @@ private struct DeclaredMemory: PhysicalMemory {
     #expect(read.space.anomalies.isEmpty)
     #expect(read.space.runs.map(\.kind) == shown.space.runs.map(\.kind))
     #expect(read.space.runs.map(\.access) == shown.space.runs.map(\.access))
-    #expect(read.markers.map(\.name) == Self.markers.map(\.name))
+    #expect(read.markers.map(\.name) == markers.map(\.name))
     let known = read.space.runs.first { $0.isLeaf }
     #expect(known?.access == .write)
     #expect(read.space.knownFlags & 1 << 11 != 0 && read.space.knownFlags & 1 << 51 == 0)
@@ -156,6 +158,7 @@ private struct DeclaredMemory: PhysicalMemory {
   @Test func otherTexts() {
     let bare = """
       ---[ Modules start ]---
+      ---[ vmalloc() Area ]---
       ffff000000080000-ffff0000000c0000         256K PTE       ro x  SHD AF            UXN MEM/NORMAL
       ffff0000000c0000-ffff000000200000        1280K PTE       ro NX SHD AF            UXN DEVICE/GRE
       ---[ Linear Mapping ]---
@@ -166,6 +169,10 @@ private struct DeclaredMemory: PhysicalMemory {
     #expect(String(decoding: read.bytes, as: UTF8.self) == bare)
     #expect(read.space.mode.name == "arm64 4K 48-bit")
     #expect(read.space.anomalies.isEmpty)
+    // Without holes nothing but the markers shows that it is whole.
+    let excerpt = bare.split(separator: "\n").dropFirst().joined(separator: "\n")
+    #expect(
+      KernelText.parse(Array(excerpt.utf8).span).space.anomalies.map(\.kind) == [.truncated])
     #expect(read.space.runs.map(\.access) == [.executeInKernel, [], .write])
     #expect(read.space.mode.memoryType(of: read.space.runs[1]) == .uncached)
     let efi = """

@@ -20,7 +20,7 @@ extension Injection {
     static let type: UInt64 = 7 << 2
   }
 
-  static var arm64: [Injection] { protections + users + attributes + structure + places }
+  static var arm64: [Injection] { protections + users + attributes + structure + places + lists }
 
   private static func isText(_ site: Site, _ patient: Patient) -> Bool {
     patient.holds(site, from: "_stext", to: "_etext")
@@ -282,6 +282,17 @@ extension Injection {
           }
         }),
       Injection(
+        "PT305", "a writable leaf of the direct map without another mapping, read-only",
+        at: leaves(.directMap) { site, patient in patient.isPlainMemory(site) },
+        entry: { _, site, _ in site.entry & ~Bit.modifier | Bit.readOnly }),
+      Injection(
+        "PT401", "a leaf of vmalloc, to a type of devices",
+        at: leaves(.vmalloc) {
+          site, patient in
+          site.isNoExecute
+            && patient.aliases(large: false).contains { $0.address == site.address }
+        }, entry: { _, site, _ in site.entry & ~Bit.type | 3 << 2 }),
+      Injection(
         "PT601", "the frame of a leaf of the direct map", at: leaves(.directMap),
         entry: { patient, site, generator in
           patient.sites.filter {
@@ -294,6 +305,23 @@ extension Injection {
           patient.sites.filter {
             $0.isLeaf && $0.area == .image && $0.level == site.level && $0.frame != site.frame
           }.randomElement(using: &generator).map { frame(site.entry, site, $0.frame, patient) }
+        }),
+      Injection(
+        "PT603", "an empty entry of the direct map over no memory, with a block",
+        at: { patient in
+          patient.sites.filter { site in
+            site.area == .directMap && site.entry == 0 && site.level > 1
+              && patient.image.mode.level(site.level).mayBeLeaf
+              && patient.isNothing(site.address &- patient.base)
+          }
+        },
+        entry: { patient, site, _ in
+          patient.sites.first { $0.isLeaf && $0.area == .directMap && $0.level == 1 }.map {
+            let template = $0.entry & ~(Bit.contiguous | 2)
+            let levels = patient.image.mode
+            return template & ~levels.level(1).leafField.mask
+              | levels.level(site.level).leafField.entry(for: site.address &- patient.base)
+          }
         }),
       Injection(
         "PT604", "a leaf of the direct map, emptied", at: leaves(.directMap),
@@ -311,6 +339,26 @@ extension Injection {
               site.entry, site, $0 & ~(patient.image.mode.level(site.level).span - 1), patient)
           }
         }),
+    ]
+  }
+
+  private static var lists: [Injection] {
+    func listed(_ patient: Patient) -> [Site] {
+      let pages = patient.image.vmallocPages()?.pieces ?? []
+      return patient.sites.filter { site in
+        site.isLeaf && site.area == .vmalloc
+          && pages.contains { $0.start <= site.address && site.address <= $0.last }
+      }
+    }
+    return [
+      Injection(
+        "PT612", "the frame of a leaf of vmalloc, to another page of vmalloc", at: listed,
+        entry: { patient, site, generator in
+          patient.sites.filter {
+            $0.isLeaf && $0.area == .vmalloc && $0.level == site.level && $0.frame != site.frame
+          }.randomElement(using: &generator).map { frame(site.entry, site, $0.frame, patient) }
+        }),
+      Injection("PT612", "a leaf of vmalloc, emptied", at: listed, entry: { _, _, _ in 0 }),
     ]
   }
 }

@@ -241,6 +241,7 @@ import Testing
 
   /// What may be left out, by the end of its path.
   private static let optional = [
+    ".places", ".directMapTables", ".owner", ".root", ".memoryMap",
     "$.baseline", "findings[0].walk", "Findings[0].walk", "walk[0].owner", "findings[0].known",
     "Findings[0].level", "Findings[0].entry",
     "Findings[0].physical", "changes[0].offset", "changes[0].old", "changes[0].new", "old.range",
