@@ -14,7 +14,7 @@ pytest.importorskip("duckdb")
 from ptdump_lint.fleet.__main__ import main  # noqa: E402
 from ptdump_lint.fleet.ask import QUESTIONS, Table, ask_duckdb  # noqa: E402
 from ptdump_lint.fleet.page import to_html, to_markdown  # noqa: E402
-from ptdump_lint.fleet.schema import complete  # noqa: E402
+from ptdump_lint.fleet.schema import ROW, fit  # noqa: E402
 
 
 def finding(cause: str, mark: str, **rest: Any) -> dict[str, Any]:
@@ -26,12 +26,12 @@ def finding(cause: str, mark: str, **rest: Any) -> dict[str, Any]:
 
 def rows() -> list[dict[str, Any]]:
     def row(path: str, release: str | None, outcome: str, day: str, **rest: Any) -> dict[str, Any]:
-        return complete({
+        return fit({
             "path": path, "length": 1, "mtime": 1, "machine": path[0], "metadata": {},
             "tool": "0.1.0", "outcome": outcome, "attempt": 0, "day": day, "release": release,
             "complete": outcome in ("clean", "findings"), "facts": {}, "findings": [],
             "skipped": [], "self_tests": [], "faults": [], "direct_map": [], "splits": [],
-            "mapped": [], "other": [], **rest})
+            "mapped": [], "other": [], **rest}, ROW)
 
     return [
         row("a1", "6.1", "clean", "2026-01-01", direct_map=[

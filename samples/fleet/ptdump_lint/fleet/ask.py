@@ -9,6 +9,8 @@ from decimal import Decimal
 from importlib import resources
 from typing import Any
 
+from ..program import Failure
+
 #: The eight questions, then what the page shows besides; each is a view of report.sql.
 QUESTIONS = {
     "top_causes": "Top causes",
@@ -84,7 +86,10 @@ def ask_duckdb(
                   "maximum_object_size = 1073741824)")
     else:
         source = f"read_parquet('{quoted}/batch=*/*.parquet', hive_partitioning = false)"
-    connection.execute(f"CREATE TEMPORARY VIEW judged AS SELECT * FROM {source}")
+    try:
+        connection.execute(f"CREATE TEMPORARY VIEW judged AS SELECT * FROM {source}")
+    except duckdb.IOException as error:
+        raise Failure(str(error)) from error
 
     def fetch(query: str) -> Table:
         cursor = connection.execute(query)

@@ -25,8 +25,8 @@ line-height:1.15}
 section{margin:2.4rem 0}h2{font-size:1.35rem;margin:0 0 .3rem}.hint{color:var(--mut);margin:0 0 .8rem}
 .scroll{overflow-x:auto;background:var(--card);border:1px solid var(--line);border-radius:8px}
 table{border-collapse:collapse;width:100%;font-size:.88rem}
-th,td{padding:.4rem .7rem;text-align:left;vertical-align:top;border-bottom:1px solid var(--line);
-overflow-wrap:anywhere}th{color:var(--mut);font-weight:600;white-space:nowrap}
+th,td{padding:.4rem .7rem;text-align:left;vertical-align:top;border-bottom:1px solid var(--line)}
+td:last-child:not(.n){min-width:18rem;overflow-wrap:anywhere}th{color:var(--mut);font-weight:600;white-space:nowrap}
 tr:last-child td{border-bottom:0}td.n{text-align:right;font-variant-numeric:tabular-nums}
 td.error{color:var(--err);font-weight:600}td.warning{color:var(--war);font-weight:600}
 code{font:.9em ui-monospace,Menlo,"DejaVu Sans Mono",monospace}
@@ -143,12 +143,14 @@ def _bars(trend: Table) -> str:
     width = 1000 / len(rows)
     bars = []
     for index, (day, inputs, bad, _) in enumerate(rows):
-        at, wide = index * width, max(1.0, width - 2)
+        at, wide = index * width, max(1.0, min(width - 2, 40))
         for kind, count in (("all", inputs), ("bad", bad)):
             tall = 150 * count / most
             bars.append(
                 f"<rect class=\"{kind}\" x=\"{at:.1f}\" y=\"{156 - tall:.1f}\" "
                 f"width=\"{wide:.1f}\" height=\"{tall:.1f}\"><title>{html.escape(str(day))}: "
                 f"{inputs} inputs, {bad} with findings</title></rect>")
+    first, last = (html.escape(str(row[0])) for row in (rows[0], rows[-1]))
     return (f"<svg viewBox=\"0 0 1000 160\" preserveAspectRatio=\"none\" role=\"img\" "
-            f"aria-label=\"Inputs a day\">{''.join(bars)}</svg>")
+            f"aria-label=\"Inputs a day\">{''.join(bars)}</svg>"
+            f"<p class=\"hint\">{first} to {last}, at most {most} inputs a day</p>")

@@ -44,7 +44,8 @@ FROM finding GROUP BY cause ORDER BY inputs DESC, findings DESC, cause;
 -- 2. Since when is each seen?
 CREATE OR REPLACE TEMPORARY VIEW first_seen AS
 SELECT cause, min(rule) AS rule, min(name) AS name, min(day) AS first_day, max(day) AS last_day,
-  min(release) AS first_release, count(DISTINCT path) AS inputs
+  min_by(release, concat(day, ' ', release)) AS first_release, count(DISTINCT path) AS inputs,
+  min(message) AS example
 FROM finding GROUP BY cause ORDER BY first_day DESC, cause;
 
 -- 3. How does each release do?
@@ -65,7 +66,7 @@ CREATE OR REPLACE TEMPORARY VIEW regressions AS
 SELECT CASE WHEN sum(CASE WHEN f.release = new_release THEN 1 ELSE 0 END) > 0
     THEN 'new' ELSE 'gone' END AS change,
   old_release, new_release, cause, min(rule) AS rule, min(name) AS name,
-  count(DISTINCT path) AS inputs
+  count(DISTINCT path) AS inputs, min(message) AS example
 FROM finding AS f CROSS JOIN compared
 WHERE f.release = old_release OR f.release = new_release
 GROUP BY old_release, new_release, cause
@@ -90,14 +91,14 @@ CREATE OR REPLACE TEMPORARY VIEW faults_by_cause AS
 SELECT kind, cause, area, count(*) AS faults, count(DISTINCT machine) AS machines
 FROM fault GROUP BY kind, cause, area ORDER BY faults DESC, kind, cause, area;
 
--- 8. How far is the direct map split, on each machine and over time?
+-- 8. How far is the direct map split, on each machine and over time? arm64 has tables of 4, 16 or 64 KiB pages.
 CREATE OR REPLACE TEMPORARY VIEW direct_map AS
 SELECT machine, day, count(DISTINCT path) AS inputs,
-  sum(CASE WHEN page_size = 4096 THEN pages ELSE 0 END) AS pages_4k,
-  sum(CASE WHEN page_size > 4096 AND page_size < 1073741824 THEN pages ELSE 0 END) AS pages_middle,
+  sum(CASE WHEN page_size <= 65536 THEN pages ELSE 0 END) AS pages_small,
+  sum(CASE WHEN page_size > 65536 AND page_size < 1073741824 THEN pages ELSE 0 END) AS pages_middle,
   sum(CASE WHEN page_size >= 1073741824 THEN pages ELSE 0 END) AS pages_1g,
-  round(100.0 * sum(CASE WHEN page_size = 4096 THEN CAST(pages AS DOUBLE) * page_size ELSE 0 END)
-    / sum(CAST(pages AS DOUBLE) * page_size), 1) AS percent_in_4k
+  round(100.0 * sum(CASE WHEN page_size <= 65536 THEN CAST(pages AS DOUBLE) * page_size ELSE 0 END)
+    / sum(CAST(pages AS DOUBLE) * page_size), 1) AS percent_in_small
 FROM direct_map_page GROUP BY machine, day ORDER BY machine, day;
 
 -- What came of the inputs, day by day.
