@@ -12,8 +12,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-# What standard output may hold, and how much of standard error is kept.
-MOST_OUTPUT = 512 << 20
+# How much of standard error is kept.
 MOST_ERRORS = 4096
 
 
@@ -31,6 +30,8 @@ class Limits:
 
     seconds: float = 600.0
     memory: int | None = None
+    #: Bytes that it may print; who reads them takes some five times as much.
+    output: int = 64 << 20
 
 
 @dataclass(frozen=True)
@@ -51,9 +52,14 @@ class Run:
     peak_memory: int
 
 
+def wanted_program(program: str | None = None) -> str:
+    """What to look for: the argument, PTDUMP_LINT, or the program's name."""
+    return program or os.environ.get("PTDUMP_LINT") or "ptdump-lint"
+
+
 def find_program(program: str | None = None) -> str:
-    """The program's path: the argument, PTDUMP_LINT, or what PATH finds."""
-    wanted = program or os.environ.get("PTDUMP_LINT") or "ptdump-lint"
+    """The path of what is looked for; PATH finds a name."""
+    wanted = wanted_program(program)
     found = shutil.which(wanted)
     if found is None:
         raise Failure(f"{wanted} is not there: install ptdump-lint, or set PTDUMP_LINT to its path")
@@ -68,7 +74,7 @@ def run(
     A temporary file takes what it prints, so that no pipe fills and no reader waits for an orphan.
     """
     # A shell sets the limits before the program's first byte runs, and becomes the program.
-    words = [f"ulimit -f {MOST_OUTPUT // 512}", "ulimit -c 0"]
+    words = [f"ulimit -f {-(-limits.output // 512)}", "ulimit -c 0"]
     if limits.memory is not None:
         words.append(f"ulimit -v {(limits.memory + input_size) // 1024}")
     line = " && ".join(words) + ' && exec "$@"'
@@ -92,10 +98,10 @@ def run(
         errors.seek(0, os.SEEK_END)
         errors.seek(max(0, errors.tell() - MOST_ERRORS))
         return Run(
-            output=output.read(MOST_OUTPUT), errors=errors.read().decode(errors="replace"),
+            output=output.read(), errors=errors.read().decode(errors="replace"),
             status=os.WEXITSTATUS(code) if os.WIFEXITED(code) else None,
             signal=os.WTERMSIG(code) if os.WIFSIGNALED(code) else None,
-            timed_out=timed_out, cut_off=size >= MOST_OUTPUT, seconds=seconds,
+            timed_out=timed_out, cut_off=size >= limits.output, seconds=seconds,
             cpu_seconds=usage.ru_utime + usage.ru_stime, peak_memory=usage.ru_maxrss * 1024)
 
 

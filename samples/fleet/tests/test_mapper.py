@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
+import lzma
 import os
 import time
 from pathlib import Path
@@ -16,7 +19,7 @@ from ptdump_lint.fleet.__main__ import main
 from ptdump_lint.fleet.manifest import Entry, entries
 from ptdump_lint.fleet.mapper import OUTCOMES, Mapper, shard
 from ptdump_lint.fleet.schema import ROW
-from ptdump_lint.program import Limits
+from ptdump_lint.program import Failure, Limits
 
 #: What each kind of input comes to.
 CHAOS = {
@@ -35,7 +38,7 @@ def chaos(folder: Path, count: int, kinds: dict[str, str] = CHAOS) -> list[str]:
 
 
 def mapper(program: str, **limits: Any) -> Mapper:
-    return Mapper.of(program, limits=Limits(**{"seconds": 60.0, **limits}))
+    return Mapper.of(program, limits=Limits(**{"seconds": 60.0, **limits})).here()
 
 
 def row(program: str, path: str) -> dict[str, Any]:
@@ -69,8 +72,11 @@ def test_every_failure_is_a_row(misbehave: str, tmp_path: Path, kind: str) -> No
     assert made["outcome"] == CHAOS[kind], made
     if kind == "newer":
         assert made["schema_version"] == 2
-        assert [json.loads(line) for line in made["other"]] == [
-            {"prophecy": {"input": 0, "words": "later"}}]
+        prophecy, finding, field = (json.loads(line) for line in made["other"])
+        assert prophecy == {"prophecy": {"input": 0, "words": "later"}}
+        # A known kind in another shape is kept, and does not end a job; so is a new field.
+        assert finding["finding"]["rule"] == 1001
+        assert field == {"input": {"mood": "good"}}
     if kind == "orphan":
         pid = int(next(tmp_path.glob("*.pid")).read_text())
         deadline = time.monotonic() + 5
@@ -99,8 +105,7 @@ def test_a_limit_of_the_address_space_is_no_fault_of_the_input(program: str, tmp
     with open(big, "wb") as file:
         file.write(Path(sample("healthy/memory.elf")).read_bytes())
         file.truncate(8 << 30)
-    mapper = Mapper.of(program, limits=Limits(seconds=60, memory=(1 << 30) - (8 << 30)))
-    made = mapper.entry(Entry(str(big)))
+    made = mapper(program, memory=(1 << 30) - (8 << 30)).entry(Entry(str(big)))
     assert (made["outcome"], made["cause"]) == ("memory", "memory")
     assert "says nothing of the input" in made["advice"]
 
@@ -115,11 +120,82 @@ def test_a_line_that_is_none_is_a_row(program: str) -> None:
         assert mapper(program).line(line)["outcome"] == "garbled"
 
 
+def test_a_full_disk_is_no_fault_of_the_input(program: str, tmp_path: Path) -> None:
+    # /dev/full stands for a disk that holds no more.
+    full = tmp_path / "full"
+    full.write_text(f"#!/bin/sh\n{program} \"$@\" > /dev/full\n")
+    full.chmod(0o755)
+    judged = Mapper(program=str(full), tool="1").entry(Entry(sample("healthy/kernel.txt")))
+    assert (judged["outcome"], judged["cause"]) == ("unreadable", "disk"), judged
+    nowhere = Mapper(program=program, tool="1", folder=str(tmp_path / "none"))
+    assert nowhere.entry(Entry(sample("healthy/kernel.txt")))["cause"] == "mapper"
+
+
+def test_output_without_end_is_a_row(program: str) -> None:
+    made = mapper(program, output=4096).entry(Entry(sample("cpa-2008/memory.elf")))
+    assert (made["outcome"], made["cause"]) == ("garbled", "output"), made
+
+
+def test_options_that_are_none_are_refused_at_once(program: str) -> None:
+    with pytest.raises(Failure, match="--nonsense"):
+        Mapper.of(program, options=("--nonsense",))
+
+
+def test_what_each_architecture_and_a_log_alone_tell(program: str, tmp_path: Path) -> None:
+    def made(name: str) -> dict[str, Any]:
+        image = tmp_path / "image"
+        image.write_bytes(lzma.decompress(Path(sample(name)).read_bytes()))
+        return row(program, str(image))
+
+    guest = made("xen/domu/memory.elf.xz")
+    assert guest["facts"]["domain"] == "domU (PV)"
+    assert guest["facts"]["hypervisor"].startswith("Xen")
+    arm = made("arm64/4k39/memory.elf.xz")
+    assert (arm["architecture"], arm["paging_mode"]) == ("arm64", "arm64 4K 39-bit")
+    old = made("configurations/two-level/memory.elf.xz")
+    assert (old["architecture"], old["paging_mode"]) == ("i386", "i386 2-level")
+    for image in (guest, arm, old):
+        assert image["release"] and image["direct_map"] and image["protected"]
+        assert image["complete"] and image["tables"] == ["kernel"] and not image["other"]
+    twins = row(program, sample("healthy-pti/memory.elf"))
+    assert twins["tables"] == ["kernel", "user"]
+    log = row(program, sample("logs/68-lkft-null-deref-full-dmesg.txt"))
+    assert log["format"] == "log" and log["tables"] == log["direct_map"] == log["other"] == []
+    assert "Attempted to kill init" in log["facts"]["panic"]
+    assert [fault["judged_by"] for fault in log["faults"]] == ["report", "report"]
+
+
 def test_the_manifest_keeps_what_the_collector_says() -> None:
     line = '{"path": "a\\nb", "length": 5, "mtime": 1, "machine": "m", "site": "x", "rack": 7}'
     entry = Entry.parse(line)
     assert entry.metadata == {"site": "x", "rack": "7"}
     assert Entry.parse(entry.line()) == entry and "\n" not in entry.line()
+
+
+def test_names_of_any_kind_become_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [b"a space", b"a\nline", b"no \xff UTF-8"]
+    for name in names:
+        (tmp_path / os.fsdecode(name)).write_bytes(b"x")
+    monkeypatch.chdir(tmp_path)
+    written = io.StringIO()
+    with contextlib.redirect_stdout(written):
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"\0".join(names) + b"\0")))
+        assert main(["manifest", "-0", "--machine", "m"]) == 0
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"a space\n\n")))
+        assert main(["manifest"]) == 0
+        assert main(["manifest", "a space"]) == 0
+    lines = written.getvalue().splitlines()
+    assert [os.fsencode(Entry.parse(line).path) for line in lines] == [
+        os.path.join(os.fsencode(tmp_path), name) for name in [*names, b"a space", b"a space"]]
+    assert all(Entry.parse(line).length == 1 for line in lines)
+
+
+def test_a_name_that_is_not_utf8_is_read(program: str, tmp_path: Path) -> None:
+    name = os.path.join(os.fsencode(tmp_path), b"\xff")
+    with open(name, "wb") as file:
+        file.write(Path(sample("healthy/kernel.txt")).read_bytes())
+    made = row(program, os.fsdecode(name))
+    assert made["outcome"] == "clean" and made["path"].endswith("/\\udcff"), made
 
 
 def test_shards_are_the_manifest() -> None:

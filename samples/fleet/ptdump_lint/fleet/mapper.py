@@ -2,32 +2,39 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
 import os
 import re
+import tempfile
 import time
 import traceback
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from ..program import Limits, Run, run
+from ..program import Failure, Limits, Run, find_program, run, wanted_program
 from .manifest import Entry
+from .schema import ROW, camel, fit
 
 Row = dict[str, Any]
-
-#: The version of docs/schema that this reads.
-KNOWN_SCHEMA = 1
 
 #: What an input came to.
 OUTCOMES = (
     "clean", "findings", "partial", "unreadable", "crashed", "timeout", "memory", "garbled")
+
+#: What of the machine ran out, by the number of the error.
+_LACKS = {
+    errno.ENOSPC: "disk", errno.EDQUOT: "disk", errno.EMFILE: "descriptors",
+    errno.ENFILE: "descriptors", errno.ENOMEM: "memory", errno.EAGAIN: "memory"}
 
 
 @dataclass(frozen=True)
 class Mapper:
     """How inputs are judged."""
 
+    #: A name for find_program: what it finds may differ from node to node.
     program: str
     #: The program's version, part of a row's identity.
     tool: str
@@ -38,49 +45,57 @@ class Mapper:
     folder: str | None = None
 
     @classmethod
-    def of(cls, program: str, **rest: Any) -> Mapper:
-        """A mapper of this program; raises OSError or ValueError where it does not run."""
-        ended = run([program, "--version"], Limits(seconds=60))
-        version = ended.output.decode(errors="replace").strip()
-        if ended.status != 0 or not version:
-            raise ValueError(f"{program} --version fails: {ended.errors.strip()}")
-        return cls(program=program, tool=version, **rest)
+    def of(cls, program: str | None, options: tuple[str, ...] = (), **rest: Any) -> Mapper:
+        """A mapper of this program; raises Failure where it or its options do not work."""
+        name = wanted_program(program)
+        ended = run(
+            [find_program(name), "check", "--format", "jsonl", *options, "--", os.devnull],
+            Limits(seconds=60))
+        try:
+            tool = json.loads(ended.output.split(b"\n")[0])["tool"]["version"]
+        except (ValueError, KeyError, TypeError):
+            raise Failure(f"{name} check does not run: {ended.errors.strip()}") from None
+        return cls(program=name, tool=tool, options=options, **rest)
+
+    def here(self) -> Mapper:
+        """The same with this node's program; raises Failure where it has none."""
+        return replace(self, program=find_program(self.program))
 
     def line(self, line: str, attempt: int = 0) -> Row:
         """The row of a manifest's line."""
-        try:
-            entry = Entry.parse(line)
-        except ValueError as error:
-            row = self._row(Entry(path=line[:1024]), attempt)
-            row.update(outcome="garbled", stderr=f"no line of a manifest: {error}")
-            return row
-        return self.entry(entry, attempt)
+        return self.entry(Entry.parse(line), attempt)
 
     def entry(self, entry: Entry, attempt: int = 0) -> Row:
-        """The row of an input."""
-        row = self._row(entry, attempt)
-        try:
-            self._judge(entry, row)
-        except Exception:  # noqa: BLE001 a failure of the machine must not fail the whole job
-            row.update(outcome="crashed", stderr="the mapper: " + traceback.format_exc()[-4000:])
-        return row
-
-    def _row(self, entry: Entry, attempt: int) -> Row:
-        return {
+        """The row of an input, with every column."""
+        row: Row = {
             "path": entry.path, "length": entry.length, "mtime": entry.mtime,
             "machine": entry.machine, "metadata": entry.metadata, "tool": self.tool,
-            "attempt": attempt, "day": _day(entry.mtime), "facts": {}, "findings": [],
-            "skipped": [], "self_tests": [], "faults": [], "other": [], "direct_map": [],
-            "splits": [], "mapped": []}
+            "attempt": attempt, "day": _day(entry.mtime), "facts": {},
+            **{name: [] for name, kind in ROW.items() if isinstance(kind, list)}}
+        try:
+            if entry.fault:
+                row.update(outcome="garbled", reason=entry.fault, cause="manifest")
+            else:
+                self._judge(entry, row)
+        except OSError as error:
+            cause = _LACKS.get(error.errno or 0)
+            row.update(
+                outcome={None: "crashed", "memory": "memory"}.get(cause, "unreadable"),
+                cause=cause or "mapper", reason=str(error))
+        except Exception:  # noqa: BLE001 a failure of the mapper must not fail the whole job
+            row.update(outcome="crashed", cause="mapper", stderr=traceback.format_exc()[-4000:])
+        made: Row = fit(row, ROW)
+        return made
 
     def _judge(self, entry: Entry, row: Row) -> None:
         try:
             size = os.stat(entry.path).st_size
         except OSError:
             size = 0
-        ended = run(
-            [self.program, "check", "--format", "jsonl", *self.options, "--", entry.path],
-            self.limits, size, self.folder)
+        with _utf8(entry.path, self.folder) as path:
+            ended = run(
+                [self.program, "check", "--format", "jsonl", *self.options, "--", path],
+                self.limits, size, self.folder)
         row.update(
             status=ended.status, signal=ended.signal, seconds=ended.seconds,
             cpu_seconds=ended.cpu_seconds, peak_memory=ended.peak_memory, stderr=ended.errors)
@@ -93,6 +108,20 @@ class Mapper:
         crash = row["facts"].get("crashTime", "")
         if crash.isdigit() and 0 < int(crash) < 1 << 40:
             row["day"] = _day(int(crash))
+
+
+@contextlib.contextmanager
+def _utf8(path: str, folder: str | None) -> Iterator[str]:
+    """The path, or that of a link to it: the program takes names in UTF-8 only."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        with tempfile.TemporaryDirectory(dir=folder) as place:
+            link = os.path.join(place, "input")
+            os.symlink(os.path.abspath(path), link)
+            yield link
+    else:
+        yield path
 
 
 def _changed(entry: Entry, size: int) -> bool:
@@ -111,11 +140,17 @@ def _day(seconds: int | None) -> str | None:
 def _outcome(ended: Run, row: Row, whole: bool, limits: Limits) -> str:
     if ended.timed_out:
         return "timeout"
+    if ended.cut_off:
+        row.update(cause="output", reason=f"printed more than {limits.output} bytes")
+        return "garbled"
     if ended.signal is not None:
         return "memory" if _lacked_memory(ended, limits) else "crashed"
     if row.get("cause") == "memory":
         return "memory"
-    if not whole or ended.cut_off:
+    if not whole:
+        if "is the disk full?" in ended.errors:
+            row.update(cause="disk", reason="the disk of temporary files is full")
+            return "unreadable"
         return "memory" if _lacked_memory(ended, limits) else "garbled"
     return {0: "clean", 1: "findings", 2: "unreadable", 3: "partial"}.get(
         -1 if ended.status is None else ended.status, "garbled")
@@ -133,7 +168,6 @@ def _lacked_memory(ended: Run, limits: Limits) -> bool:
 def _take(output: bytes, row: Row) -> bool:
     """Takes the lines of the program; False where they are not whole, or not in order."""
     whole = False
-    status: int | None = None
     for line in output.split(b"\n"):
         if not line:
             continue
@@ -141,96 +175,74 @@ def _take(output: bytes, row: Row) -> bool:
             return False
         try:
             data = json.loads(line)
-        except ValueError:
+            kind = next(key for key in data if key != "schemaVersion")
+            whole = kind == "summary" and data[kind]["exitStatus"] == row["status"]
+        except (ValueError, RecursionError, StopIteration, TypeError, KeyError):
             return False
-        if not isinstance(data, dict) or not data:
-            return False
-        try:
-            whole, status = _take_line(data, row, line, status)
-        except (KeyError, TypeError, AttributeError, ValueError):
-            # A later schema may shape what this knows otherwise: keep it as it is.
-            row["other"].append(line.decode(errors="replace"))
-    return whole and output.endswith(b"\n") and (status is None or status == row["status"])
+        if kind != "summary":
+            _take_line(kind, data, row, line)
+    return whole and output.endswith(b"\n")
 
 
-def _take_line(
-    data: Mapping[str, Any], row: Row, line: bytes, status: int | None
-) -> tuple[bool, int | None]:
-    kind = next((key for key in data if key != "schemaVersion"), "")
-    value = data.get(kind)
-    if kind == "tool" and isinstance(value, dict):
-        row["schema_version"] = int(data.get("schemaVersion", 0))
-    elif kind == "summary" and isinstance(value, dict):
-        return True, int(value["exitStatus"])
-    elif kind in _TAKERS and isinstance(value, dict):
-        _TAKERS[kind](row, value)
-    else:
-        row["other"].append(line.decode(errors="replace"))
-    return False, status
+def _take_line(kind: str, data: Mapping[str, Any], row: Row, line: bytes) -> None:
+    """Takes a line. A later schema may shape what this knows otherwise: it is kept as it is then."""
+    try:
+        if kind == "tool":
+            row["schema_version"] = fit(data["schemaVersion"], "int")
+        columns = {
+            name: fit(part, ROW[name], camel) for name, part in _COLUMNS[kind](data[kind]).items()}
+    except (KeyError, TypeError, AttributeError, ValueError):
+        columns = {"other": [line.decode(errors="replace")]}
+    for name, part in columns.items():
+        if isinstance(part, list):
+            row[name].extend(part)
+        else:
+            row[name] = part
 
 
-def _take_input(row: Row, value: Mapping[str, Any]) -> None:
-    facts = {key: str(fact["value"]) for key, fact in value["facts"].items()}
-    row.update(
-        format=value["format"], architecture=value["architecture"],
-        paging_mode=value["pagingMode"], release=value.get("release"),
-        complete=bool(value["complete"]), facts=facts)
+_OF_INPUT = (
+    "format", "architecture", "paging_mode", "release", "tables", "complete", "dump_level",
+    "tables_taken_for_zero")
 
 
-def _take_finding(row: Row, value: Mapping[str, Any]) -> None:
-    place = value.get("range") or {}
-    row["findings"].append({
-        "rule": value["rule"], "name": value["name"], "severity": value["severity"],
-        "message": value["message"], "help": value["help"], "evidence": list(value["evidence"]),
-        "table": value.get("table"), "area": value.get("area"), "start": place.get("start"),
-        "end": place.get("end"), "pages": value.get("pages"), "level": value.get("level"),
-        "entry": value.get("entry"), "physical": value.get("physical"),
-        "fingerprint": value["fingerprint"], "cause_key": value["causeKey"],
-        "known": bool(value.get("known")), "suppression": value.get("suppression")})
+def _input(value: Mapping[str, Any]) -> Row:
+    # What a log alone tells is facts too; its reports come as faults.
+    facts = {name: str(part) for name, part in value.get("log", {}).items() if name != "reports"}
+    facts |= {name: str(fact["value"]) for name, fact in value["facts"].items()}
+    known = {"path", "facts", "log", *map(camel, _OF_INPUT)}
+    rest = {name: part for name, part in value.items() if name not in known}
+    return {
+        **{name: value.get(camel(name)) for name in _OF_INPUT}, "facts": facts,
+        "other": [json.dumps({"input": rest})] if rest else []}
 
 
-def _take_skipped(row: Row, value: Mapping[str, Any]) -> None:
-    row["skipped"].append({"rule": value["rule"], "reason": value["reason"]})
+def _finding(value: Mapping[str, Any]) -> Row:
+    return {"findings": [{"known": False, "walk": [], **value.get("range", {}), **value}]}
 
 
-def _take_fault(row: Row, value: Mapping[str, Any]) -> None:
-    names = {
-        "kind": "kind", "cause": "cause", "level": "level", "area": "area", "symbol": "symbol",
-        "access": "access", "instruction": "instruction", "agreement": "agreement",
-        "address": "address", "report": "report", "explanation": "explanation"}
-    row["faults"].append({
-        **{name: value.get(key) for name, key in names.items()}, "line": int(value["line"])})
+def _self_test(value: Mapping[str, Any]) -> Row:
+    return {"self_tests": [
+        {**test, "failures": len(test["failures"]),
+         "causes": sorted({failure["cause"] for failure in test["failures"]})}
+        for test in value["runs"]]}
 
 
-def _take_self_test(row: Row, value: Mapping[str, Any]) -> None:
-    for test in value["runs"]:
-        row["self_tests"].append({
-            "test_bit": test["testBit"], "result": test["result"], "verdict": test["verdict"],
-            "failures": len(test["failures"]),
-            "causes": sorted({failure["cause"] for failure in test["failures"]})})
+def _statistics(value: Mapping[str, Any]) -> Row:
+    areas = value["areas"]
+    return {
+        "direct_map": value["directMap"]["pages"], "splits": value["directMap"]["splits"],
+        "mapped": [{**area, **size} for area in areas for size in area["sizes"]],
+        "protected": [{**area, **part} for area in areas for part in area["protections"]],
+        "writable_executable_pages": value["writableExecutablePages"]}
 
 
-def _take_statistics(row: Row, value: Mapping[str, Any]) -> None:
-    row["direct_map"] = [
-        {"page_size": int(part["pageSize"]), "count": int(part["count"])}
-        for part in value["directMap"]["pages"]]
-    row["splits"] = [
-        {"page_size": int(part["pageSize"]), "count": int(part["count"]),
-         "differs": " ".join(part["differs"])} for part in value["directMap"]["splits"]]
-    row["mapped"] = [
-        {"area": area["area"], "page_size": int(size["pageSize"]), "bytes": int(size["bytes"])}
-        for area in value["areas"] for size in area["sizes"]]
-    row["writable_executable_pages"] = int(value["writableExecutablePages"])
-
-
-def _take_unreadable(row: Row, value: Mapping[str, Any]) -> None:
-    row.update(reason=value["reason"], advice=value["advice"], cause=value.get("cause", "input"))
-
-
-_TAKERS = {
-    "input": _take_input, "finding": _take_finding, "skippedRule": _take_skipped,
-    "fault": _take_fault, "cpaSelfTest": _take_self_test, "statistics": _take_statistics,
-    "unreadable": _take_unreadable}
+#: What the columns of a row become by a line of the program.
+_COLUMNS: dict[str, Callable[[Mapping[str, Any]], Row]] = {
+    "input": _input, "finding": _finding, "cpaSelfTest": _self_test, "statistics": _statistics,
+    "tool": lambda value: {"tool": value["version"]},
+    "skippedRule": lambda value: {"skipped": [value]},
+    "fault": lambda value: {"faults": [value]},
+    "unreadable": lambda value: {name: value[name] for name in ("reason", "advice", "cause")}}
 
 
 def shard(lines: Sequence[str], number: int, of: int) -> list[str]:
