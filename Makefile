@@ -86,6 +86,8 @@ test-mapper: mapper-packages
 test-fleet: build fleet-packages
 	cd samples/fleet && ../../$(FLEET) -m mypy
 	PTDUMP_LINT=.build/release/ptdump-lint $(FLEET) -m pytest -q samples/fleet/tests
+	FLEET_MASTER='local-cluster[2,1,1024]' PTDUMP_LINT=.build/release/ptdump-lint $(FLEET) -m pytest -q \
+	  samples/fleet/tests/test_spark.py -k chaos
 
 # What docs/performance.md says, measured on this machine beside dd, libkdumpfile and drgn; then each
 # part alone. 5 GB of images go into .build/bench and stay there.

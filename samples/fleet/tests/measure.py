@@ -1,13 +1,15 @@
-"""Measures the job on Spark beside xargs: python3 measure.py FOLDER [COUNT…], with PTDUMP_LINT set.
+"""Measures the job on Spark beside xargs: python3 measure.py NEW-FOLDER [COUNT…], with PTDUMP_LINT set.
 
 Prints a table of processor seconds, and fails where the ways have not the same rows.
 """
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import json
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -43,72 +45,107 @@ def measured(command: list[str], **rest: Any) -> tuple[float, float]:
     return processor() - before, time.monotonic() - start
 
 
-def rows(pattern: str, json_lines: bool) -> list[dict[str, Any]]:
+def rows(place: Path) -> list[dict[str, Any]]:
     """The rows by path, without what runs need not have alike."""
-    if json_lines:
-        found = [json.loads(line) for line in Path(pattern).read_text().splitlines()]
+    if place.is_file():
+        found = [json.loads(line) for line in place.read_text().splitlines()]
     else:
         import pyarrow.parquet
 
         found = [
-            row for file in sorted(Path(pattern).glob("batch=*/*.parquet"))
-            for row in pyarrow.parquet.ParquetFile(file).read().to_pylist()]
-    kept = []
-    for row in found:
-        for name in ("facts", "metadata"):
-            row[name] = sorted(map(list, dict(row[name]).items()))
-        plain = {key: value for key, value in row.items() if key not in VOLATILE}
-        kept.append(json.loads(json.dumps(plain, default=int)))
+            row for file in sorted(place.glob("batch=*/*.parquet"))
+            for row in pyarrow.parquet.ParquetFile(file).read().to_pylist(
+                maps_as_pydicts="strict")]
+    # Decimals are whole numbers here.
+    kept = [
+        json.loads(json.dumps(
+            {key: value for key, value in row.items() if key not in VOLATILE}, default=int))
+        for row in found]
     return sorted(kept, key=lambda row: str(row["path"]))
+
+
+def ways(folder: Path, count: int, lines: list[str]) -> list[tuple[str, Path | None, list[str]]]:
+    """What is measured: its name, where its rows are, and its command."""
+    names, manifest, manifests = (
+        folder / f"{what}-{count}" for what in ("names", "manifest", "manifests"))
+    names.write_text("".join(json.loads(line)["path"] + "\n" for line in lines))
+    manifest.write_text("".join(line + "\n" for line in lines))
+    manifests.mkdir()
+    for number in range(4):
+        (manifests / f"{number}.manifest").write_text(
+            "".join(line + "\n" for line in lines[number::4]))
+    program = os.environ["PTDUMP_LINT"]
+    loop = (f"xargs -P 2 -I NAME sh -c '\"$0\" check --format jsonl \"$1\" > /dev/null 2>&1; "
+            f"true' {program} NAME < {names}")
+
+    def fleet(way: str, source: Path, *rest: str) -> tuple[str, Path, list[str]]:
+        name = " ".join([way, *rest[-1:]])
+        place = folder / f"{re.sub('[^a-z]+', '-', name)}-{count}"
+        more = [f"{place}.check"] if way == "stream" else []
+        return name, place, [
+            sys.executable, "-m", "ptdump_lint.fleet", way, str(source), str(place), *more,
+            "--program", program, *rest]
+
+    return [
+        ("xargs", None, ["sh", "-c", loop]), fleet("map", manifest),
+        *(fleet(way, source, "--master", master)
+          for way, source in (("batch", manifest), ("stream", manifests))
+          for master in ("local[2]", "local-cluster[2,1,1024]"))]
+
+
+def beyond_start_up(folder: Path, counts: list[int]) -> None:
+    """What Spark and the mapper take for an input, in one session that is warm."""
+    from pyspark.sql import SparkSession
+
+    from ptdump_lint.fleet.job import run_batch
+    from ptdump_lint.fleet.mapper import Mapper
+
+    def processor() -> float:
+        # Of all that runs below this process; programs that have ended are in no line of it.
+        fields = {}
+        for path in Path("/proc").glob("[0-9]*/stat"):
+            with contextlib.suppress(OSError):
+                head, tail = path.read_text().rsplit(")", 1)
+                fields[int(head.split()[0])] = tail.split()
+        ours = {os.getpid()}
+        while more := {pid for pid, tail in fields.items() if int(tail[1]) in ours} - ours:
+            ours |= more
+        return sum(int(part) for pid in ours for part in fields[pid][11:13]) / os.sysconf("SC_CLK_TCK")
+
+    spark = (
+        SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false")
+        .config("spark.ui.showConsoleProgress", "false").getOrCreate())
+    mapper = Mapper.of(os.environ["PTDUMP_LINT"])
+    print("| inputs | in one session: Spark and the mapper | an input |\n|---|---|---|", flush=True)
+    for name, count in [("warm", min(counts)), *((str(count), count) for count in counts)]:
+        before = processor()
+        run_batch(spark, str(folder / f"manifest-{count}"), str(folder / "session"), mapper, name)
+        taken = processor() - before
+        if name != "warm":
+            print(f"| {count} | {taken:.1f} s | {1000 * taken / count:.1f} ms |", flush=True)
+    spark.stop()
 
 
 def main(folder: Path, counts: list[int]) -> int:
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    folder.mkdir(parents=True, exist_ok=True)
-    program = os.environ["PTDUMP_LINT"]
-    fleet = [sys.executable, "-m", "ptdump_lint.fleet"]
-    log = open(folder / "log", "ab")
+    folder.mkdir(parents=True)
     status = 0
     print("| inputs | way | processor | clock | rows |\n|---|---|---|---|---|", flush=True)
     for count in counts:
         lines = make(folder / f"inputs-{count}", count)
-        names = folder / f"names-{count}"
-        names.write_text("".join(json.loads(line)["path"] + "\n" for line in lines))
-        manifests = folder / f"manifests-{count}"
-        manifests.mkdir(exist_ok=True)
-        for number in range(4):
-            (manifests / f"{number}.manifest").write_text(
-                "".join(line + "\n" for line in lines[number::4]))
-        manifest = folder / f"manifest-{count}"
-        manifest.write_text("".join(line + "\n" for line in lines))
-        out = {way: str(folder / f"{way}-{count}") for way in ("map", "batch", "cluster", "stream")}
-        loop = (f"xargs -P 2 -n 1 -I NAME sh -c '\"$0\" check --format jsonl \"$1\" > /dev/null 2>&1; "
-                f"true' {program} NAME < {names}")
-        ways: list[tuple[str, list[str]]] = [
-            ("xargs", ["sh", "-c", loop]),
-            ("map", [*fleet, "map", str(manifest), out["map"], "--program", program]),
-            ("batch, local[2]", [
-                *fleet, "batch", str(manifest), out["batch"], "--program", program, "--master",
-                "local[2]"]),
-            ("batch, local-cluster[2,1,1024]", [
-                *fleet, "batch", str(manifest), out["cluster"], "--program", program, "--master",
-                "local-cluster[2,1,1024]"]),
-            ("stream, local[2]", [
-                *fleet, "stream", str(manifests), out["stream"], f"{out['stream']}.check",
-                "--program", program, "--master", "local[2]"])]
         wanted: list[dict[str, Any]] | None = None
-        for name, command in ways:
-            processor, clock = measured(command, stdout=log, stderr=log)
+        for name, place, command in ways(folder, count, lines):
+            with open(folder / "log", "ab") as log:
+                processor, clock = measured(command, stdout=log, stderr=log)
             said = "-"
-            if name != "xargs":
-                place = out[{"map": "map", "stream, local[2]": "stream"}.get(
-                    name, "cluster" if "cluster" in name else "batch")]
-                found = rows(place, name == "map")
+            if place:
+                found = rows(place)
                 wanted = wanted or found
                 same = found == wanted and len(found) == len(lines)
                 status |= not same
                 said = f"{len(found)}, {'the same' if same else 'DIFFERENT'}"
             print(f"| {count} | {name} | {processor:.1f} s | {clock:.1f} s | {said} |", flush=True)
+    beyond_start_up(folder, counts)
     return status
 
 
