@@ -12,14 +12,13 @@ internal import PageTables
 enum KallsymsSearch {
   /// No image of a kernel is larger.
   private static let mostImageBytes: UInt64 = 128 << 20
-  private static let digits: [UInt8] = (UInt8(ascii: "0")...UInt8(ascii: "9")).flatMap { [$0, 0] }
 
   static func tables(_ info: VMCoreInfo?, _ reader: VirtualReader) -> Kallsyms? {
     let text = Root.text(mode: reader.mode, root: reader.root, memory: reader.memory)?.address
     guard let start = info?.symbol("_stext") ?? text else { return nil }
     var search = Scan(reader, from: start & ~4095, count: mostImageBytes)
     var effort = Effort()
-    while let place = search.next(digits), effort.takeDigits() {
+    while let place = search.next(), effort.takeDigits() {
       guard let tokens = Tokens(digitsAt: place, reader), effort.takeTokens(),
         let names = Names(before: tokens.start, from: start, reader, &effort)
       else { continue }
@@ -177,6 +176,9 @@ private struct Names {
 
 /// A search through the kernel image, chunk by chunk: what is not mapped or not there is skipped.
 private struct Scan {
+  /// The tokens of the digits.
+  private static let digits: [UInt8] = (UInt8(ascii: "0")...UInt8(ascii: "9")).flatMap { [$0, 0] }
+
   private let reader: VirtualReader
   private let end: UInt64
   private var at: UInt64
@@ -191,19 +193,33 @@ private struct Scan {
     end = start.addingReportingOverflow(count).overflow ? .max : start + count
   }
 
-  /// The address of the next place that holds `pattern`.
-  mutating func next(_ pattern: [UInt8]) -> UInt64? {
+  /// The address of the next place that holds the digits' tokens.
+  mutating func next() -> UInt64? {
     repeat {
-      while searched + pattern.count <= chunk.count {
-        let place = searched
-        searched += 1
-        if chunk[place] == pattern[0],
-          chunk[place..<(place + pattern.count)].elementsEqual(pattern)
-        {
-          return start &+ UInt64(place)
-        }
+      if let place = Self.digits(in: chunk.span, from: searched) {
+        searched = place + 1
+        return start &+ UInt64(place)
       }
-    } while read(keeping: pattern.count - 1)
+    } while read(keeping: Self.digits.count - 1)
+    return nil
+  }
+
+  /// The first place from `start` on that holds the digits' tokens; nil where none does.
+  ///
+  /// Of two neighbours one is a digit, which tells where the first lies: each 19th place is enough.
+  private static func digits(in bytes: Span<UInt8>, from start: Int) -> Int? {
+    let (digits, zero) = (digits, UInt8(ascii: "0"))
+    for place in stride(from: start, to: bytes.count - 1, by: digits.count - 1) {
+      let (one, other) = (bytes[place], bytes[place + 1])
+      let digit = one | other
+      guard one == 0 || other == 0, zero <= digit, digit <= zero + 9 else { continue }
+      let first = place + (one == 0 ? 1 : 0) - 2 * Int(digit - zero)
+      if first >= start, first + digits.count <= bytes.count,
+        digits.indices.allSatisfy({ bytes[first + $0] == digits[$0] })
+      {
+        return first
+      }
+    }
     return nil
   }
 

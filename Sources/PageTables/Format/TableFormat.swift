@@ -105,7 +105,11 @@ package struct TableFormat: Sendable, Equatable {
   }
 
   /// The size of one entry of a run, in bytes.
-  @inlinable package func span(of run: Run) -> UInt64 { level(max(1, Int(run.level))).span }
+  ///
+  /// Asked of each run: no level is copied for it.
+  @inlinable package func span(of run: Run) -> UInt64 {
+    1 << UInt64(levels[max(1, Int(run.level)) - 1].shift)
+  }
 
   /// Makes an offset from the bottom of the index space a canonical address.
   package func canonical(_ address: UInt64) -> UInt64 {

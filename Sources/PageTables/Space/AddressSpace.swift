@@ -41,28 +41,6 @@ package struct AddressSpace: Sendable {
     ClippedRuns(self, from: from, through: through)
   }
 
-  /// The same with neighbouring leaves as one run where only incidental flags tell them apart.
-  ///
-  /// Such a run has the flags of its first leaf.
-  package var withoutIncidental: AddressSpace {
-    var merged = self
-    merged.runs = []
-    for run in runs {
-      guard run.isLeaf, let last = merged.runs.last, last.isLeaf,
-        (run.flags ^ last.flags) & ~mode.incidental == 0
-      else {
-        merged.runs.append(run)
-        continue
-      }
-      var alike = run
-      alike.flags = last.flags
-      Run.append(alike, to: &merged.runs, mode: mode)
-      let index = merged.runs.count - 1
-      if merged.runs[index].start == run.start { merged.runs[index].flags = run.flags }
-    }
-    return merged
-  }
-
   /// The part inside `range`, with the anomalies that touch it.
   package func limited(to range: ClosedRange<UInt64>) -> AddressSpace {
     var part = self

@@ -114,18 +114,24 @@ package struct Run: Sendable, Equatable {
   }
 
   /// Appends `next` to `runs`, merged with the run before it where both say the same.
-  package static func append(_ next: Run, to runs: inout [Run], mode: TableFormat) {
+  ///
+  /// - Returns: whether it was merged.
+  @discardableResult
+  package static func append(
+    _ next: Run, to runs: inout [Run], mode: borrowing TableFormat
+  ) -> Bool {
     let index = runs.count - 1
     guard index >= 0, runs[index].isLike(next),
       runs[index].absorbs(next, span: mode.span(of: next))
     else {
       runs.append(next)
-      return
+      return false
     }
     if next.repeats || next.physical != nil && next.physical == runs[index].physical {
       runs[index].repeats = true
     }
     runs[index].last = next.last
+    return true
   }
 
   /// Whether `next` goes on where the run ends, with the same attributes.
