@@ -34,9 +34,10 @@ extension Table {
     mapping frames: RangeSet, _ subject: Subject, where isMeant: (Run) -> Bool
   ) -> [Run] {
     var found: [Run] = []
+    let mode = space.mode
     for run in runs where run.isLeaf {
       guard let physical = run.physical else { continue }
-      let span = space.mode.span(of: run)
+      let span = mode.span(of: run)
       let size = run.repeats ? min(run.size, span) : run.size
       for part in frames.parts(in: physical...(physical &+ (size &- 1))) {
         guard isMeant(run) else { break }
@@ -45,7 +46,7 @@ extension Table {
             from: run.start &+ (part.lowerBound - physical),
             through: run.start &+ (part.upperBound - physical), span: span)
         else { return found }
-        Run.append(mapping, to: &found, mode: space.mode)
+        Run.append(mapping, to: &found, mode: mode)
       }
     }
     return found

@@ -21,7 +21,7 @@ extension StringProtocol {
     }
   }
 
-  private static func offset(
+  fileprivate static func offset(
     of wanted: UnsafeBufferPointer<UInt8>, in text: UnsafeBufferPointer<UInt8>
   ) -> Int? {
     guard let first = unsafe wanted.first else { return 0 }
@@ -40,6 +40,14 @@ extension StringProtocol {
 }
 
 extension Span<UInt8> {
+  /// Whether `text` occurs, byte for byte.
+  package func mentions(_ text: String) -> Bool {
+    let wanted = Array(text.utf8)
+    return unsafe withUnsafeBufferPointer { mine in
+      unsafe wanted.withUnsafeBufferPointer { unsafe String.offset(of: $0, in: mine) } != nil
+    }
+  }
+
   /// The place of the first such byte from `start` on and before `end`; `end` where there is none.
   package func place(of byte: UInt8, from start: Int, to end: Int) -> Int {
     guard start < end else { return end }

@@ -25,8 +25,10 @@ package struct MemoryTypes: Sendable, Equatable {
   /// The index that a leaf of a level chooses.
   package func index(_ flags: UInt64, level: Int) -> Int {
     var index = 0
-    for (bit, mask) in (level == 1 ? inPage : inLarge).enumerated() where flags & mask != 0 {
-      index |= 1 << bit
+    if level == 1 {
+      for bit in inPage.indices where flags & inPage[bit] != 0 { index |= 1 << bit }
+    } else {
+      for bit in inLarge.indices where flags & inLarge[bit] != 0 { index |= 1 << bit }
     }
     return index
   }

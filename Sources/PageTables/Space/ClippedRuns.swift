@@ -19,7 +19,7 @@ package struct ClippedRuns: RandomAccessCollection, Sendable {
   @inlinable package var startIndex: Int { runs.startIndex }
   @inlinable package var endIndex: Int { runs.endIndex }
 
-  @inlinable package subscript(index: Int) -> Run {
+  @inlinable @inline(__always) package subscript(index: Int) -> Run {
     if index == runs.startIndex, let first { return first }
     if index == runs.endIndex - 1, let last { return last }
     return runs[index]

@@ -48,6 +48,9 @@ struct RunAssembler {
   /// The runs that the tables which were read can warrant.
   var mostRuns: Int { spliceAllowance + mostEntries * space.tablesRead }
 
+  /// Makes room for the runs of subtrees that were walked, so that they are not moved as it grows.
+  mutating func reserve(_ runs: Int) { space.runs.reserveCapacity(runs) }
+
   mutating func append(_ run: Run) {
     Run.append(run, to: &space.runs, mode: mode)
   }

@@ -9,7 +9,10 @@
   ///
   /// Eight at a time: most tables are of one piece, and this is where a walk spends its time.
   @inline(__always) func end(from first: Int, before bound: Int, step: UInt64) -> Int {
-    let lanes = SIMD8<UInt64>(0, 1, 2, 3, 4, 5, 6, 7) &* SIMD8(repeating: step)
+    // Sums: a processor may have no product of 64-bit lanes.
+    let (pair, four) = (step &+ step, step &* 4)
+    let lanes = SIMD8(
+      0, step, pair, pair &+ step, four, four &+ step, four &+ pair, four &+ pair &+ step)
     var next = first + 1
     var expected = unsafe base[first] &+ step
     while next + 8 <= bound {

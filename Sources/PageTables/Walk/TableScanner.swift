@@ -30,6 +30,7 @@ struct TableScanner {
     self.walked = walked
     mode = input.mode
     assembler = RunAssembler(input, subtrees: subtrees)
+    assembler.reserve(walked.values.reduce(0) { $0 + $1.space.runs.count })
     rooms = TableRooms(mode)
     // By the level's number; there is no level 0.
     seen = [FrameSet(shift: 0)] + mode.levels.map { FrameSet(shift: $0.tableShift) }

@@ -34,12 +34,14 @@ extension Rule {
     let mode = table.space.mode
     guard let area = table.layout.first(.directMap) else { return [] }
     let span = mode.level(2).span
-    let leaves = table.runs(.directMap).lazy.filter(\.isLeaf)
     let frames = subject.image?.imageFrames
-    let alike: [Run] = leaves.reduce(into: []) {
-      $0 += withoutNeed($1, in: area, frames, mode)
+    var mapped: UInt64 = 0
+    var alike: [Run] = []
+    for run in table.runs(.directMap) where run.isLeaf {
+      mapped &+= run.size
+      guard run.level == 1, run.size >= span else { continue }
+      alike += withoutNeed(run, in: area, frames, mode)
     }
-    let mapped = leaves.reduce(UInt64(0)) { $0 &+ $1.size }
     let blocks = alike.reduce(UInt64(0)) { $0 &+ $1.size / span }
     guard blocks >= 16, blocks > mapped / span / 8 else { return [] }
     let entries = span / mode.granule
@@ -65,14 +67,14 @@ extension Rule {
     ]
   }
 
-  /// The parts of a run of small pages that large ones could map as well.
+  /// The parts of a long run of small pages that large ones could map as well.
   ///
   /// - Parameter frames: the kernel image's, which are mapped as they must be.
   private static func withoutNeed(
     _ run: Run, in area: Area, _ frames: ClosedRange<UInt64>?, _ mode: TableFormat
   ) -> [Run] {
     let span = mode.level(2).span
-    guard run.level == 1, !run.repeats, run.size >= span else { return [] }
+    guard !run.repeats else { return [] }
     let first = max((run.start &+ (span - 1)) & ~(span - 1), area.start &+ span)
     let end = run.end & ~(span - 1)
     guard first < end else { return [] }

@@ -101,11 +101,12 @@ extension Rule {
     func isException(_ run: Run) -> Bool {
       let block = run.start & ~(span - 1)
       guard run.level == 1, run.size < span else {
-        return block >= span && isPlain(block - span, table)
-          || run.last < .max - span && isPlain((run.last &+ 1) & ~(span - 1), table)
+        return block >= span && isPlain(block - span, span, table, mode)
+          || run.last < .max - span
+            && isPlain((run.last &+ 1) & ~(span - 1), span, table, mode)
       }
       if let last, last.block == block { return last.isPlain }
-      let isPlain = isPlain(block, table)
+      let isPlain = isPlain(block, span, table, mode)
       last = (block, isPlain)
       return isPlain
     }
@@ -126,13 +127,15 @@ extension Rule {
   }
 
   /// Whether most of the large page's worth from `block` on is plain writable memory.
-  private static func isPlain(_ block: UInt64, _ table: Table) -> Bool {
-    let mode = table.space.mode
-    let span = mode.level(2).span
-    let plain = table.runs(from: block, through: block + (span - 1)).filter {
-      $0.isLeaf && $0.access.isWritable && mode.memoryType(of: $0) == .writeBack
+  private static func isPlain(
+    _ block: UInt64, _ span: UInt64, _ table: Table, _ mode: TableFormat
+  ) -> Bool {
+    var plain: UInt64 = 0
+    for run in table.runs(from: block, through: block + (span - 1))
+    where run.isLeaf && run.access.isWritable && mode.memoryType(of: run) == .writeBack {
+      plain &+= run.size
     }
-    return plain.reduce(UInt64(0)) { $0 &+ $1.size } > span / 2
+    return plain > span / 2
   }
 }
 
