@@ -7,6 +7,8 @@ extension KernelText {
   ///
   /// Lines that were joined leave blank ones behind, so that numbers of lines stay.
   package static func wholeLines(of bytes: Span<UInt8>) -> [UInt8]? {
+    // Each mapping has the one, each marker the other; most logs have neither.
+    guard bytes.mentions("-0x") || bytes.mentions("---[ ") else { return nil }
     var whole: [UInt8] = []
     var scanner = LineScanner()
     var isChanged = false

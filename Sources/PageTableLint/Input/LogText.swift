@@ -6,15 +6,26 @@ struct LogText {
   private(set) var boots: [LogBoot] = []
 
   init(_ log: String) {
+    var log = log
+    log.makeContiguousUTF8()
+    let bytes = log.utf8.span
     var boot = LogBoot()
-    for line in log.utf8.split(whereSeparator: { $0 == 10 || $0 == 13 }) {
-      let line = Substring(line)
-      if let place = line.place(of: "Linux version ") {
-        if boot.banner != nil { boots.append(boot) }
-        boot = LogBoot()
-        boot.banner = String(line[place.upperBound...])
-      } else {
-        boot.take(line)
+    var start = 0
+    while start < bytes.count {
+      let end = bytes.place(of: UInt8(ascii: "\n"), from: start, to: bytes.count)
+      defer { start = end + 1 }
+      guard LogBoot.marks.occur(in: bytes, start, end) else { continue }
+      let first = log.utf8.index(log.startIndex, offsetBy: start)
+      let whole = log.utf8[first..<log.utf8.index(first, offsetBy: end - start)]
+      for part in whole.split(separator: UInt8(ascii: "\r")) {
+        let line = Substring(part)
+        if let place = line.place(of: "Linux version ") {
+          if boot.banner != nil { boots.append(boot) }
+          boot = LogBoot()
+          boot.banner = String(line[place.upperBound...])
+        } else {
+          boot.take(line)
+        }
       }
     }
     boots.append(boot)
@@ -35,6 +46,13 @@ struct LogBoot: Equatable {
   private(set) var mayHaveMoreMemory = false
   /// The frames that the paging mode can use at most.
   private var mostFrames: UInt64?
+
+  /// What a line must hold to tell anything.
+  fileprivate static let marks = ByteMarks(
+    [
+      "Linux version ", "ommand line: ", "age tables isolation: ",
+      "NX (Execute Disable) protection: ", "Kernel Offset: 0x", "last_pfn = 0x",
+    ] + moreMemory)
 
   var release: String? { banner.map { String($0.prefix { $0 != " " }) } }
 

@@ -40,35 +40,16 @@ struct Claim: Sendable {
 
 /// What the reader needs to know of the claims: which lines matter, and which continue others.
 struct LogMarks: Sendable {
-  /// The marks by their first byte.
-  private let marks: [[[UInt8]]]
-  /// Whether some mark begins with two bytes, the second one times 256.
-  private let pairs: [Bool]
+  private let marks: ByteMarks
   private let claims: [Claim]
 
   init(_ claims: [Claim]) {
     self.claims = claims
-    var marks = [[[UInt8]]](repeating: [], count: 256)
-    var pairs = [Bool](repeating: false, count: 1 << 16)
-    for mark in claims.flatMap(\.marks).map({ Array($0.utf8) }) {
-      marks[Int(mark[0])].append(mark)
-      pairs[Int(mark[0]) | Int(mark[1]) << 8] = true
-    }
-    self.marks = marks
-    self.pairs = pairs
+    marks = ByteMarks(claims.flatMap(\.marks))
   }
 
   func mayMatter(_ bytes: borrowing Span<UInt8>, _ start: Int, _ end: Int) -> Bool {
-    var position = start
-    while position + 1 < end {
-      if pairs[Int(bytes[position]) | Int(bytes[position + 1]) << 8] {
-        for mark in marks[Int(bytes[position])] where LogLine.has(bytes, position, end, mark) {
-          return true
-        }
-      }
-      position += 1
-    }
-    return false
+    marks.occur(in: bytes, start, end)
   }
 
   func mayMatter(_ text: String) -> Bool {
