@@ -15,8 +15,7 @@ let package = Package(
   name: "ptdump-lint",
   products: [
     .executable(name: "ptdump-lint", targets: ["ptdump-lint"]),
-    .library(name: "PageTables", targets: ["PageTables"]),
-    .library(name: "PageTableLint", targets: ["PageTableLint"]),
+    .library(name: "PageTableLint", targets: ["PageTableLint", "PageTables"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")

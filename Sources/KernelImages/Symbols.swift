@@ -56,6 +56,15 @@ package struct Symbols: Sendable {
     places.index(of: name, in: list).map { list.addresses[$0] }
   }
 
+  /// Calls `body` for each symbol of a range, in the order of addresses.
+  package func forEach(in range: ClosedRange<UInt64>, _ body: (String, UInt64) -> Void) {
+    var place = addresses.partitioningIndex { $0 >= range.lowerBound }
+    while place < count, addresses[place] <= range.upperBound {
+      body(name(atPlace: place), addresses[place])
+      place += 1
+    }
+  }
+
   /// The name of the symbol that comes at `place` in the order of addresses.
   private func name(atPlace place: Int) -> String {
     list.name(order.map { Int($0[place]) } ?? place)

@@ -35,7 +35,7 @@ public struct KernelTables: Sendable {
     /// What shows it, a line each.
     public let evidence: [String]
     /// The addresses that it is about, in ascending order; none where it is about the input.
-    public let ranges: [ClosedRange<UInt64>]
+    public let ranges: [AddressRange]
     /// The same for the same defect in another boot of the kernel.
     public let fingerprint: String
     /// The same for the same kind of defect on any machine.
@@ -47,6 +47,20 @@ public struct KernelTables: Sendable {
 
   /// Why an input cannot be read, or tables do not pass.
   public struct Failure: Error, CustomStringConvertible {
+    /// What kind of failure it is, as the program's exit statuses distinguish them.
+    public enum Code: String, Sendable {
+      /// Rules found something of warning or above (1).
+      case findings
+      /// An option or a rule's name is wrong, or what was asked for is not there (2).
+      case usage
+      /// The input cannot be read: it is missing, damaged or of no known kind (2).
+      case unreadable
+      /// The input was read in part (3).
+      case incomplete
+    }
+
+    /// The kind of failure.
+    public let code: Code
     /// The file, what is wrong with it, and what to do; or what was found, a line each.
     public let description: String
   }
@@ -109,7 +123,7 @@ public struct KernelTables: Sendable {
       subject = try reader.read(input)
       try reader.takeLog(&subject)
     } catch {
-      throw Failure(description: "\(error)")
+      throw Failure(code: error is UsageError ? .usage : .unreadable, description: "\(error)")
     }
   }
 
@@ -149,7 +163,7 @@ public struct KernelTables: Sendable {
         Issue($0, subject.mode)
       }
     } catch {
-      throw Failure(description: "\(error)")
+      throw Failure(code: .usage, description: "\(error)")
     }
   }
 
@@ -160,10 +174,13 @@ public struct KernelTables: Sendable {
   public func assertClean() throws(Failure) {
     let bad = try issues().filter { $0.severity != .note }
     guard bad.isEmpty else {
-      throw Failure(description: bad.map(\.description).joined(separator: "\n"))
+      throw Failure(
+        code: .findings, description: bad.map(\.description).joined(separator: "\n"))
     }
     guard isComplete else {
-      throw Failure(description: "\(subject.path) was not read whole: what was not seen is unknown")
+      throw Failure(
+        code: .incomplete,
+        description: "\(subject.path) was not read whole: what was not seen is unknown")
     }
   }
 }
@@ -179,7 +196,7 @@ extension KernelTables.Issue {
       }
     message = finding.message
     evidence = finding.evidence.map { $0.text(mode) }
-    ranges = finding.extents
+    ranges = finding.extents.map(AddressRange.init)
     fingerprint = finding.fingerprint
     causeKey = finding.causeKey
   }

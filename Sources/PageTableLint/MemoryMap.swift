@@ -12,6 +12,22 @@ extension Resource {
   }
 }
 
+extension Resource {
+  /// Whether firmware names a device there: `PNP0103:00`, `MSFT0101:00`.
+  fileprivate var isNamedByFirmware: Bool {
+    name.contains(/^[A-Z]{3,4}[0-9A-F]{4}:[0-9a-f]{2}/)
+  }
+
+  /// Whether memory, or what firmware keeps, lies there, in a device's range, too.
+  fileprivate var isMemory: Bool {
+    isRAM || name.hasSuffix("ROM")
+      || [
+        "Kernel", "Persistent Memory", "Soft Reserved", "CXL Window", "region", "dax", "namespace",
+        "Reserved", "reserved", "ACPI", "RAM buffer",
+      ].contains(where: name.hasPrefix)
+  }
+}
+
 extension Subject {
   /// Where the machine's memory lies, in order of addresses; neighbours are one range.
   var ram: RangeSet {
@@ -22,5 +38,30 @@ extension Subject {
   /// what is reserved.
   var notDevices: RangeSet {
     RangeSet((resources?.value ?? []).filter { !$0.isDevice }.map(\.range))
+  }
+
+  /// Devices' registers and memory, and all else of the memory map.
+  ///
+  /// A device is what the bus or firmware calls one, and what a driver has claimed within such a
+  /// range, whatever the driver calls it.
+  var devicesAndOthers: (devices: [Resource], others: [Resource]) {
+    let all = resources?.value ?? []
+    let known = RangeSet(all.filter { $0.isDevice && !$0.isMemory }.map(\.range))
+    func isDevice(_ resource: Resource) -> Bool {
+      !resource.isMemory
+        && (resource.isDevice || resource.isNamedByFirmware
+          || known.contains(resource.start) && known.gaps(in: resource.range).isEmpty)
+    }
+    return (all.filter(isDevice), all.filter { !isDevice($0) })
+  }
+
+  /// Whether the processor's page attribute table is in use; nil where no log tells.
+  ///
+  /// Without it a leaf cannot be more cached than MTRRs say, and the kernel leaves it to them.
+  /// Source: `pat_disable` and `memtype_reserve`, arch/x86/mm/pat/memtype.c, 6.12.
+  package var usesPAT: Bool? {
+    guard let log = log?.value else { return nil }
+    if log.mentions("PAT support disabled") || log.mentions("PAT not supported") { return false }
+    return log.mentions("x86/PAT: Configuration") || log.mentions("x86 PAT enabled") ? true : nil
   }
 }

@@ -20,7 +20,8 @@ struct Check: ParsableCommand, ReadsInputs {
         3  Analysed in part, and nothing was found in the rest.
       """)
 
-  @Argument(help: "Debugfs text dumps or memory images.")
+  @Argument(
+    help: "Memory images, text dumps of debugfs or kernel logs; the running kernel without one.")
   var inputs: [String] = []
   @Option(
     help: ArgumentHelp(

@@ -47,12 +47,19 @@ struct Dump: ParsableCommand, ReadsInputs {
   func run() throws {
     let subject = try options.subject(input, filter: filter.mappings())
     let table = try options.chosen(subject)
-    let output = try report.open(report.format.first?.path)
+    let path = report.format.first?.path
+    let output = try report.open(path)
+    let look = report.style(path: path)
     var assumed: String?
     if let other = MappingReport.Style(rawValue: wanted.rawValue) {
-      try MappingReport.write(table, of: subject, style: other) { text in
-        let isJSON = wanted == .json || wanted == .jsonl
-        try output.write(Array((isJSON ? text.harmlessJSON : text.harmless()).utf8))
+      try MappingReport.write(table, of: subject, style: other, width: look.width) { text in
+        let shown =
+          switch other {
+          case .json, .jsonl: text.harmlessJSON
+          case .csv: text.harmless()
+          case .table: look.fitted(text.harmless())
+          }
+        try output.write(Array(shown.utf8))
       }
     } else {
       let (text, markers, areAssumed) = try KernelReport.text(table, of: subject)

@@ -41,7 +41,7 @@ struct FaultCommand: ParsableCommand, ReadsInputs {
   func run() throws {
     try FaultReports(
       log: log, tables: tables, failOn: failOn.severity, allowIncomplete: allowIncomplete,
-      options: options, write: { make in try report.write { format, _ in try make(format) } }
+      options: options, write: { make in try report.write(make) }
     ).run()
   }
 }
@@ -53,7 +53,7 @@ struct FaultReports {
   let allowIncomplete: Bool
   let options: InputOptions
   /// Writes the report that is made for each format that is asked for.
-  let write: (_ make: (PageFormat) throws -> String) throws -> Void
+  let write: (_ make: (PageFormat, TextStyle) throws -> String) throws -> Void
 
   func run() throws {
     let subject = try read()
@@ -62,10 +62,10 @@ struct FaultReports {
         "ptdump-lint: no fault in the log of \(subject.path)"
           + (subject.panic.map { "; it says: \($0)" } ?? ""))
     }
-    try write { format in
+    try write { format, style in
       switch format {
       case .json: try JSONReport.faults(subject)
-      case .text: TextReport.faults(subject)
+      case .text: TextReport.faults(subject, style: style)
       case .html: try FaultPage.make(subject, version: version)
       }
     }

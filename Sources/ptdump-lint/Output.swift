@@ -68,7 +68,7 @@ struct ReportOptions<Format: CaseIterable & RawRepresentable<String>>: ParsableA
     let targets =
       format.isEmpty ? [ReportTarget<Format>(argument: "text")].compactMap { $0 } : format
     for target in targets where isWanted(target.format) {
-      let style = style(for: target)
+      let style = style(path: target.path)
       let text = shown(try make(target.format, style), target.format, style)
       if let path = target.path {
         try writeFile(path, Array(text.utf8))
@@ -93,8 +93,9 @@ struct ReportOptions<Format: CaseIterable & RawRepresentable<String>>: ParsableA
     unsafe getenv("NO_COLOR").map { unsafe $0.pointee != 0 } ?? false
   }
 
-  private func style(for target: ReportTarget<Format>) -> TextStyle {
-    let width = target.path == nil ? Self.terminalWidth : nil
+  /// How a text looks that goes to a path, or to standard output.
+  func style(path: String?) -> TextStyle {
+    let width = path == nil ? terminalWidth(of: 1) : nil
     let isColored =
       switch color {
       case .always: true
@@ -103,14 +104,14 @@ struct ReportOptions<Format: CaseIterable & RawRepresentable<String>>: ParsableA
       }
     return TextStyle(color: isColored, width: width)
   }
+}
 
-  /// The columns of the terminal that standard output is; nil where it is none.
-  private static var terminalWidth: Int? {
-    guard isatty(1) == 1 else { return nil }
-    var size = winsize()
-    let isKnown = unsafe ioctl(1, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col >= 20
-    return isKnown ? Int(size.ws_col) : 80
-  }
+/// The columns of the terminal that standard output (1) or error (2) is; nil where it is none.
+private func terminalWidth(of descriptor: Int32) -> Int? {
+  guard isatty(descriptor) == 1 else { return nil }
+  var size = winsize()
+  let isKnown = unsafe ioctl(descriptor, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col >= 20
+  return isKnown ? Int(size.ws_col) : 80
 }
 
 /// A path in one spelling; standard output's is `-`.
@@ -145,7 +146,8 @@ struct ReportOutput {
 /// Writes a line to standard error.
 func complain(_ text: String) {
   Progress.shared.end()
-  let line = Array((text.harmless() + "\n").utf8)
+  let style = TextStyle(color: false, width: terminalWidth(of: 2))
+  let line = Array((style.fitted(text.harmless()) + "\n").utf8)
   _ = unsafe line.withUnsafeBytes { unsafe Glibc.write(2, $0.baseAddress, $0.count) }
 }
 

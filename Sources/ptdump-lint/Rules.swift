@@ -54,13 +54,11 @@ struct Explain: ParsableCommand {
 
   func run() throws {
     let found = try RuleChoice.rule(named: rule)
-    try report.write { format, _ in
+    try report.write { format, style in
       switch format {
       case .json: try JSONReport.explain(found)
       case .markdown: RulePage.page(found)
-      case .text:
-        "\(found.id) \(found.name) (\(found.severity.rawValue)): \(found.summary)\n\n"
-          + found.documentation + "\n"
+      case .text: RulePage.text(found, style: style)
       }
     }
   }

@@ -40,8 +40,8 @@ struct Walk: ParsableCommand, ReadsInputs {
       try FaultReports(
         log: input, tables: nil, failOn: .warning, allowIncomplete: false, options: options,
         write: { make in
-          try report.write { format, _ in
-            try make(PageFormat(rawValue: format.rawValue) ?? .text)
+          try report.write { format, style in
+            try make(PageFormat(rawValue: format.rawValue) ?? .text, style)
           }
         }
       ).run()

@@ -66,6 +66,30 @@ import Testing
     #expect(difference.status == 0 && difference.changes == [])
   }
 
+  // MARK: - Two builds
+
+  /// Their images share no distances: symbols are compared by name, and it is said.
+  @Test func twoBuildsAreComparedBySymbols() throws {
+    let old = try Self.image("healthy")
+    let patient = try Patient("real-failure")
+    let same = Difference(old, Self.report(patient.subject))
+    #expect(same.areOtherBuilds && !same.isOneBoot && same.changes == [])
+    #expect(Self.lines(same)[0].hasPrefix("different builds: 6.12.117 (BUILD-ID "))
+    #expect(Self.lines(same).last?.contains("1 new finding, 0 gone, two builds") == true)
+    let start = try #require(patient.subject.symbols?["__start_rodata"])
+    let site = try #require(
+      patient.sites.first { $0.isLeaf && $0.area == .image && $0.address == start })
+    try patient.write(site.entry | 2, site)
+    let change = Difference(old, Self.report(patient.subject)).changes.first
+    patient.memory.reset()
+    #expect(change?.area == "kernel image, by symbols" && change?.aspects == [.attributes])
+    #expect(change?.new?.range?.lowerBound == start && change?.new?.flags.contains("RW") == true)
+    // By release, where a text tells no BUILD-ID; it has no symbols either.
+    let other = Difference(old, try Self.image("old-61"))
+    #expect(other.areOtherBuilds && Self.lines(other)[0].contains(" and 6.1.192 "))
+    #expect(other.changes.allSatisfy { $0.area != "kernel image" })
+  }
+
   /// Two texts do not tell that a self-test ran: then page sizes differ, and nothing else.
   @Test func pageSizesAreLiveAfterASelfTestOnly() throws {
     let new = try Self.text(Self.boots[1])

@@ -212,6 +212,17 @@ import Testing
     }
   }
 
+  /// However many of an ELF file's segments its end cuts off.
+  @Test func aFilesEndIsSaidOnce() throws {
+    let whole = try Data(contentsOf: URL(filePath: Samples.path("healthy", "memory.elf")))
+    try Self.withFiles([[UInt8](whole.prefix(whole.count / 2))]) { paths in
+      let said = try ImageFile.open(path: paths[0]).damage.filter {
+        $0.contains("the file ends at")
+      }
+      #expect(said.count == 1 && said[0].contains(/segments cut off: ([2-9]|1[0-9])$/))
+    }
+  }
+
   @Test func manySegments() throws {
     var core = try core("healthy")
     let expected = try expected(core)

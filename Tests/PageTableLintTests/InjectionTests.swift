@@ -68,42 +68,45 @@ import Testing
     return """
       # Faults injected into real images
 
-      `TESTS=all swift test --filter InjectionTests` breaks one thing at a time in four real images (samples
-      \(samples.map { "`\($0)`" }.joined(separator: ", "))): a random place, from a fixed seed, among
-      those where the change is a defect, \(wanted) times for each rule. The rule that owns the defect
-      must name the place, and no other rule may speak. "Others" counts what other rules said at
-      whatever severity, the notes left out that the healthy image has too. PT612's defects, and those of module
-      text, are made in \(listed.map { "`\($0)`" }.joined(separator: " and ")), which keep the kernel's own lists. What is wrong below a table
-      or a pointer that a rule names is that finding's evidence, and no finding of its own.
+      `TESTS=all swift test --filter InjectionTests` breaks one thing at a time in four real images:
+      \(samples.map { "`\($0)`" }.joined(separator: ", ")).
+      Each rule gets \(wanted) breaks. The place is random, from a fixed seed, among those where the change is
+      a defect. The rule that owns the defect must name the place, and no other rule may report anything.
+      "Others" counts findings of other rules at whatever severity, but for notes that the healthy image
+      has too. PT612's defects, and those of module text, are made in
+      \(listed.map { "`\($0)`" }.joined(separator: " and ")), which keep the kernel's own lists.
+      What is wrong below a table or a pointer that a rule names is evidence of that finding, and no
+      finding of its own.
 
       | rule | what is changed | injections | found | missed | others |
       |---|---|---|---|---|---|
       \(rows.joined(separator: "\n"))
 
-      The other rules are about texts, logs, counters, configurations or things that these captures do not
-      have (EFI's attributes table, struct page). Each is proven by its two inputs in
+      The other rules are about texts, logs, counters, configurations or things that these captures do
+      not have (EFI's attributes table, struct page). Each is proven by its two inputs in
       [samples/rules](../samples/rules):
 
       \(others)
 
       ## Random flips
 
-      One bit of one live entry of the kernel's tables is flipped, \(flips.matters.flips) times, from a fixed seed:
-      P, RW, NX, PWT, PCD, PAT, PS, frames and reserved bits; US where it changes who may read; G but for 4K
-      leaves of the direct map, of which a healthy kernel has some without it. \(flips.matters.found) are found at
-      warning or above. Of \(flips.free.flips) flips that change nothing (accessed, dirty, software and ignored bits)
-      \(flips.free.found) draw a warning. Where some are not found:
+      One bit of one live entry of the kernel's tables is flipped, \(flips.matters.flips) times, from a fixed seed.
+      The bits are P, RW, NX, PWT, PCD, PAT, PS, frames and reserved bits, and US where it changes who may
+      read. G is one, too, but for 4K leaves of the direct map, of which a healthy kernel has some without
+      it. \(flips.matters.found) are found at warning or above. Of \(flips.free.flips) flips that change nothing (accessed, dirty,
+      software and ignored bits) \(flips.free.found) draw a warning. Where some are not found:
 
       \(flips.table)
 
       Why they are not:
 
-      - PWT, PCD and PAT of a 4K leaf of the direct map or of the image's data: drivers set the memory type of single
-        pages (`set_memory_uc`, `set_memory_wc`), and nothing but an alias of another type shows that they did not.
-      - the frame of a page of vmalloc: any page of memory may be there. Extracts do not hold the kernel's lists of
-        its pages.
-      - G and RW of a 4K leaf of the image's data: what CPA splits may lack G, and data of the image is written or
-        read-only by its section alone.
+      - PWT, PCD and PAT of a 4K leaf of the direct map or of the image's data. Drivers set the memory
+        type of single pages (`set_memory_uc`, `set_memory_wc`). Nothing but an alias of another type
+        shows that they did not.
+      - the frame of a page of vmalloc: any page of memory may be there. Extracts do not hold the kernel's
+        lists of its pages.
+      - G and RW of a 4K leaf of the image's data: what CPA splits may lack G. Data of the image is
+        writable or read-only by its section alone.
 
       """
   }
@@ -123,26 +126,27 @@ import Testing
     return """
       # Faults injected into real images of arm64
 
-      As in [injection.md](injection.md), `TESTS=all swift test --filter InjectionTests` breaks one thing at a time
-      in two real images (samples \(samplesInWords(.arm64))), \(FaultPlan.arm64.wanted) times
-      for each rule. The first has five levels, LPA2 and no KPTI, the second four levels of 48 bits and KPTI; what only
-      one of them has is broken in that one.
+      As in [injection.md](injection.md), `TESTS=all swift test --filter InjectionTests` breaks one thing
+      at a time in two real images: \(samplesInWords(.arm64)).
+      Each rule gets \(FaultPlan.arm64.wanted) breaks. The first image has five levels, LPA2 and no KPTI, the second four levels
+      of 48 bits and KPTI. What only one of them has is broken in that one.
 
       | rule | what is changed | injections | found | missed | others |
       |---|---|---|---|---|---|
       \(rows.joined(separator: "\n"))
 
-      The other rules that judge arm64 are about texts, logs, configurations or things that these captures do not
-      have. Each is proven by its two inputs in [samples/rules](../samples/rules):
+      The other rules that judge arm64 are about texts, logs, configurations or things that these captures
+      do not have. Each is proven by its two inputs in [samples/rules](../samples/rules):
 
       \(others)
 
       ## Random flips
 
-      One bit of one live entry of the kernel's tables is flipped, \(flips.matters.flips) times, from a fixed seed: all
-      bits but those that change nothing (software's, ignored ones, PXN and UXN below a pointer that forbids the same,
-      DBM of what is writable, GP of what is not executable). \(flips.matters.found) are found at
-      warning or above. Of \(flips.free.flips) flips that change nothing \(flips.free.found) draw a warning. Where some are not found:
+      One bit of one live entry of the kernel's tables is flipped, \(flips.matters.flips) times, from a fixed seed.
+      Bits that change nothing are left out: software's, ignored ones, and DBM of what is writable.
+      So are GP of what is not executable, and PXN and UXN below a pointer that forbids the same.
+      \(flips.matters.found) are found at warning or above. Of \(flips.free.flips) flips that change nothing \(flips.free.found) draw a warning.
+      Where some are not found:
 
       \(flips.table)
 

@@ -1,3 +1,4 @@
+import PageTableLint
 import Support
 import Testing
 
@@ -29,6 +30,24 @@ import Testing
     }
     #expect(lines.contains { $0.contains(" r--  ") })
     #expect(lines.contains { $0.contains(" rwx  ") })
+  }
+
+  /// Where a line does not fit the terminal, flags and what follows are a line of their own.
+  @Test func aNarrowTerminalGetsTwoLines() throws {
+    func lines(_ width: Int?) throws -> [String] {
+      var text = ""
+      let subject = Subject(image: try Samples.image("cpa-2008"))
+      try MappingReport.write(subject.kernel, of: subject, style: .table, width: width) {
+        text += $0
+      }
+      return text.split(separator: "\n").map(String.init)
+    }
+    let (wide, narrow) = (try lines(nil), try lines(60))
+    #expect(try lines(100) == wide && narrow.count == 2 * wide.count - 1)
+    #expect(narrow.dropFirst(3).allSatisfy { $0.hasPrefix("0x") || $0.hasPrefix("    ") })
+    #expect(narrow.dropFirst(3).filter { $0.hasPrefix("0x") }.allSatisfy { $0.count <= 60 })
+    #expect(wide.contains { $0.hasSuffix(" direct map in level2_ident_pgt") })
+    #expect(!wide.contains { $0.contains("vmalloc in ") })
   }
 
   @Test func holesAreAskedFor() throws {

@@ -55,6 +55,15 @@ import Testing
     #expect(skips(isolated, "PT201"))
   }
 
+  /// Without PAT the kernel leaves it to MTRRs what is cached; without a log PAT is taken for on.
+  @Test func withoutPATDevicesMayBeWriteBack() throws {
+    var subject = try Fixtures.subject("PT403", "fires")
+    #expect(subject.usesPAT == nil && fired(subject) == ["PT403"])
+    let log = "<6>[    0.005696] x86/PAT: PAT support disabled via boot option.\n"
+    #expect(subject.take(log: log, userRelease: nil) == nil)
+    #expect(subject.usesPAT == false && fired(subject) == [] && skips(subject, "PT403"))
+  }
+
   /// What looks for protections waits until the kernel has set them up.
   @Test func earlyBootTablesAreNotJudged() throws {
     let early = try Fixtures.subject("PT907", "fires")

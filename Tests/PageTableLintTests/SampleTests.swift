@@ -81,6 +81,9 @@ import Testing
     let text = TextReport.check(
       [try imageReport(sample)], detail: .normal, style: TextStyle(color: false))
     for word in words { #expect(text.contains(word), "\(word)") }
+    // The input is named once, above what is found in it.
+    let path = try imageReport(sample).subject.path
+    #expect(text.hasPrefix("\(path):\n") && text.components(separatedBy: path).count == 2)
   }
 
   @Test func falseAlarmOf2008() throws {

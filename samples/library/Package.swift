@@ -7,9 +7,6 @@ let package = Package(
   targets: [
     .testTarget(
       name: "KernelTests",
-      dependencies: [
-        .product(name: "PageTables", package: "ptdump-lint"),
-        .product(name: "PageTableLint", package: "ptdump-lint"),
-      ])
+      dependencies: [.product(name: "PageTableLint", package: "ptdump-lint")])
   ]
 )

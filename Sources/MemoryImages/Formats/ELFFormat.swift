@@ -79,6 +79,8 @@ package enum ELFFormat {
     var notes: [ImageNote] = []
     private var noteLimits = NoteLimits()
     private var damageLeftOut = 0
+    /// How many headers name data beyond the file's end, and up to where.
+    private var beyondEnd = (count: 0, last: UInt64(0))
 
     init(file: MappedFile) {
       self.file = file
@@ -94,8 +96,13 @@ package enum ELFFormat {
       damage.removeLast(damage.count - Self.mostDamage)
     }
 
-    /// Says how much of the damage was left out.
+    /// Says what the file's end cuts off, and how much of the damage was left out.
     mutating func finishDamage() {
+      if beyondEnd.count > 0 {
+        damage.append(
+          "the file ends at \(UInt64(file.size).entry), and its headers name data up to "
+            + "\(beyondEnd.last.entry): segments cut off: \(beyondEnd.count)")
+      }
       guard damageLeftOut > 0 else { return }
       damage.append("\(damageLeftOut) more of the file's headers and notes are damaged")
     }
@@ -108,9 +115,8 @@ package enum ELFFormat {
       let size = UInt64(file.size)
       let held = program.p_offset > size ? 0 : min(program.p_filesz, size - program.p_offset)
       if held < program.p_filesz {
-        damage.append(
-          "program header \(index): the file ends at \(size.entry), its data at "
-            + "\((program.p_offset &+ program.p_filesz).entry)")
+        beyondEnd.count += 1
+        beyondEnd.last = max(beyondEnd.last, program.p_offset &+ program.p_filesz)
       }
       switch program.p_type {
       case UInt32(PT_NOTE):

@@ -12,7 +12,7 @@ extension Comparison {
     let parts = (
       part(old, self.old, .directMap, frames: 0), part(new, self.new, .directMap, frames: 0)
     )
-    guard let images = imageFrames, images.old != images.new else {
+    guard let images = imageFrames, areOtherBuilds || images.old != images.new else {
       compare(parts.0, parts.1, old, new, .directMap)
       return
     }
@@ -49,8 +49,13 @@ extension Comparison {
     let was = cut(parts.0, images.old)
     let now = cut(parts.1, images.new)
     compare(was.rest, now.rest, old, new, .directMap)
-    compare(
-      was.image, now.image, old, new, .directMap, named: "direct map of the kernel image")
+    let name = "direct map of the kernel image"
+    guard !areOtherBuilds else {
+      notCompared.append(
+        Difference.NotCompared(what: name, reason: "the inputs are of different builds"))
+      return
+    }
+    compare(was.image, now.image, old, new, .directMap, named: name)
   }
 
   /// What most of a part is, but for a range of it.

@@ -43,6 +43,8 @@ struct Comparison {
   let old: Subject
   let new: Subject
   let isOneBoot: Bool
+  /// Whether the kernels are known to be of different builds: their images share no distances.
+  let areOtherBuilds: Bool
   var changes: [Difference.Change] = []
   var notCompared: [Difference.NotCompared] = []
   /// The flags that are compared.
@@ -52,7 +54,8 @@ struct Comparison {
   init(_ old: Subject, _ new: Subject) {
     self.old = old
     self.new = new
-    isOneBoot = Self.areOneBoot(old, new)
+    areOtherBuilds = Self.areOtherBuilds(old, new)
+    isOneBoot = !areOtherBuilds && Self.areOneBoot(old, new)
     hasFrames = old.kernel.space.hasPhysical && new.kernel.space.hasPhysical
     let used = old.mode.architecture.usageBits
     let printed = old.mode.attributes.filter(\.printed).reduce(0) { $0 | $1.mask }
@@ -97,6 +100,14 @@ struct Comparison {
     return bases(old) == bases(new) && !bases(old).contains(nil) && !unmoved.contains(start)
   }
 
+  private static func areOtherBuilds(_ old: Subject, _ new: Subject) -> Bool {
+    func differ<Value: Equatable>(_ one: Value?, _ other: Value?) -> Bool? {
+      one.flatMap { one in other.map { one != $0 } }
+    }
+    return differ(old.facts.buildID?.value, new.facts.buildID?.value)
+      ?? differ(old.facts.release?.value, new.facts.release?.value) ?? false
+  }
+
   private mutating func compare(_ old: Table, _ new: Table) {
     for kind in Area.Kind.known {
       switch (kind.role, kind.placement) {
@@ -104,6 +115,10 @@ struct Comparison {
       case (.image, _):
         // Where it lies in the direct map it is compared with that.
         guard !old.space.mode.architecture.imageIsInDirectMap else { continue }
+        guard !areOtherBuilds else {
+          compareSymbols(old, new)
+          continue
+        }
         compare(
           part(old, self.old, .image, base: self.old.imageStart, frames: self.old.imageFrame),
           part(new, self.new, .image, base: self.new.imageStart, frames: self.new.imageFrame),

@@ -45,6 +45,8 @@ package struct Difference: Sendable {
   package let new: Linter.Report
   /// Whether both are of one boot, so that addresses mean the same in both.
   package let isOneBoot: Bool
+  /// Whether the kernels are known to be of different builds.
+  package let areOtherBuilds: Bool
   package let changes: [Change]
   package let notCompared: [NotCompared]
   /// Warnings and errors that the old input would show and does not.
@@ -63,6 +65,7 @@ package struct Difference: Sendable {
     self.new = new
     let comparison = Comparison(old.subject, new.subject)
     isOneBoot = comparison.isOneBoot
+    areOtherBuilds = comparison.areOtherBuilds
     changes = comparison.changes
     notCompared = comparison.notCompared
     newFindings = Self.findings(of: new, notIn: old)

@@ -1,3 +1,4 @@
+internal import KernelImages
 internal import PageTables
 
 /// The reports of `diff`.
@@ -9,6 +10,10 @@ package enum DifferenceReport {
     _ difference: Difference, detail: TextReport.Detail, style: TextStyle
   ) -> String {
     var lines: [String] = []
+    if difference.areOtherBuilds, detail != .quiet {
+      let (old, new) = (difference.old.subject, difference.new.subject)
+      lines.append("different builds: \(build(of: old)) and \(build(of: new))")
+    }
     for group in grouped(difference.changes) {
       lines += self.lines(group, difference, style: style, all: detail == .verbose)
     }
@@ -38,14 +43,20 @@ package enum DifferenceReport {
     return lines.asLines
   }
 
+  /// `6.12.117 (BUILD-ID cdf193b23b5f…)`.
+  private static func build(of subject: Subject) -> String {
+    let release = subject.facts.release?.value ?? "a kernel"
+    return release + (subject.facts.buildID.map { " (BUILD-ID \($0.value.prefix(12))…)" } ?? "")
+  }
+
   static func summary(_ difference: Difference, style: TextStyle) -> String {
     let verdict =
       difference.status == 1
       ? style.red("DIFFERENT")
-      : difference.status == 3 ? style.yellow("INCOMPLETE") : style.green("no difference")
+      : difference.status == 3 ? style.magenta("INCOMPLETE") : style.green("no difference")
     return "\(verdict), \(difference.changes.count.counted("change")), "
       + "\(difference.newFindings.count.counted("new finding")), \(difference.goneFindings.count) gone"
-      + (difference.isOneBoot ? ", one boot" : "")
+      + (difference.isOneBoot ? ", one boot" : difference.areOtherBuilds ? ", two builds" : "")
       + ", exit status \(difference.status)"
   }
 
@@ -76,7 +87,7 @@ package enum DifferenceReport {
       switch first.kind {
       case .added: style.green("added")
       case .removed: style.red("removed")
-      case .changed: style.yellow("changed")
+      case .changed: style.magenta("changed")
       }
     let total = changes.reduce(UInt64(0)) { $0 &+ $1.size }.readableSize
     let table = first.table == "kernel" ? "" : "\(first.table) table, "
@@ -128,7 +139,7 @@ package enum DifferenceReport {
     let schemaVersion = JSONReport.version
     let tool: JSONReport.Tool
     let old, new: JSONReport.Input
-    let oneBoot: Bool
+    let oneBoot, differentBuilds: Bool
     let summary: Summary
     let changes: [Change]
     let newFindings, goneFindings: [JSONReport.FindingRecord]
@@ -171,6 +182,7 @@ package enum DifferenceReport {
       Report(
         tool: JSONReport.Tool(version: version), old: JSONReport.input(old),
         new: JSONReport.input(new), oneBoot: difference.isOneBoot,
+        differentBuilds: difference.areOtherBuilds,
         summary: Summary(
           changes: difference.changes.count, newFindings: difference.newFindings.count,
           goneFindings: difference.goneFindings.count, exitStatus: difference.status),

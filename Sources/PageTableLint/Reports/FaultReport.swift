@@ -1,5 +1,5 @@
 internal import KernelImages
-package import PageTables
+internal import PageTables
 
 extension JSONReport {
   struct FaultRecord: Encodable {
@@ -93,22 +93,26 @@ extension JSONReport {
 
 extension TextReport {
   /// The reports of one log, for `fault`.
-  package static func faults(_ subject: Subject) -> String {
-    var lines = subject.told.flatMap { fault($0, mode: $0.mode(of: subject)) }
+  package static func faults(_ subject: Subject, style: TextStyle) -> String {
+    var lines = subject.told.flatMap { fault($0, mode: $0.mode(of: subject), style: style) }
     if subject.faultsLeftOut > 0 { lines.append("and \(subject.faultsLeftOut) more reports") }
     if let panic = subject.panic { lines.append("the log says: \(panic)") }
     if subject.isLogAlone, !lines.isEmpty {
-      lines.append("no tables were given: judged by what the reports print")
+      lines.append(
+        "no tables were given: judged by what the reports print; "
+          + "a vmcore or a text dump of the same boot as a second input shows the tables, too")
     }
     return lines.map { $0 + "\n" }.joined()
   }
 
   /// One report of the log and why it came about.
-  package static func fault(_ judged: FaultJudgement, mode: TableFormat) -> [String] {
+  private static func fault(
+    _ judged: FaultJudgement, mode: TableFormat, style: TextStyle
+  ) -> [String] {
     let fault = judged.fault
     let why =
       "\(fault.kind.isOfMapping ? "" : "why: ")\(judged.explanation)" + place(of: judged)
-    let lines = [access(judged), [why], witnesses(judged, mode: mode)].joined()
+    let lines = [access(judged), [style.bold(why)], witnesses(judged, mode: mode)].joined()
     return [first(judged)] + lines.map { "    " + $0 }
   }
 
@@ -175,7 +179,6 @@ extension TextReport {
       if let value { lines.append("  \(name): \(value)") }
     }
     add("command line", facts.commandLine)
-    add("taint", facts.taint)
     add("processors", facts.processors.map(String.init))
     add("memory", facts.memory.map(\.readableSize))
     add("physical address bits", facts.physicalBits.map(String.init))

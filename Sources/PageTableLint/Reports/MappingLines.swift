@@ -39,17 +39,39 @@ struct MappingLines {
 
   private var pieces: [Likeness: Pieces] = [:]
 
+  /// The page table of the last run by the first address that it serves, and its owner.
+  private var owner = (start: UInt64(0), level: UInt8(0), name: String?.none)
+
+  /// The columns that flags and physical addresses of the table for people take.
+  private var columns = (flags: 5, physical: 8)
+  /// Whether a run takes two lines there, since the terminal is too narrow for one.
+  private var isFolded = false
+  /// How many runs the columns are made for.
+  private static let mostMeasured = 4096
+
   /// How many of those are remembered: what an image has of them is few.
   private static let mostKept = 4096
 
-  init(_ table: Table, of subject: Subject, style: MappingReport.Style) throws {
+  /// - Parameter width: the terminal's columns; nil where there is none.
+  init(_ table: Table, of subject: Subject, style: MappingReport.Style, width: Int? = nil) throws {
     self.subject = subject
     self.table = table
     self.style = style
     mode = table.space.mode
     digits = mode.addressDigits
     input = style == .jsonl ? try Self.json(subject.path) : nil
+    guard style == .table else { return }
+    for run in table.space.runs.prefix(Self.mostMeasured) where run.isLeaf {
+      columns.flags = max(columns.flags, flags(of: run).words.count)
+      columns.physical = max(columns.physical, run.physical.map { $0.entry.utf8.count } ?? 0)
+    }
+    // The two addresses, size, level and rights take 16 columns beside the addresses' digits.
+    let untilArea = 2 * (digits + 2) + 20 + columns.flags + columns.physical
+    isFolded = width.map { $0 < untilArea + Self.areaColumns } ?? false
   }
+
+  /// Most names of areas are no longer.
+  private static let areaColumns = 10
 
   /// Hands out what was written.
   mutating func take() -> String {
@@ -138,22 +160,38 @@ struct MappingLines {
     } else {
       pad(4)
     }
-    append(" ")
+    append(separator)
     var start = bytes.count
     if run.isLeaf { bytes += flags(of: run).words } else { append(Self.word(run.kind)) }
-    pad(44 - (bytes.count - start))
+    pad(columns.flags - (bytes.count - start))
     append(" ")
     start = bytes.count
     if let physical = run.physical {
       append("0x")
       append(hex: physical)
     }
-    pad(14 - (bytes.count - start))
+    pad(columns.physical - (bytes.count - start))
     append(" ")
     bytes += area.words
     if let symbol { append(" \(symbol)") }
+    if let owner = findOwner(of: run) { append(" in \(owner)") }
     append("\n")
   }
+
+  /// Whose page table a leaf is in: asked once for each table, since a walk takes time.
+  private mutating func findOwner(of run: Run) -> String? {
+    guard run.isLeaf else { return nil }
+    let level = Int(run.level)
+    let span = level < mode.levels.count ? mode.level(level + 1).span : 0
+    let start = run.start & ~(span &- 1)
+    if owner.level != run.level || owner.start != start {
+      owner = (start, run.level, subject.owner(of: run.start, in: table))
+    }
+    return owner.name
+  }
+
+  /// What lies between a run's rights and its flags.
+  private var separator: String { isFolded ? "\n    " : " " }
 
   /// What the columns of a table are, above them.
   mutating func appendTitles(_ table: Table, of subject: Subject) {
@@ -162,11 +200,11 @@ struct MappingLines {
     pad(digits - 3)
     append("end")
     pad(digits + 4)
-    append("size lvl rwxu flags")
-    pad(40)
+    append("size lvl rwxu\(isFolded ? "\n#   " : " ")flags")
+    pad(columns.flags - 4)
     append("physical")
-    pad(7)
-    append("area, symbol\n")
+    pad(columns.physical - 7)
+    append("area, symbol, in whose table\n")
   }
 
   // MARK: - Pieces

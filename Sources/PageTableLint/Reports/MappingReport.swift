@@ -21,11 +21,14 @@ package enum MappingReport {
 
   /// Writes a table's mappings, piece by piece: memory does not grow with them.
   ///
-  /// - Parameter sink: takes the pieces in order.
+  /// - Parameters:
+  ///   - width: the terminal's columns; nil where there is none.
+  ///   - sink: takes the pieces in order, whole lines each.
   package static func write(
-    _ table: Table, of subject: Subject, style: Style, to sink: (String) throws -> Void
+    _ table: Table, of subject: Subject, style: Style, width: Int? = nil,
+    to sink: (String) throws -> Void
   ) throws {
-    var lines = try MappingLines(table, of: subject, style: style)
+    var lines = try MappingLines(table, of: subject, style: style, width: width)
     switch style {
     case .json:
       lines.append("{\"header\":\(try line(header(table, of: subject))),\n\"mappings\":[")

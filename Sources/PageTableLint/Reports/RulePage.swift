@@ -29,6 +29,18 @@ package enum RulePage {
     return isName ? String(text) : text.prefix(1).uppercased() + text.dropFirst()
   }
 
+  /// A rule for people, its paragraphs in the terminal's width.
+  package static func text(_ rule: Rule, style: TextStyle) -> String {
+    let documentation =
+      style.width == nil
+      ? rule.documentation
+      : rule.documentation.reflowed { line in
+        labels.contains { line.hasPrefix("\($0):") }
+      }
+    return style.bold("\(rule.id) \(rule.name)")
+      + " (\(rule.severity.rawValue)): \(rule.summary)\n\n\(documentation)\n"
+  }
+
   /// By file name.
   package static var all: [String: String] {
     var pages = ["README.md": overview]

@@ -2,22 +2,20 @@ internal import PageTables
 
 /// The findings of one input, for people.
 extension TextReport {
+  /// A line that names the input, and what is found in it below; nothing where nothing is said.
   static func findings(_ report: Linter.Report, detail: Detail, style: TextStyle)
     -> [String]
   {
     var lines: [String] = []
-    let path = report.subject.path
     let mode = report.subject.mode
-    if detail != .quiet { lines += report.remarks.map { "\(path): \($0.printable)" } }
+    if detail != .quiet { lines += report.remarks.map(\.printable) }
     let (first, reports, notes) = parts(of: report)
     for finding in first + reports.prefix(faultsSaid) {
-      lines += self.lines(finding, path: path, mode: mode, detail: detail, style: style)
+      lines += self.lines(finding, mode: mode, detail: detail, style: style)
     }
     let unsaid = max(0, reports.count - faultsSaid) + report.subject.faultsLeftOut
     if unsaid > 0, detail != .quiet { lines.append("and \(unsaid) more reports in the log") }
-    for finding in notes {
-      lines += self.lines(finding, path: path, mode: mode, detail: detail, style: style)
-    }
+    for finding in notes { lines += self.lines(finding, mode: mode, detail: detail, style: style) }
     if detail == .verbose {
       lines += report.skipped.map { "skipped: \($0.rule.id) \($0.rule.name): \($0.reason)" }
     }
@@ -26,11 +24,9 @@ extension TextReport {
         lines.append("CPA self-test: \(summary(test))")
         lines += story(test, report.findings)
       }
-      if report.subject.isLogAlone {
-        lines.append("\(path): a kernel log alone: no tables were seen")
-      }
+      if report.subject.isLogAlone { lines.append("a kernel log alone: no tables were seen") }
     }
-    return lines
+    return lines.isEmpty ? [] : [style.bold("\(report.subject.path):")] + lines
   }
 
   private static let faultsSaid = 16
@@ -47,16 +43,18 @@ extension TextReport {
     )
   }
 
+  /// - Parameter before: what stands before the finding's title.
   static func lines(
-    _ finding: Judged, path: String, mode: TableFormat, detail: Detail = .normal, style: TextStyle
+    _ finding: Judged, before: String = "", mode: TableFormat, detail: Detail = .normal,
+    style: TextStyle
   ) -> [String] {
     if let remark = finding.remark {
       guard detail != .quiet else { return [] }
       return [
-        "\(path): \(finding.severity.rawValue) (\(remark)): \(finding.title): \(finding.message)"
+        "\(before)\(finding.severity.rawValue) (\(remark)): \(finding.title): \(finding.message)"
       ]
     }
-    let title = "\(path): \(style.severity(finding.severity)): \(finding.title): \(finding.message)"
+    let title = "\(before)\(style.severity(finding.severity)): \(finding.title): \(finding.message)"
     guard let report = finding.report else {
       return [title] + details(finding, mode: mode).map { "    \($0)" }
     }

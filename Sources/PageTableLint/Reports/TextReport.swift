@@ -26,13 +26,15 @@ package struct TextStyle: Sendable {
   }
 
   func red(_ text: String) -> String { paint(text, 31) }
-  func yellow(_ text: String) -> String { paint(text, 33) }
+  /// Not yellow, which cannot be read on white.
+  func magenta(_ text: String) -> String { paint(text, 35) }
   func green(_ text: String) -> String { paint(text, 32) }
+  package func bold(_ text: String) -> String { paint(text, 1) }
 
   func severity(_ severity: Severity) -> String {
     switch severity {
     case .error: red(severity.rawValue)
-    case .warning: yellow(severity.rawValue)
+    case .warning: magenta(severity.rawValue)
     case .note: severity.rawValue
     }
   }
@@ -40,7 +42,7 @@ package struct TextStyle: Sendable {
   func verdict(_ verdict: SelfTestJudge.RunVerdict) -> String {
     switch verdict {
     case .realFailure, .mixed: red(verdict.rawValue)
-    case .undetermined: yellow(verdict.rawValue)
+    case .undetermined: magenta(verdict.rawValue)
     case .passed, .falseAlarm: green(verdict.rawValue)
     }
   }
@@ -62,7 +64,7 @@ package enum TextReport {
   ) -> String {
     var lines: [String] = []
     for report in reports { lines += findings(report, detail: detail, style: style) }
-    lines += unreadable.map { "\($0.path): \($0.remark)" }
+    lines += unreadable.map { "\(style.bold($0.path)): \($0.remark)" }
     if detail == .quiet, unreadable.isEmpty,
       reports.allSatisfy({ !$0.findings.contains(where: \.isOpen) })
     {
@@ -95,7 +97,7 @@ package enum TextReport {
       count(.error) + count(.warning) > 0 || (isLogAlone && status == 1)
       ? style.red("FAILED")
       : unreadable > 0 || reports.contains(where: \.isIncomplete)
-        ? style.yellow("INCOMPLETE")
+        ? style.magenta("INCOMPLETE")
         : isLogAlone ? "no tables were seen" : style.green("passed")
     return "\(verdict), \(count(.error).counted("error")), "
       + "\(count(.warning).counted("warning")), \(count(.note).counted("note"))"
@@ -122,10 +124,9 @@ package enum TextReport {
       ("gone", old, before.subtracting(now)), ("new", new, now.subtracting(before)),
     ] {
       for finding in report.findings where finding.isNews && places.contains(finding.place) {
-        lines +=
-          self.lines(
-            finding, path: "\(word): \(report.subject.path)", mode: report.subject.mode,
-            style: style)
+        lines += self.lines(
+          finding, before: "\(word): \(report.subject.path): ", mode: report.subject.mode,
+          style: style)
       }
     }
     return lines.isEmpty ? nil : lines.asLines
@@ -217,6 +218,7 @@ package enum TextReport {
       lines.append(
         "CPA self-test: \(test.result.rawValue). Verdict: \(style.verdict(test.verdict))")
       lines.append("  tested bit: \(test.testBit.rawValue) (\(test.testBitSource))")
+      lines += test.notes.map { "  note: \($0)" }
       var seen: [String: Int] = [:]
       var order: [(SelfTestJudge.FailureJudgement, String)] = []
       for failure in test.failures {
@@ -234,7 +236,6 @@ package enum TextReport {
             + (count > 1 ? " and \(count - 1) more" : ""))
         lines += first.explanation.split(separator: "\n").map { "    \($0)" }
       }
-      lines += test.notes.map { "  note: \($0)" }
     }
     for finding in cause?.findings ?? [] {
       let what = finding.severity == .note ? "left in the tables" : "cause in the tables"

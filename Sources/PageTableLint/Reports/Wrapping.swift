@@ -1,6 +1,8 @@
 extension String {
   /// Broken between words into lines of at most so many columns, but for words that are longer.
   ///
+  /// Several blanks between two words of a line stay: columns of a table.
+  ///
   /// - Parameters:
   ///   - first: what stands before the first line.
   ///   - further: what stands before the others.
@@ -9,16 +11,24 @@ extension String {
     var line = first
     var column = first.columns
     var isEmpty = true
-    for word in split(separator: " ") {
-      if !isEmpty, column + 1 + word.columns > width {
+    var blanks = 0
+    for word in split(separator: " ", omittingEmptySubsequences: false) {
+      blanks += 1
+      guard !word.isEmpty else { continue }
+      if !isEmpty, column + blanks + word.columns > width {
         lines.append(line)
         line = further
         column = further.columns
         isEmpty = true
       }
-      line += isEmpty ? word : " \(word)"
-      column += word.columns + (isEmpty ? 0 : 1)
+      if !isEmpty {
+        line += String(repeating: " ", count: blanks)
+        column += blanks
+      }
+      line += word
+      column += word.columns
       isEmpty = false
+      blanks = 0
     }
     return (lines + [line]).joined(separator: "\n")
   }
@@ -32,10 +42,13 @@ extension String {
 
 extension String {
   /// The lines of a paragraph as one, for what breaks lines itself; items of a list stay apart.
-  var reflowed: String {
+  ///
+  /// - Parameter isStart: whether a line begins a paragraph, too.
+  func reflowed(where isStart: (Substring) -> Bool = { _ in false }) -> String {
     var lines: [String] = []
     for line in split(separator: "\n", omittingEmptySubsequences: false) {
-      let isNew = line.isEmpty || line.hasPrefix("- ") || lines.last?.isEmpty != false
+      let isNew =
+        line.isEmpty || line.hasPrefix("- ") || lines.last?.isEmpty != false || isStart(line)
       if isNew {
         lines.append(String(line))
       } else {

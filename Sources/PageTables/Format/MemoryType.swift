@@ -1,5 +1,5 @@
 /// How the processor caches memory.
-package enum MemoryType: String, Sendable, CaseIterable {
+public enum MemoryType: String, Sendable, CaseIterable {
   case writeBack = "WB"
   case writeCombining = "WC"
   case uncachedMinus = "UC-"

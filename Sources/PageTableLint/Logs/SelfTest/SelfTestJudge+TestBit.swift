@@ -9,6 +9,8 @@ extension SelfTestJudge {
     var bit: TestBit
     var source: String
     var release: Release?
+    /// The release, and who names it: `6.12.117, the release that the log names`.
+    var releaseInWords = ""
   }
 
   static func testBit(
@@ -23,7 +25,9 @@ extension SelfTestJudge {
     for case (let origin, let text?) in releases {
       guard let release = Release(text), let (bit, reason) = release.testBit else { continue }
       candidates.append(
-        BitFinding(bit: bit, source: "\(origin), \(text): \(reason)", release: release))
+        BitFinding(
+          bit: bit, source: "\(origin), \(text): \(reason)", release: release,
+          releaseInWords: "\(text), \(origin),"))
     }
     guard var best = candidates.first else {
       return BitFinding(
@@ -33,10 +37,19 @@ extension SelfTestJudge {
     for (index, other) in candidates.enumerated() where other.bit != best.bit {
       // The log and the image of one boot name the same release: said once.
       guard !candidates[..<index].contains(where: { $0.release == other.release }) else { continue }
-      notes.append("The release disagrees: \(other.bit.rawValue) after \(other.source).")
+      notes.append(disagreement(best, other))
     }
     if best.release == nil { best.release = candidates.lazy.compactMap(\.release).first }
     return best
+  }
+
+  /// What a newcomer should make of two sources that tell different bits.
+  private static func disagreement(_ best: BitFinding, _ other: BitFinding) -> String {
+    let claim = "\(other.releaseInWords) should test \(other.bit.inWords)"
+    return best.release == nil
+      ? "This kernel tests \(best.bit.inWords), though \(claim): "
+        + "it is patched, or the log is another kernel's."
+      : "The releases disagree: \(best.releaseInWords) should test \(best.bit.inWords), \(claim)."
   }
 
   /// Returns what the log's entries and figures, or else the tables, tell of the bit.

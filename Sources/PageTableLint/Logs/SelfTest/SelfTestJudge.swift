@@ -5,6 +5,15 @@ package enum SelfTestJudge {
   /// The bit that a pass of the test changes.
   package enum TestBit: String, Sendable, Codable {
     case global, softw1, unknown
+
+    /// The bit by its number in an entry, for people.
+    var inWords: String {
+      switch self {
+      case .global: "bit 8"
+      case .softw1: "bit 9"
+      case .unknown: "an unknown bit"
+      }
+    }
   }
 
   package enum Verdict: String, Sendable, Codable {

@@ -130,7 +130,7 @@ extension InputSection {
     let id = page.names.claim("about-\(rule.id)")
     page.rules[rule.id] = id
     let parts: [Markup] = RulePage.sections(rule).map {
-      "<h4>\($0.label)</h4><div class=\"rule\">\($0.text.reflowed)</div>"
+      "<h4>\($0.label)</h4><div class=\"rule\">\($0.text.reflowed())</div>"
     }
     return
       "<details id=\"\(id)\"><summary>What \(rule.id) is about: \(rule.summary)</summary>\(parts)</details>"

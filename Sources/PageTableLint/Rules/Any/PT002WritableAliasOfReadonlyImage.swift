@@ -19,7 +19,7 @@ extension Rule {
       How Linux should look: mark_rodata_ro() makes both read-only, since change_page_attr works on
       a page's alias too. text_poke() writes text through a mapping of its own in the user half, and
       takes it away again.
-      False alarm: what lies between text and rodata, and behind rodata, is given back as memory and
+      False alarm: what lies between text and rodata, and after rodata, is given back as memory and
       is writable: the rule leaves it out. A kernel without CONFIG_STRICT_KERNEL_RWX, or a dump from
       before init ends: there no page of the image is read-only, and the rule is skipped.
       Fix: see who changed one of the two mappings alone (set_memory_*_noalias, a direct write).

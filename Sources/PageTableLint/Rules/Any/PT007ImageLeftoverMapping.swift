@@ -13,7 +13,7 @@ extension Rule {
       .ownFrames,
     ],
     documentation: """
-      What: a leaf of the kernel image's area below _text, or behind the 2M page of _end; 64 bits.
+      What: a leaf of the kernel image's area below _text, or after the 2M page of _end; 64 bits.
       Why: it is a second mapping of memory that belongs to others. Often that is reserved memory
       that a processor must not touch even by speculation; on UV machines that halted the machine.
       How Linux should look: the boot maps the whole area by 2M pages, and cleanup_highmap() clears

@@ -14,7 +14,7 @@ extension Rule {
       tables makes such a mapping, or a driver that maps by a wrong frame number.
       How Linux should look: the image has a few pages for programs, all read-only there: the zero
       page, the vDSO and its variables, the clocks of hypervisors.
-      False alarm: such a page that the rule does not know: it is told with its symbol, and as a
+      False alarm: such a page that the rule does not know: the finding names its symbol, and is a
       warning, where it is read-only. What init gave back of the image is ordinary memory, as is
       what is left of brk after it: the rule leaves brk out.
       Fix: see which driver's mmap() gave the frame.

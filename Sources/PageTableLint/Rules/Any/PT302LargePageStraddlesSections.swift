@@ -18,8 +18,8 @@ extension Rule {
       Why: the protection of one section was spread over another one, or was not applied at all.
       How Linux should look: change_page_attr splits such pages; on 64 bits most sections start at
       2M in any case.
-      False alarm: what lies behind _end, up to the end of its 2M page, is mapped as data by
-      intention, and is no section. A page that is fit for both sides is none either, nor is one
+      False alarm: what lies after _end, up to the end of its 2M page, is mapped as data by
+      intention, and is no section. A page that is fit for both sides is no finding, nor is one
       from before mark_rodata_ro(), where the rule is skipped. Text that is writable is PT008's,
       what is writable and executable PT001's.
       Fix: see why the page was not split (__should_split_large_page), or who joined it again.

@@ -63,7 +63,7 @@ extension Rule {
         ],
         help: subject.selfTests.isEmpty
           ? "see direct_map_level2_splits in x86's /proc/vmstat, and what runs when it grows"
-          : "nothing: boot without CONFIG_CPA_DEBUG to see what else splits")
+          : "nothing to fix; a kernel without CONFIG_CPA_DEBUG shows what else splits pages")
     ]
   }
 

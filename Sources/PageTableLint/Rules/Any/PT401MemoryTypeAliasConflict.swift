@@ -15,7 +15,7 @@ extension Rule {
       False alarm: devices' registers and firmware's reserved memory, which the direct map does not
       have or whose type the MTRRs decide. The rule looks at System RAM above 1 MiB only. A
       write-combining alias is a note: i915 makes such by vmap() on purpose, and its hardware
-      snoops. Where the direct map has one large page, PT303 speaks.
+      snoops. Where the direct map has one large page, PT303 reports it.
       Fix: set_memory_uc(), _wc() or _wb() instead of a mapping with a protection of its own.
       References:
       - Documentation/arch/x86/pat.rst, Linux 6.12

@@ -6,23 +6,28 @@ extension Rule {
   /// Devices mapped as if they were memory.
   static let writeBackDevice = Rule(
     id: "PT403", name: "write-back-device", severity: .warning,
-    summary: "a device's registers are mapped write-back", needs: [.physicalAddresses, .memoryMap],
+    summary: "a device's registers are mapped write-back",
+    needs: [.physicalAddresses, .memoryMap, .typesByTables],
     documentation: """
       What: a write-back leaf outside the direct map whose frame is a device's by the machine's
-      memory map. The device is a PCI function or bus, an APIC, or the HPET.
-      Why: the processor may keep and reorder accesses, and read ahead from registers. Only an MTRR
-      that says uncached saves it.
-      How Linux should look: ioremap() maps UC-, ioremap_wc() write-combining.
+      memory map. The device is a PCI function or bus, an APIC, the HPET, or what firmware names
+      (`PNP0103:00`). What a driver claims in such a range (`nvme`) is a device, too. Memory, ROMs
+      and what is reserved are none.
+      Why: the processor may keep and reorder accesses, and read ahead from registers.
+      How Linux should look: ioremap() maps UC-, ioremap_wc() write-combining. Asked for write-back
+      where an MTRR says uncached, x86 maps UC-. Where the log says that PAT is off, it leaves
+      that to the MTRRs, and write-back leaves of devices are healthy: the rule is skipped.
       False alarm: memory that a device carries and that is coherent (CXL, some accelerators):
       drivers map it write-back on purpose.
       Fix: ioremap() instead of ioremap_cache() or memremap(MEMREMAP_WB).
       References:
       - arch/x86/mm/ioremap.c, Linux 6.12
+      - arch/x86/mm/pat/memtype.c, Linux 6.12: pat_x_mtrr_type, memtype_reserve
       """, givesWayTo: ["PT501", "PT609"]
   ) { rule, subject in
-    let devices = subject.resources?.value.filter(\.isDevice) ?? []
+    let (devices, rest) = subject.devicesAndOthers
     let deviceMemory = RangeSet(devices.map(\.range))
-    let others = subject.notDevices
+    let others = RangeSet(rest.map(\.range))
     return subject.tables.flatMap { table in
       let bad = table.runs.filter { run in
         guard run.isLeaf, run.start >= table.space.mode.upperHalf, let physical = run.physical,

@@ -17,7 +17,7 @@ extension Rule {
       How Linux should look: KASLR draws the three bases in their order, and each behind the end of
       the area before it.
       False alarm: none known. A base that is not known is not judged.
-      Fix: see kernel_randomize_memory(), and who added the memory behind its end.
+      Fix: see kernel_randomize_memory(), and who added the memory after its end.
       References:
       - arch/x86/mm/kaslr.c, Linux 6.12: kernel_randomize_memory
       - ea72ce5da228 (6.11): the end of the address space that KASLR leaves for memory

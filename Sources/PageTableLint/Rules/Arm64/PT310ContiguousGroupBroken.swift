@@ -19,7 +19,7 @@ extension Rule {
       the direct map without rodata=full, and EFI's devices have them. A change of a part takes the
       bit away from all members first.
       False alarm: AF and the dirty state of a process's group may differ, which is why user memory
-      is left out. A level at which Linux makes no groups has none in order. What changed a single
+      is left out. Where Linux makes no groups, each one is wrong. What changed a single
       member's right, type or frame is another rule's finding, with this as evidence.
       Fix: find who changed single members: contiguous leaves are changed together, break before
       make.

@@ -20,7 +20,7 @@ extension Rule {
       False alarm: an image that was taken while the machine ran, where a table was pinned or freed
       meanwhile.
       Fix: it is Xen's to forbid: see its version and its advisories; a single bit of an entry is
-      memory that fell over.
+      a flip in memory.
       References:
       - arch/x86/xen/mmu_pv.c, Linux 6.12: make_lowmem_page_readonly, xen_pgd_pin
       - xen/arch/x86/mm.c, Xen 4.17: get_page_type (PGT_writable_page)

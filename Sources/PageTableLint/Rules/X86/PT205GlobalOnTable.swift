@@ -11,7 +11,7 @@ extension Rule {
       What: an entry of the kernel's half that leads to a table and has bit 8 set.
       Why: processors ignore the bit there, so that nothing is global that was to be. Code that
       copies the bits of a large page into a table pointer, when it splits the page, leaves it
-      there. It is a sign of a wrong split, or of a bit that fell over.
+      there. It is a sign of a wrong split, or of a bit that flipped.
       How Linux should look: clear. __split_large_page() makes pointers of _KERNPG_TABLE.
       False alarm: with PTI on the kernel sets the bit in each entry of the pmd level that it clones
       for user mode, table or page. Those of the kernel image and of the cpu entry area are left out

@@ -16,7 +16,7 @@ extension Rule {
       52, is taken for a program's page and stays in the TLB when the kernel is left.
       How Linux should look: each leaf of the kernel's half has US and bit 52, and none has G.
       False alarm: none is known. Xen's own areas are left out.
-      Fix: the entry was written behind Xen's back, or a bit fell over.
+      Fix: the entry was written past Xen, or a bit flipped.
       References:
       - xen/arch/x86/mm.c, Xen 4.17: adjust_guest_l1e
       - xen/arch/x86/include/asm/x86_64/page.h, Xen 4.17: _PAGE_GUEST_KERNEL

@@ -7,7 +7,7 @@ extension Rule {
     documentation: """
       What: an entry of the kernel's half whose present bit is clear, and which is not zero. It is
       neither a page that change_page_attr() took away nor a placeholder.
-      Why: something else wrote it. Its value is a hint: text, a pointer, a bit that fell over.
+      Why: something else wrote it. Its value is a hint: text, a pointer, a bit that flipped.
       How Linux should look: a page that set_memory_np() took away keeps its accessed bit and holds
       its frame inverted; placeholders of the cpu entry area are PAGE_NONE.
       False alarm: entries whose frame is memory as it stands are PT106's, those marked PROT_NONE

@@ -18,7 +18,7 @@ extension Rule {
       How Linux should look: each frame that the guest lists has in Xen's list the number by which
       the guest lists it. Pages that another domain lends are marked, and left out.
       False alarm: an image that was taken while the guest gave memory back or took some (balloon).
-      Fix: a driver that changed the list without Xen, or memory that fell over.
+      Fix: a driver that changed the list without Xen, or a bit that flipped.
       References:
       - arch/x86/xen/p2m.c, Linux 6.12: set_phys_to_machine, set_foreign_p2m_mapping
       - arch/x86/include/asm/xen/page.h, Linux 6.12: mfn_to_pfn
