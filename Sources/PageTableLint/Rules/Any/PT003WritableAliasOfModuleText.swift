@@ -16,9 +16,9 @@ extension Rule {
       works on a page's alias too. On 32 bits modules lie in vmalloc's area. On arm64 only
       rodata=full makes the alias read-only (rodata_full tells it), and BPF programs lie in
       vmalloc's area, which is judged there, too.
-      False alarm: none known on x86. A frame without an alias (highmem on 32 bits) is
-      left out. A single page on arm64 may be kprobes', which kernels before 6.19 map without its alias:
-      it is left out. A page that is writable where it runs is PT001's.
+      False alarm: none known on x86. A frame without an alias (highmem on 32 bits) is left out. A
+      single page on arm64 may be kprobes', which kernels before 6.19 map without its alias: it is
+      left out. A page that is writable where it runs is PT001's.
       Fix: see who changed one of the two mappings alone, or whether the code was freed and its old
       mapping left behind (VM_FLUSH_RESET_PERMS missing).
       References:
