@@ -17,9 +17,10 @@ import Testing
     var random = SeededGenerator(0x2468_ace0_1357_9bdf)
     let runs = space.runs.filter { $0.last != mode.top }
     let edges = Set(runs.flatMap { [$0.start, $0.last, $0.last &+ 1] }.filter(mode.isCanonical))
-    var found = Set(edges.sorted().shuffled(using: &random).prefix(500))
+    let count = Effort.isFull ? 4000 : 1000
+    var found = Set(edges.sorted().shuffled(using: &random).prefix(count / 2))
     let leaves = runs.filter(\.isLeaf)
-    while found.count < 1000 {
+    while found.count < count {
       // Two of three are mapped.
       let among = Int.random(in: 0..<3, using: &random) > 0 ? leaves : runs
       guard let run = among.randomElement(using: &random) else { break }

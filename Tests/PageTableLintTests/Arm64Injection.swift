@@ -312,6 +312,7 @@ extension Injection {
           patient.sites.filter { site in
             site.area == .directMap && site.entry == 0 && site.level > 1
               && patient.image.mode.level(site.level).mayBeLeaf
+              && site.address &- patient.base < 1 << 40
               && patient.isNothing(site.address &- patient.base)
           }
         },
@@ -356,6 +357,7 @@ extension Injection {
         entry: { patient, site, generator in
           patient.sites.filter {
             $0.isLeaf && $0.area == .vmalloc && $0.level == site.level && $0.frame != site.frame
+              && isDevice($0) == isDevice(site)
           }.randomElement(using: &generator).map { frame(site.entry, site, $0.frame, patient) }
         }),
       Injection("PT612", "a leaf of vmalloc, emptied", at: listed, entry: { _, _, _ in 0 }),
