@@ -42,14 +42,16 @@ extension Subject {
 
   /// Devices' registers and memory, and all else of the memory map.
   ///
-  /// A device is what the bus or firmware calls one, and what a driver has claimed within such a
-  /// range, whatever the driver calls it.
+  /// A device is what the bus calls one, and what a driver has claimed within such a range,
+  /// whatever the driver calls it. What firmware names is one where PAT is known to be in use: ACPI
+  /// maps the HPET write-back where it is not (seen in 6.1.192).
   var devicesAndOthers: (devices: [Resource], others: [Resource]) {
     let all = resources?.value ?? []
+    let trustsFirmware = usesPAT == true
     let known = RangeSet(all.filter { $0.isDevice && !$0.isMemory }.map(\.range))
     func isDevice(_ resource: Resource) -> Bool {
       !resource.isMemory
-        && (resource.isDevice || resource.isNamedByFirmware
+        && (resource.isDevice || trustsFirmware && resource.isNamedByFirmware
           || known.contains(resource.start) && known.gaps(in: resource.range).isEmpty)
     }
     return (all.filter(isDevice), all.filter { !isDevice($0) })

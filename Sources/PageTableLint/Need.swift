@@ -111,11 +111,6 @@ extension Rule.Need {
     "needs the machine's memory map (iomem_resource): the image's symbols tell it"
   ) { $0.resources != nil }.toldBySymbols()
 
-  static let typesByTables = Rule.Need(
-    "memory types that the tables decide: PAT is not known to be off",
-    "PAT is off: MTRRs alone decide which memory is cached"
-  ) { $0.usesPAT != false }
-
   static let structPage = Rule.Need(
     "the kernel's struct page (a whole image with VMCOREINFO, 64 bits)"
   ) { subject in

@@ -55,13 +55,16 @@ import Testing
     #expect(skips(isolated, "PT201"))
   }
 
-  /// Without PAT the kernel leaves it to MTRRs what is cached; without a log PAT is taken for on.
-  @Test func withoutPATDevicesMayBeWriteBack() throws {
-    var subject = try Fixtures.subject("PT403", "fires")
-    #expect(subject.usesPAT == nil && fired(subject) == ["PT403"])
-    let log = "<6>[    0.005696] x86/PAT: PAT support disabled via boot option.\n"
-    #expect(subject.take(log: log, userRelease: nil) == nil)
-    #expect(subject.usesPAT == false && fired(subject) == [] && skips(subject, "PT403"))
+  /// What firmware names is a device where the log says that PAT is in use, and not where it is off.
+  @Test(arguments: [
+    ("x86/PAT: PAT support disabled via boot option.", false),
+    ("x86/PAT: Configuration [0-7]: WB  WC  UC- UC  WB  WP  UC- WT  ", true),
+  ])
+  func withoutPATFirmwareMayMapWriteBack(_ line: String, _ fires: Bool) throws {
+    var subject = try Fixtures.subject("PT403", "silent")
+    #expect(subject.usesPAT == nil && fired(subject) == [])
+    #expect(subject.take(log: "<6>[    0.005696] \(line)\n", userRelease: nil) == nil)
+    #expect(subject.usesPAT == fires && fired(subject) == (fires ? ["PT403"] : []))
   }
 
   /// What looks for protections waits until the kernel has set them up.

@@ -7,16 +7,16 @@ extension Rule {
   static let writeBackDevice = Rule(
     id: "PT403", name: "write-back-device", severity: .warning,
     summary: "a device's registers are mapped write-back",
-    needs: [.physicalAddresses, .memoryMap, .typesByTables],
+    needs: [.physicalAddresses, .memoryMap],
     documentation: """
       What: a write-back leaf outside the direct map whose frame is a device's by the machine's
-      memory map. The device is a PCI function or bus, an APIC, the HPET, or what firmware names
-      (`PNP0103:00`). What a driver claims in such a range (`nvme`) is a device, too. Memory, ROMs
-      and what is reserved are none.
+      memory map. The device is a PCI function or bus, an APIC, or the HPET. What a driver claims in
+      such a range (`nvme`) is a device, too. So is what firmware names (`PNP0103:00`), where the
+      log says that PAT is in use. Memory, ROMs and what is reserved are none.
       Why: the processor may keep and reorder accesses, and read ahead from registers.
       How Linux should look: ioremap() maps UC-, ioremap_wc() write-combining. Asked for write-back
-      where an MTRR says uncached, x86 maps UC-. Where the log says that PAT is off, it leaves
-      that to the MTRRs, and write-back leaves of devices are healthy: the rule is skipped.
+      where an MTRR says uncached, x86 maps UC-. Where PAT is off it leaves that to the MTRRs: ACPI
+      then maps what firmware names write-back, and that is healthy.
       False alarm: memory that a device carries and that is coherent (CXL, some accelerators):
       drivers map it write-back on purpose.
       Fix: ioremap() instead of ioremap_cache() or memremap(MEMREMAP_WB).
