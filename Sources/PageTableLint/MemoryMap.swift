@@ -15,7 +15,7 @@ extension Resource {
 extension Resource {
   /// Whether firmware names a device there: `PNP0103:00`, `MSFT0101:00`.
   fileprivate var isNamedByFirmware: Bool {
-    name.contains(/^[A-Z]{3,4}[0-9A-F]{4}:[0-9a-f]{2}/)
+    name.wholeMatch(of: /[A-Z]{3,4}[0-9A-F]{4}:[0-9a-f]{2}/) != nil
   }
 
   /// Whether memory, or what firmware keeps, lies there, in a device's range, too.
@@ -50,9 +50,10 @@ extension Subject {
     let trustsFirmware = usesPAT == true
     let known = RangeSet(all.filter { $0.isDevice && !$0.isMemory }.map(\.range))
     func isDevice(_ resource: Resource) -> Bool {
-      !resource.isMemory
-        && (resource.isDevice || trustsFirmware && resource.isNamedByFirmware
-          || known.contains(resource.start) && known.gaps(in: resource.range).isEmpty)
+      if resource.isMemory { return false }
+      if resource.isNamedByFirmware { return trustsFirmware }
+      return resource.isDevice
+        || known.contains(resource.start) && known.gaps(in: resource.range).isEmpty
     }
     return (all.filter(isDevice), all.filter { !isDevice($0) })
   }
