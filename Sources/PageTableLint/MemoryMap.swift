@@ -65,6 +65,9 @@ extension Subject {
   package var usesPAT: Bool? {
     guard let log = log?.value else { return nil }
     if log.mentions("PAT support disabled") || log.mentions("PAT not supported") { return false }
-    return log.mentions("x86/PAT: Configuration") || log.mentions("x86 PAT enabled") ? true : nil
+    // Without PAT the kernel prints what the processor's reset values are: no write-combining.
+    if log.mentions("x86/PAT: Configuration [0-7]: WB  WC") { return true }
+    return log.mentions("x86/PAT: Configuration")
+      ? false : log.mentions("x86 PAT enabled") ? true : nil
   }
 }
