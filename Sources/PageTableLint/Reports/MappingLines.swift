@@ -65,7 +65,7 @@ struct MappingLines {
       columns.flags = max(columns.flags, flags(of: run).words.count)
       columns.physical = max(columns.physical, run.physical.map { $0.entry.utf8.count } ?? 0)
     }
-    // The two addresses, size, level and rights take 16 columns beside the addresses' digits.
+    // Size, level, rights and what lies between take 20 columns beside the two addresses.
     let untilArea = 2 * (digits + 2) + 20 + columns.flags + columns.physical
     isFolded = width.map { $0 < untilArea + Self.areaColumns } ?? false
   }

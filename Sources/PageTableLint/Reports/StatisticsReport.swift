@@ -18,7 +18,7 @@ package enum StatisticsReport {
     private let areas: [Area]
     private let directMap: DirectMap
     let writableExecutablePages: UInt64
-    private let directMapTables: [Owner]?
+    private let directMapTables: [TableOwners.Share]?
     private let tables: [TableRecord]
     private let memoryMap: [MemoryRange]?
 
@@ -28,8 +28,7 @@ package enum StatisticsReport {
       areas = StatisticsReport.areas(statistics.figures)
       directMap = StatisticsReport.directMap(statistics.figures)
       writableExecutablePages = statistics.writableExecutablePages
-      let owners = statistics.owners.map { Owner(owner: $0.owner, bytes: $0.bytes) }
-      directMapTables = owners.isEmpty ? nil : owners
+      directMapTables = statistics.owners.isEmpty ? nil : statistics.owners
       tables = statistics.tables.map {
         TableRecord(
           table: $0.table.name, root: $0.root?.entry, mapped: $0.mapped,
@@ -41,10 +40,6 @@ package enum StatisticsReport {
       }
       memoryMap = ranges.isEmpty ? nil : ranges
     }
-  }
-  fileprivate struct Owner: Encodable {
-    let owner: String?
-    let bytes: UInt64
   }
   fileprivate struct TableRecord: Encodable {
     let table: String

@@ -20,8 +20,8 @@ struct DirectMapPicture {
   let columns = 512
   /// The direct map's places of a large page that small pages fill whole, by who lies there.
   private(set) var splitters: [Splitter] = []
-  /// What it maps by who the tables belong to that hold the entries; none where nothing tells it.
-  private(set) var owners: [TableOwners.Share] = []
+  /// Who the tables belong to that hold the entries; nil where nothing tells it.
+  let owners: TableOwners?
 
   private static let mostRows = 96
 
@@ -47,11 +47,9 @@ struct DirectMapPicture {
     let size = edges.last.last - base
     while size / cellSize >= UInt64(columns * Self.mostRows) { cellSize &*= 2 }
     cells = Array(repeating: [], count: Int(size / cellSize) + 1)
-    var mapped: UInt64 = 0
     for run in runs {
       let facts = CellFacts(run, mode)
       guard !facts.isEmpty, run.start <= edges.last.last else { continue }
-      if run.isLeaf { mapped &+= run.size }
       let last = min(run.last, edges.last.last)
       for cell in Int((run.start - base) / cellSize)...Int((last - base) / cellSize) {
         cells[cell].insert(facts)
@@ -67,12 +65,12 @@ struct DirectMapPicture {
       cells[Int((failure.failure.address - base) / cellSize)].insert(.failed)
     }
     splitters = Self.splitters(of: places.map(\.start), span: span, frames: frames, subject)
-    if let owners = TableOwners(subject) { draw(owners, of: mapped) }
+    owners = TableOwners(subject)
+    if let owners { draw(owners) }
   }
 
   /// Says of each cell that maps something whether tables of the kernel image do.
-  private mutating func draw(_ owners: TableOwners, of mapped: UInt64) {
-    self.owners = owners.shares(of: mapped)
+  private mutating func draw(_ owners: TableOwners) {
     for part in owners.parts {
       let places = Int((part.first - base) / cellSize)...Int((part.last - base) / cellSize)
       for cell in places where cell < cells.count { cells[cell].insert(.imageTable) }

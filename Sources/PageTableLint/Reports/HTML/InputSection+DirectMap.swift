@@ -29,7 +29,7 @@ extension InputSection {
       <div class="box" id="\(box)">\(CellDrawing.picture(drawn.layers, columns: picture.columns, rows: rows, style: "grid \(height)", label: label))</div>
       <p class="rows"><span>to \(mode.text(last))</span></p>
       <p class="say" id="\(say)" aria-live="polite"></p></div>
-      \(splits(statistics, picture))\(owners(picture))
+      \(splits(statistics, picture))\(owners(picture, statistics))
       """
     return Markup.section("direct-map", "The direct map", content, &page)
   }
@@ -92,9 +92,9 @@ extension InputSection {
   }
 
   /// Whose tables hold the direct map's entries.
-  private func owners(_ picture: DirectMapPicture) -> Markup {
-    guard !picture.owners.isEmpty else { return "" }
-    let rows: [[Markup]] = picture.owners.prefix(40).map { share in
+  private func owners(_ picture: DirectMapPicture, _ statistics: TableStatistics) -> Markup {
+    guard let owners = picture.owners else { return "" }
+    let rows: [[Markup]] = owners.shares(of: statistics.directMapBytes).prefix(40).map { share in
       [
         share.owner.map { "<code>\($0)</code>" } ?? "tables outside the kernel image",
         .number(share.bytes.readableSize, share.bytes),

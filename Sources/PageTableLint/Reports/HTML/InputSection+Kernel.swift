@@ -6,13 +6,16 @@ extension InputSection {
   func processes(_ page: inout Page) -> Markup {
     let others = subject.tables.dropFirst()
     guard !others.isEmpty, !subject.isLogAlone else { return "" }
+    var occurs: [CellFacts] = []
     let rows: [[Markup]] = others.prefix(100).map { table in
+      let protections = self.protections(table)
+      occurs += protections.keys
       let figures = TableFigures(table)
       let bad = figures.writableExecutablePages
       let findings = report.findings.count { $0.table == table.id && $0.isOpen }
       return [
         "\(table.name)", "<td><code>\(table.root?.entry ?? "")</code></td>",
-        "<td class=\"bar\">\(bar(table))</td>",
+        "<td class=\"bar\">\(bar(table, protections))</td>",
         .number(figures.mapped.readableSize, figures.mapped),
         .number("\(bad)", bad, isBad: bad > 0),
         .number("\(findings)", UInt64(findings), isBad: findings > 0),
@@ -25,9 +28,7 @@ extension InputSection {
       [
         "table", "root", "what is allowed", "mapped", "writable and executable pages", "findings",
       ], rows)
-    let legend = CellDrawing.legend(
-      .protection, others.prefix(100).flatMap { protections($0).map(\.key) }, words: words,
-      isAlways: true)
+    let legend = CellDrawing.legend(.protection, occurs, words: words, isAlways: true)
     return Markup.section("tables", "Other tables", table + legend + more, &page)
   }
 
@@ -42,9 +43,8 @@ extension InputSection {
     return bytes
   }
 
-  private func bar(_ table: Table) -> Markup {
-    let bytes = protections(table)
-    return CellDrawing.bar(
+  private func bar(_ table: Table, _ bytes: [CellFacts: UInt64]) -> Markup {
+    CellDrawing.bar(
       .protection, CellLayer.protection.classes.map { bytes[$0.fact] ?? 0 }, words: words,
       label: table.name)
   }
