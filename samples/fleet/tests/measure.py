@@ -20,6 +20,7 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent), str(HERE)]
 os.environ["PYTHONPATH"] = os.pathsep.join(sys.path[:2])
+os.environ["PYSPARK_PYTHON"] = sys.executable
 
 from corpus import make  # noqa: E402
 
