@@ -1,3 +1,5 @@
+internal import PageTables
+
 /// Splits bytes into lines, without the line end.
 struct LineScanner {
   /// Where the next line starts.
@@ -21,6 +23,13 @@ struct LineScanner {
     position = end + 1
     if end > start, bytes[end - 1] == 13 { end -= 1 }
     return start..<end
+  }
+
+  /// The next line that has one of some marks.
+  mutating func next(with marks: ByteMarks, in bytes: Span<UInt8>) -> Range<Int>? {
+    guard let place = marks.place(in: bytes, from: position, to: bytes.count) else { return nil }
+    position = bytes.line(around: place, from: position).lowerBound
+    return next(in: bytes)
   }
 }
 

@@ -1,4 +1,9 @@
+internal import PageTables
+
 extension KernelText.Mapping {
+  /// Each line has one: what stands between its addresses, with or without `0x`.
+  static let marks = ByteMarks(["-0x", "-fff", "-000"])
+
   /// Understands a line of a mapping or a hole; nil for any other.
   init?(_ bytes: Span<UInt8>, _ range: Range<Int>, _ memory: inout ColumnMemory) {
     var cursor = KernelText.Cursor(bytes: bytes, at: range.lowerBound, end: range.upperBound)

@@ -1,3 +1,5 @@
+internal import PageTables
+
 /// The time that printk puts before a message: `[    5.140900] `.
 ///
 /// Source: `print_time`, kernel/printk/printk.c, 6.12.
@@ -16,24 +18,43 @@ package struct LogStamp: Sendable, Equatable {
 
   /// Finds the first `[seconds.microseconds]` of a line, whatever stands before it.
   ///
-  /// - Returns: the stamp and what follows its bracket; nil for a line without one.
-  package static func first(in line: Substring.UTF8View)
-    -> (stamp: LogStamp, rest: Substring.UTF8View)?
-  {
-    var rest = line
-    while let open = rest.firstIndex(of: UInt8(ascii: "[")) {
-      rest = rest[rest.index(after: open)...]
-      guard let close = rest.firstIndex(of: UInt8(ascii: "]")) else { return nil }
-      let parts = rest[..<close].drop { $0 == UInt8(ascii: " ") }.split(
-        separator: UInt8(ascii: "."))
-      if parts.count == 2, parts[1].count == 6, let seconds = UInt64(Substring(parts[0])),
-        let fraction = UInt64(Substring(parts[1])), seconds < 1 << 40
-      {
-        return (
-          LogStamp(microseconds: seconds * 1_000_000 + fraction), rest[rest.index(after: close)...]
-        )
-      }
+  /// - Returns: the stamp and the place after its bracket; nil for a line without one.
+  package static func first(
+    in bytes: borrowing Span<UInt8>, _ line: Range<Int>
+  ) -> (stamp: LogStamp, end: Int)? {
+    var open = bytes.place(of: UInt8(ascii: "["), from: line.lowerBound, to: line.upperBound)
+    while open < line.upperBound {
+      if let found = stamp(in: bytes, open + 1..<line.upperBound) { return found }
+      open = bytes.place(of: UInt8(ascii: "["), from: open + 1, to: line.upperBound)
     }
     return nil
+  }
+
+  /// The stamp of which a bracket stands before `range`.
+  private static func stamp(
+    in bytes: borrowing Span<UInt8>, _ range: Range<Int>
+  ) -> (stamp: LogStamp, end: Int)? {
+    var at = range.lowerBound
+    while at < range.upperBound, bytes[at] == UInt8(ascii: " ") { at += 1 }
+    func digits() -> (value: UInt64, count: Int) {
+      var value: UInt64 = 0
+      let start = at
+      // 2^40 seconds have 13 digits.
+      while at < range.upperBound, at - start < 13, (0x30...0x39).contains(bytes[at]) {
+        value = value * 10 + UInt64(bytes[at] - 0x30)
+        at += 1
+      }
+      return (value, at - start)
+    }
+    let seconds = digits()
+    guard seconds.count > 0, seconds.value < 1 << 40, at < range.upperBound,
+      bytes[at] == UInt8(ascii: ".")
+    else { return nil }
+    at += 1
+    let fraction = digits()
+    guard fraction.count == 6, at < range.upperBound, bytes[at] == UInt8(ascii: "]") else {
+      return nil
+    }
+    return (LogStamp(microseconds: seconds.value * 1_000_000 + fraction.value), at + 1)
   }
 }

@@ -11,7 +11,7 @@ extension KernelText {
   private static func grammar(of bytes: Span<UInt8>) -> Grammar? {
     var scanner = LineScanner()
     var memories = Grammar.all.map { ColumnMemory($0) }
-    while let range = scanner.next(in: bytes) {
+    while let range = scanner.next(with: Mapping.marks, in: bytes) {
       for index in memories.indices where Mapping(bytes, range, &memories[index]) != nil {
         return memories[index].grammar
       }

@@ -7,17 +7,13 @@ extension KernelText {
   ///
   /// Lines that were joined leave blank ones behind, so that numbers of lines stay.
   package static func wholeLines(of bytes: Span<UInt8>) -> [UInt8]? {
-    // Each mapping has the one, each marker the other; most logs have neither.
-    guard bytes.mentions("-0x") || bytes.mentions("---[ ") else { return nil }
     var whole: [UInt8] = []
-    var scanner = LineScanner()
+    /// What lies before is in `whole`.
+    var copied = 0
     var isChanged = false
-    while let range = scanner.next(in: bytes) {
-      guard let start = Posted.start(bytes, range) else {
-        for index in range { whole.append(bytes[index]) }
-        whole.append(10)
-        continue
-      }
+    var scanner = LineScanner()
+    while let range = scanner.next(with: Posted.marks, in: bytes) {
+      guard let start = Posted.start(bytes, range) else { continue }
       var line = Posted.body(bytes, start..<range.upperBound)
       var joined = 0
       while joined < Posted.mostPieces, !Posted.isWhole(line.text.span),
@@ -30,14 +26,20 @@ extension KernelText {
         joined += 1
       }
       if joined > 0 || start != range.lowerBound { isChanged = true }
+      whole.append(bytes, copied..<range.lowerBound)
       whole += line.text
       for _ in 0...joined { whole.append(10) }
+      copied = min(scanner.position, bytes.count)
     }
-    return isChanged ? whole : nil
+    guard isChanged else { return nil }
+    whole.append(bytes, copied..<bytes.count)
+    return whole
   }
 
   /// What one posted line is.
   private enum Posted {
+    /// Each mapping has the one, each marker the other.
+    static let marks = ByteMarks(["-0x", "---[ "])
     /// The lines that one may be cut into, beside the first.
     static let mostPieces = 3
 

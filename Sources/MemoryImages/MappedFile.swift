@@ -117,8 +117,24 @@ internal import PageTables
     return content
   }
 
+  /// Calls `body` with the whole content but for its holes, where it is mapped if it has none.
+  ///
+  /// debugfs and procfs files have no size until they are read.
+  ///
+  /// - Throws: what `body` does; `ImageError` where it is longer than `limit` bytes, or cannot be
+  ///   read.
+  package func withText<Result>(
+    limit: Int, _ body: (Span<UInt8>) throws(ImageError) -> Result
+  ) throws(ImageError) -> Result {
+    if isHeldWhole { return try withBytes(body) }
+    return try unsafe wholeContent(limit: limit).withUnsafeBufferPointer {
+      buffer throws(ImageError) in
+      try unsafe body(buffer.span)
+    }
+  }
+
   /// Whether the file system holds each byte of it: it has a size and no holes.
-  package var isHeldWhole: Bool { nextData(from: 0) == 0..<size }
+  private var isHeldWhole: Bool { nextData(from: 0) == 0..<size }
 
   /// What reading gives up to the end, whatever the size that the file claims (sysfs: a page).
   ///

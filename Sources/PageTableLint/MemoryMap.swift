@@ -64,10 +64,9 @@ extension Subject {
   /// Source: `pat_disable` and `memtype_reserve`, arch/x86/mm/pat/memtype.c, 6.12.
   package var usesPAT: Bool? {
     guard let log = log?.value else { return nil }
-    if log.mentions("PAT support disabled") || log.mentions("PAT not supported") { return false }
+    if log.mentions(.patDisabled) || log.mentions(.patMissing) { return false }
     // Without PAT the kernel prints what the processor's reset values are: no write-combining.
-    if log.mentions("x86/PAT: Configuration [0-7]: WB  WC") { return true }
-    return log.mentions("x86/PAT: Configuration")
-      ? false : log.mentions("x86 PAT enabled") ? true : nil
+    if log.mentions(LogMention.patConfiguration.rawValue + " [0-7]: WB  WC") { return true }
+    return log.mentions(.patConfiguration) ? false : log.mentions(.patEnabled) ? true : nil
   }
 }

@@ -104,7 +104,7 @@ extension Rule.Need {
   static let efiMemoryAttributes = Rule.Need(
     "a log that names EFI's memory attributes table",
     "no log that names EFI's memory attributes table (MEMATTR=)"
-  ) { subject in subject.log.map { $0.value.mentions("MEMATTR=") } == true }
+  ) { subject in subject.log.map { $0.value.mentions(.memoryAttributes) } == true }
 
   static let memoryMap = Rule.Need(
     "the machine's memory map (/proc/iomem)",

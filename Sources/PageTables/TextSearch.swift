@@ -57,4 +57,17 @@ extension Span<UInt8> {
       return unsafe start + (UnsafeRawPointer(found) - base)
     }
   }
+
+  /// The line that a byte belongs to, without its line feed, where no line before `start` is it.
+  package func line(around place: Int, from start: Int) -> Range<Int> {
+    var first = place
+    while first > start, self[first - 1] != UInt8(ascii: "\n") { first -= 1 }
+    return first..<self.place(of: UInt8(ascii: "\n"), from: place, to: count)
+  }
+}
+
+extension [UInt8] {
+  package mutating func append(_ bytes: borrowing Span<UInt8>, _ range: Range<Int>) {
+    unsafe bytes.extracting(range).withUnsafeBufferPointer { unsafe append(contentsOf: $0) }
+  }
 }

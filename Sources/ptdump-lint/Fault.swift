@@ -88,18 +88,13 @@ struct FaultReports {
       return Subject(log: LogReports(own.value), path: own.source)
     }
     if let tables {
-      let text = try InputReader.text(of: log)
-      guard KernelLog.matches(text.utf8.span) else {
-        throw ImageError(
-          log, offset: 0, "no kernel log",
-          advice: "give the log first, then the dump or the image of the same boot")
-      }
       var subject = try options.subject(tables)
       try options.requireTables(subject)
-      if let reason = subject.take(log: text, userRelease: options.release) {
+      let given = try GivenLog(path: log, beside: subject.log?.value)
+      if let reason = subject.take(given, userRelease: options.release) {
         complain(
           "ptdump-lint: \(tables) is not used: the log is of another boot: \(reason)")
-        return Subject(log: LogReports(text), path: log, release: options.release)
+        return Subject(log: LogReports(given.text), path: log, release: options.release)
       }
       return subject
     }

@@ -28,13 +28,17 @@ import Testing
   ])
   func printsAndReadsBack(_ microseconds: UInt64, _ text: String) throws {
     #expect(LogStamp(microseconds: microseconds).text == text)
-    let read = try #require(LogStamp.first(in: Substring("<6>\(text)[T1] x").utf8))
+    let line = Array("<6>\(text)[T1] x".utf8)
+    let found = LogStamp.first(in: line.span, line.indices)
+    let read = try #require(found)
     #expect(read.stamp.microseconds == microseconds)
-    #expect(String(Substring(read.rest)) == " [T1] x")
+    #expect(String(decoding: line[read.end...], as: UTF8.self) == " [T1] x")
   }
 
   @Test(arguments: ["no stamp", "[1.5] short", "[99999999999999999.000000] x", "[open 1.000000"])
   func linesWithoutAStamp(_ line: String) {
-    #expect(LogStamp.first(in: Substring(line).utf8) == nil)
+    let bytes = Array(line.utf8)
+    let found = LogStamp.first(in: bytes.span, bytes.indices)
+    #expect(found == nil)
   }
 }

@@ -199,7 +199,7 @@ extension Architecture {
 }
 
 /// Those that the program knows; the first is taken where nothing tells.
-private let architectures: [any Architecture] = [X86.x86_64, X86.i386, Arm64.arm64]
+package let architectures: [any Architecture] = [X86.x86_64, X86.i386, Arm64.arm64]
 
 extension TableFormat {
   /// The architecture whose processors read tables of this format.

@@ -25,14 +25,15 @@ extension InputReader {
     var files = known ?? []
     if known == nil { files = try symbolFiles() }
     // Its other lines are its log.
-    let log = text.otherLines > 0 ? LogReports(bytes: bytes) : nil
+    let lines = text.otherLines > 0 ? LogSieve.text(of: bytes) : nil
+    let log = lines.map { LogReports($0) }
     let told = log?.release.map { Fact($0, "the dump's own log") }
     var subject = try Subject(
       text: text, path: path, symbols: files,
       release: told ?? release.map { Fact($0, "--release") })
-    if let log {
+    if let lines, let log {
       if !log.all.isEmpty { subject.takeReports(log) }
-      subject.judgeSelfTests(SelfTestLog.parse(bytes))
+      subject.judgeSelfTests(SelfTestLog.parse(lines))
     }
     return subject
   }
@@ -51,9 +52,14 @@ extension InputReader {
   /// A kernel log, or a CPA self-test as somebody pasted it; nil where the bytes are neither.
   private func logAlone(_ bytes: borrowing Span<UInt8>, path: String) -> Subject? {
     guard KernelLog.isText(bytes) else { return nil }
-    let runs = SelfTestLog.parse(bytes)
-    guard KernelLog.matches(bytes) || runs.contains(where: \.isMoreThanItsName) else { return nil }
-    var subject = Subject(log: LogReports(bytes: bytes), path: path, release: release)
+    let lines = LogSieve.text(of: bytes)
+    let runs = SelfTestLog.parse(lines)
+    let reports = LogReports(lines)
+    guard
+      reports.tellSomething || runs.contains(where: \.isMoreThanItsName)
+        || KernelLog.hasStamps(bytes)
+    else { return nil }
+    var subject = Subject(log: reports, path: path, release: release)
     subject.judgeSelfTests(runs)
     return subject
   }

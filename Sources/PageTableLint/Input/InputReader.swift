@@ -113,15 +113,8 @@ package struct InputReader: Sendable {
     case .files(let files):
       if let memory = try ImageFile.open(files, base: base) { return try read(memory) }
       let file = files[0]
-      var subject: Subject
-      // debugfs and procfs files have no size until they are read.
-      if file.isHeldWhole {
-        subject = try file.withBytes { bytes throws(ImageError) in
-          try dump(bytes, path: file.path)
-        }
-      } else {
-        let bytes = try file.wholeContent(limit: Self.textLimit)
-        subject = try dump(bytes.span, path: file.path)
+      var subject = try file.withText(limit: Self.textLimit) { bytes throws(ImageError) in
+        try dump(bytes, path: file.path)
       }
       subject.problems += file.damage
       return subject

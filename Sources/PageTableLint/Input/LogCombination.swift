@@ -12,8 +12,8 @@ extension InputReader {
   /// - Throws: `ImageError` where the file that was given holds no kernel log.
   package func takeLog(_ subject: inout Subject) throws(ImageError) {
     let own = subject.isLogAlone ? nil : subject.log?.value
-    if let (path, given) = try givenLog() {
-      guard let reason = subject.take(log: given, userRelease: release) else { return }
+    if let (path, given) = try givenLog(beside: subject.log?.value) {
+      guard let reason = subject.take(given, userRelease: release) else { return }
       subject.logRefusal = LogRefusal(path: path, reason: "it is of another boot: \(reason)")
     }
     guard let own else { return }
@@ -22,20 +22,13 @@ extension InputReader {
     }
   }
 
-  private func givenLog() throws(ImageError) -> (path: String, text: String)? {
+  private func givenLog(
+    beside own: String?
+  ) throws(ImageError) -> (path: String, log: GivenLog)? {
     switch log {
-    case nil: return nil
-    case .text(let text): return (path: "given", text: text)
-    case .file(let path):
-      let text = try Self.text(of: path)
-      guard
-        KernelLog.matches(text.utf8.span)
-          || SelfTestLog.parse(text).contains(where: \.isMoreThanItsName)
-      else {
-        throw ImageError(
-          path, "no kernel log in it", advice: "give what dmesg or the console printed")
-      }
-      return (path: path, text: text)
+    case nil: nil
+    case .text(let text): (path: "given", log: GivenLog(text.utf8.span, beside: own))
+    case .file(let path): (path: path, log: try GivenLog(path: path, beside: own))
     }
   }
 }

@@ -5,18 +5,19 @@ struct LogText {
   /// In the order of the log; what comes before the first banner is none where there is one.
   private(set) var boots: [LogBoot] = []
 
+  private static let marks = ByteMarks(LogBoot.marks)
+
   init(_ log: String) {
     var log = log
     log.makeContiguousUTF8()
     let bytes = log.utf8.span
     var boot = LogBoot()
     var start = 0
-    while start < bytes.count {
-      let end = bytes.place(of: UInt8(ascii: "\n"), from: start, to: bytes.count)
-      defer { start = end + 1 }
-      guard LogBoot.marks.occur(in: bytes, start, end) else { continue }
-      let first = log.utf8.index(log.startIndex, offsetBy: start)
-      let whole = log.utf8[first..<log.utf8.index(first, offsetBy: end - start)]
+    while let place = Self.marks.place(in: bytes, from: start, to: bytes.count) {
+      let range = bytes.line(around: place, from: start)
+      start = range.upperBound
+      let first = log.utf8.index(log.startIndex, offsetBy: range.lowerBound)
+      let whole = log.utf8[first..<log.utf8.index(first, offsetBy: range.count)]
       for part in whole.split(separator: UInt8(ascii: "\r")) {
         let line = Substring(part)
         if let place = line.place(of: "Linux version ") {
@@ -48,11 +49,11 @@ struct LogBoot: Equatable {
   private var mostFrames: UInt64?
 
   /// What a line must hold to tell anything.
-  fileprivate static let marks = ByteMarks(
+  static let marks =
     [
       "Linux version ", "ommand line: ", "age tables isolation: ",
       "NX (Execute Disable) protection: ", "Kernel Offset: 0x", "last_pfn = 0x",
-    ] + moreMemory)
+    ] + moreMemory
 
   var release: String? { banner.map { String($0.prefix { $0 != " " }) } }
 

@@ -42,10 +42,15 @@ struct LogReader {
     _ bytes: borrowing Span<UInt8>, marks: LogMarks,
     into consumer: inout some LogMessageConsumer
   ) {
-    var reader = LogReader(marks: marks, column: longestLine(of: bytes))
+    var reader = LogReader(marks: marks, column: widest(of: bytes).column)
     var start = 0
     var number = 0
     while start < bytes.count {
+      if reader.pending == nil, bytes[start] == UInt8(ascii: "\n") {
+        number += 1
+        start += 1
+        continue
+      }
       let end = bytes.place(of: UInt8(ascii: "\n"), from: start, to: bytes.count)
       number += 1
       if end - start <= longestLine,
@@ -67,20 +72,26 @@ struct LogReader {
 
   /// The column at which a console may have wrapped: the length of the longest lines, where several
   /// are as long; else 0.
-  private static func longestLine(of bytes: borrowing Span<UInt8>) -> Int {
+  ///
+  /// - Returns: with it where the first two of those lines begin, which tell it.
+  static func widest(of bytes: borrowing Span<UInt8>) -> (column: Int, places: [Int]) {
     var longest = 0
-    var count = 0
+    var places: [Int] = []
     var start = 0
-    while true {
+    while start < bytes.count {
+      if bytes[start] == UInt8(ascii: "\n") {
+        start += 1
+        continue
+      }
       let end = bytes.place(of: UInt8(ascii: "\n"), from: start, to: bytes.count)
       guard end < bytes.count else { break }
       let hasReturn = end > start && bytes[end - 1] == UInt8(ascii: "\r")
       let length = end - start - (hasReturn ? 1 : 0)
-      if length > longest { (longest, count) = (length, 0) }
-      if length == longest { count += 1 }
+      if length > longest { (longest, places) = (length, []) }
+      if length == longest, places.count < 2 { places.append(start) }
       start = end + 1
     }
-    return count > 1 && (40...400).contains(longest) ? longest : 0
+    return (places.count > 1 && (40...400).contains(longest) ? longest : 0, places)
   }
 
   private mutating func takeLine(

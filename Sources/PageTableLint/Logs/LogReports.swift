@@ -21,6 +21,9 @@ package struct LogReports: Sendable, Equatable {
   static let claims: [Claim] = [.x86, .arm64]
   private static let marks = LogMarks(claims)
 
+  /// Whether they show that a text is a kernel's log.
+  var tellSomething: Bool { !all.isEmpty || leftOut > 0 || release != nil }
+
   /// Reads a log, however it is stamped, quoted or wrapped.
   package init(_ text: String) {
     var text = text
@@ -41,16 +44,24 @@ package enum KernelLog {
   private static let looked = 1 << 20
   private static let looksForText = 1 << 16
 
-  /// Whether the bytes are a text with printk's stamps, or with reports of page tables.
+  /// Whether the bytes are a text with printk's stamps, with reports of page tables, or with a CPA
+  /// self-test as somebody pasted it.
   package static func matches(_ bytes: borrowing Span<UInt8>) -> Bool {
     guard isText(bytes) else { return false }
+    if hasStamps(bytes) { return true }
+    let log = LogSieve.text(of: bytes)
+    return LogReports(log).tellSomething
+      || SelfTestLog.parse(log).contains(where: \.isMoreThanItsName)
+  }
+
+  /// Whether printk's stamps stand in its first lines.
+  static func hasStamps(_ bytes: borrowing Span<UInt8>) -> Bool {
     var lineStart = 0
     for index in 0..<min(bytes.count, looked) where bytes[index] == UInt8(ascii: "\n") {
       if index - lineStart < 512, hasStamp(bytes, lineStart, index) { return true }
       lineStart = index + 1
     }
-    let reports = LogReports(bytes: bytes)
-    return !reports.all.isEmpty || reports.leftOut > 0 || reports.release != nil
+    return false
   }
 
   /// Whether few bytes are control characters: a raw image of memory holds its kernel's log, too.

@@ -11,7 +11,7 @@ enum PoisonLog {
   }
 
   /// What comes before the number, in the order in which a line is asked for them.
-  private static let marks = [
+  static let marks = [
     "Could not invalidate pfn=", "Uncorrected hardware memory error in user-access at ",
     "Memory failure: ", "Unpoison: Software-unpoisoned page ",
   ]

@@ -142,8 +142,10 @@ package enum TextReport {
       )
     }
     if subject.image != nil || subject.log != nil {
-      lines.append(
-        "  log: \(subject.log.map { "\($0.value.utf8.count) bytes (\($0.source))" } ?? "none")")
+      let log = subject.log.map { log in
+        "\(log.value.utf8.count { $0 == 10 }.counted("line")) (\(log.source))"
+      }
+      lines.append("  log: \(log ?? "none")")
     }
     lines += (subject.isLogAlone ? [] : subject.tables).map { table in
       let mapped = table.space.runs.reduce(UInt64(0)) { $0 &+ ($1.isLeaf ? $1.size : 0) }

@@ -70,12 +70,13 @@ extension Subject {
   ///
   /// - Returns: why the log was refused; nil where it was taken.
   package mutating func take(log: String, userRelease: String?) -> String? {
-    var log = log
-    if let own = self.log?.value, own != log {
-      let part = LogTimes(log).part(ofBootOf: LogTimes(own))
-      if let reason = part.contradiction { return reason }
-      log = part.text
-    }
+    take(GivenLog(log.utf8.span, beside: self.log?.value), userRelease: userRelease)
+  }
+
+  /// The same with a log that was read with regard to the input's own.
+  package mutating func take(_ given: GivenLog, userRelease: String?) -> String? {
+    if let reason = given.contradiction { return reason }
+    let log = given.text
     if self.log?.value != log, let reason = contradiction(of: log) { return reason }
     let runs = SelfTestLog.parse(log)
     let reported = LogReports(log)

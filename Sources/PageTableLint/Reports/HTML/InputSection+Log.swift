@@ -65,7 +65,8 @@ extension InputSection {
     var found: [Int: String] = [:]
     for (index, line) in log.split(separator: "\n", omittingEmptySubsequences: false).enumerated()
     where wanted.contains(index + 1) {
-      if let stamp = LogStamp.first(in: line.utf8)?.stamp {
+      let bytes = Array(line.utf8)
+      if let stamp = LogStamp.first(in: bytes.span, bytes.indices)?.stamp {
         found[index + 1] = stamp.text.split(separator: " ").joined(separator: " ") + " s"
       }
     }

@@ -21,6 +21,9 @@ enum Targets {
     var subject = Subject(log: LogReports(bytes: bytes.span), path: "log")
     subject.judgeSelfTests(SelfTestLog.parse(bytes.span))
     report(subject, bytes.count)
+    // As a log beside an input is read: by the lines that the sieve leaves, and by its times.
+    _ = GivenLog(bytes.span, beside: "[    1.000000] a\n")
+    _ = KernelText.wholeLines(of: bytes.span)
   }
 
   @Sendable private static func text(_ bytes: UnsafeRawBufferPointer) {
