@@ -15,7 +15,12 @@ extension Resource {
 extension Resource {
   /// Whether firmware names a device there: `PNP0103:00`, `MSFT0101:00`.
   fileprivate var isNamedByFirmware: Bool {
-    name.wholeMatch(of: /[A-Z]{3,4}[0-9A-F]{4}:[0-9a-f]{2}/) != nil
+    let parts = name.split(separator: ":", omittingEmptySubsequences: false)
+    guard parts.count == 2, (7...8).contains(parts[0].utf8.count), parts[1].utf8.count == 2
+    else { return false }
+    return parts[0].utf8.dropLast(4).allSatisfy { (0x41...0x5a).contains($0) }
+      && parts[0].suffix(4).allSatisfy { $0.isHexDigit && !$0.isLowercase }
+      && parts[1].allSatisfy { $0.isHexDigit && !$0.isUppercase }
   }
 
   /// Whether memory, or what firmware keeps, lies there, in a device's range, too.

@@ -41,7 +41,7 @@ struct KdumpHeader {
     case "s390x": .s390x
     case "ppc64", "ppc64le": .ppc64
     case "loongarch64": .loongarch64
-    case _ where name.wholeMatch(of: /i[3-6]86/) != nil: .i386
+    case "i386", "i486", "i586", "i686": .i386
     case _ where name.hasPrefix("arm"): .arm
     default: nil
     }
