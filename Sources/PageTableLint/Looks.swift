@@ -75,6 +75,12 @@ extension Table {
     return layout.runs(kind, in: space)
   }
 
+  /// The runs of the kernel's half outside the direct map, where each has a frame for a reason.
+  var runsOutsideDirectMap: FlattenSequence<[ClippedRuns]> {
+    looks?.note()
+    return layout.kernelRuns(outside: .directMap, in: space)
+  }
+
   func run(at address: UInt64) -> Run? {
     looks?.note()
     return space.run(at: address)

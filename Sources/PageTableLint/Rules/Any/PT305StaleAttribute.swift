@@ -83,10 +83,7 @@ extension Rule {
   ) -> (readOnly: [Run], uncached: [Run]) {
     let mode = table.space.mode
     let mebibyte: UInt64 = 1 << 20
-    let others = table.runs.filter {
-      $0.isLeaf && $0.start >= mode.upperHalf
-        && table.layout.area(of: $0.start).kind != .directMap
-    }
+    let others = table.runsOutsideDirectMap.filter(\.isLeaf)
     let crash = (subject.resources?.value ?? []).filter { $0.name == "Crash kernel" }
     let protected =
       subject.readOnlyImageFrames + crash.map { $0.start...$0.last } + [0...(mebibyte - 1)]
