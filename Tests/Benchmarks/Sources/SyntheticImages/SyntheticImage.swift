@@ -18,7 +18,7 @@ public struct SyntheticImage: Sendable {
     case fiveLevel
     /// The direct map uniform, and 16 TiB more that lead to one table a level, as KASAN's shadow.
     case shared
-    /// The direct map uniform, and the tables of 400 processes that share it.
+    /// The direct map uniform, and the tables of processes that share it.
     case processes
   }
 
@@ -32,8 +32,8 @@ public struct SyntheticImage: Sendable {
     case dense
   }
 
-  /// How many processes the shape of that name has, and how many tables each has for itself.
-  public static let processes = (count: 400, tables: 19)
+  /// How many tables each process has for itself.
+  public static let tablesOfProcess = 19
 
   /// How the entries look.
   public let shape: Shape
@@ -41,34 +41,36 @@ public struct SyntheticImage: Sendable {
   public let gibibytes: Int
   /// Where the tables lie.
   public let spread: Spread
+  /// How many processes there are; none but in the shape of that name.
+  public let processes: Int
 
   /// An image that is not yet written.
-  public init(_ shape: Shape, gibibytes: Int = 64, spread: Spread = .together) {
+  public init(
+    _ shape: Shape, gibibytes: Int = 64, spread: Spread = .together, processes: Int = 400
+  ) {
     self.shape = shape
     self.gibibytes = gibibytes
     self.spread = spread
+    self.processes = shape == .processes ? processes : 0
   }
 
   /// The file's name, without an extension.
   public var name: String {
-    "\(shape.rawValue)-\(gibibytes)" + (spread == .together ? "" : "-\(spread.rawValue)")
+    "\(shape.rawValue)-\(processes > 0 ? "\(processes)-" : "")\(gibibytes)"
+      + (spread == .together ? "" : "-\(spread.rawValue)")
   }
 
   /// The tables of the direct map and above.
   public var tableCount: Int {
     let puds = (gibibytes + 511) / 512
     let uppers = 3 + (shape == .fiveLevel ? 2 : 0) + (shape == .shared ? 3 : 0)
-    let own = shape == .processes ? Self.processes.count * Self.processes.tables : 0
-    return uppers + puds + gibibytes * 513 + own
+    return uppers + puds + gibibytes * 513 + processes * Self.tablesOfProcess
   }
 
   /// The physical addresses of the processes' top tables.
   public var processRoots: [UInt64] {
-    guard shape == .processes else { return [] }
-    let first = tableCount - Self.processes.count * Self.processes.tables
-    return (0..<Self.processes.count).map {
-      Self.root + UInt64(first + $0 * Self.processes.tables) << 12
-    }
+    let first = tableCount - processes * Self.tablesOfProcess
+    return (0..<processes).map { Self.root + UInt64(first + $0 * Self.tablesOfProcess) << 12 }
   }
 
   /// The pages of memory from the top table on that the file holds.
@@ -161,8 +163,7 @@ public struct SyntheticImage: Sendable {
     // A pud table with 512 pmd tables of 512 pte tables each.
     let wholePUD = 1 + 512 * 513
     // Above the direct map's pud tables: roots, the kernel image's tables, shared ones.
-    let own = shape == .processes ? Self.processes.count * Self.processes.tables : 0
-    let uppers = tableCount - puds - gibibytes * 513 - own
+    let uppers = tableCount - puds - gibibytes * 513 - processes * Self.tablesOfProcess
     let slot = Int(directMap >> 39) & 511
     let isFive = shape == .fiveLevel
     let imagePUD = isFive ? 3 : 1

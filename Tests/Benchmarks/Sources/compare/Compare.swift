@@ -228,11 +228,16 @@ import SyntheticImages
         "growth, random, \(gibibytes) GiB", time { open.walk(inParallel: false) },
         open.walk(inParallel: false).runs, "run")
     }
-    guard isWanted("growth") else { return }
-    let processes = SyntheticImage(.processes)
-    let open = try OpenImage(path: processes.write(into: folder))
-    print(
-      "growth, user halves, all processors", time { open.walkUserHalves(processes.processRoots) },
-      processes.processRoots.count, "process")
+    for count in [400, 5000] where isWanted("growth") {
+      let processes = SyntheticImage(.processes, gibibytes: 1, processes: count)
+      let open = try OpenImage(path: processes.write(into: folder))
+      print(
+        "growth, user halves, all processors", time { open.walkUserHalves(processes.processRoots) },
+        count, "process")
+    }
+    for count in [32_000, 64_000] where isWanted("growth") {
+      let findings = ManyFindings(count)
+      print("growth, consequences of findings", time { findings.settle() }, count, "finding")
+    }
   }
 }

@@ -6,7 +6,9 @@ import SyntheticImages
 @main struct Synthetic {
   static func main() throws {
     let arguments = CommandLine.arguments.dropFirst()
-    guard let folder = arguments.first else { fatalError("synthetic FOLDER SHAPE[-GIBIBYTES[-SPREAD]]...") }
+    guard let folder = arguments.first else {
+      fatalError("synthetic FOLDER SHAPE[-GIBIBYTES[-SPREAD]]...")
+    }
     for name in arguments.dropFirst() {
       let parts = name.split(separator: "-").map(String.init)
       guard let shape = SyntheticImage.Shape(rawValue: parts[0]) else {
