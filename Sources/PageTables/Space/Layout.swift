@@ -8,7 +8,12 @@ package struct Layout: Sendable {
 
   /// The runs of the areas of a kind, without what lies in an area that goes before.
   package func runs(_ kind: Area.Kind, in space: AddressSpace) -> FlattenSequence<[ClippedRuns]> {
-    ranges(kind).map { space.runs(from: $0.lowerBound, through: $0.upperBound) }.joined()
+    stretches(kind, in: space).joined()
+  }
+
+  /// The same, side by side as far as no other area lies between.
+  package func stretches(_ kind: Area.Kind, in space: AddressSpace) -> [ClippedRuns] {
+    ranges(kind).map { space.runs(from: $0.lowerBound, through: $0.upperBound) }
   }
 
   /// The runs of the kernel's half that lie in no area of a kind.
