@@ -16,20 +16,22 @@
     let (pair, four) = (step &+ step, step &* 4)
     let lanes = SIMD8(
       0, step, pair, pair &+ step, four, four &+ step, four &+ pair, four &+ pair &+ step)
+    let eight = SIMD8(repeating: step &* 8)
     var next = first + 1
-    var expected = unsafe base[first] &+ step
+    var expected = lanes &+ SIMD8(repeating: unsafe base[first] &+ step)
     while next + 8 <= bound {
       let found = unsafe UnsafeRawPointer(base + next).loadUnaligned(as: SIMD8<UInt64>.self)
-      let difference = found ^ (lanes &+ SIMD8(repeating: expected))
+      let difference = found ^ expected
       let halves = difference.lowHalf | difference.highHalf
       let quarters = halves.lowHalf | halves.highHalf
       guard (quarters.x | quarters.y) & ~ignored == 0 else { break }
       next += 8
-      expected &+= step &* 8
+      expected &+= eight
     }
-    while next < bound, unsafe (base[next] ^ expected) & ~ignored == 0 {
+    var wanted = unsafe base[first] &+ step &* UInt64(next - first)
+    while next < bound, unsafe (base[next] ^ wanted) & ~ignored == 0 {
       next += 1
-      expected &+= step
+      wanted &+= step
     }
     return next
   }
