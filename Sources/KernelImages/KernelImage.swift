@@ -31,6 +31,8 @@ package struct KernelImage: Sendable {
   package let otherRoots: [UInt64]
   /// What the runs of all walks together may take of memory.
   package var budget: RunBudget
+  /// Whether walks find leaves that differ in incidental flags alone as runs of their own.
+  package var tellsIncidental = true
   /// What the kernel image's virtual addresses lie above its physical ones.
   let imageOffset: UInt64
   /// Where the machine has memory.
@@ -260,8 +262,8 @@ package struct KernelImage: Sendable {
     // The user halves of many processes are walked side by side.
     Walker.walk(
       root: root ?? self.root, mode: mode(ofRoot: root ?? self.root), memory: memory,
-      userHalfOnly: userHalfOnly,
-      inParallel: !userHalfOnly, budget: budget, progress: progress)
+      userHalfOnly: userHalfOnly, inParallel: !userHalfOnly, tellsIncidental: tellsIncidental,
+      budget: budget, progress: progress)
   }
 
   /// The tables as the kernel's own dumper walks them: KASAN's early shadow in one step.

@@ -27,10 +27,8 @@ extension Rule {
     return subject.tables.map { table in
       let mode = table.space.mode
       var found: [AliasConflict] = []
-      for run in table.runs
-      where run.isLeaf && run.start >= table.space.mode.upperHalf {
-        let kind = table.layout.area(of: run.start).kind
-        guard kind != .directMap, kind != .espfix, let physical = run.physical,
+      for run in table.runsOutsideDirectMap where run.isLeaf {
+        guard table.layout.area(of: run.start).kind != .espfix, let physical = run.physical,
           physical >= lowest, ram.contains(physical)
         else { continue }
         let type = number(run, mode)

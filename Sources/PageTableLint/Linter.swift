@@ -1,3 +1,6 @@
+internal import Dispatch
+internal import Synchronization
+
 /// Runs rules over a subject.
 package struct Linter {
   /// A rule that did not run, and why.
@@ -69,39 +72,57 @@ package struct Linter {
 
   package static func run(_ subject: Subject, rules: [Rule] = Rule.all) -> Report {
     var subject = subject
-    let judged = subject.withoutIncidental
-    let looks = Looks(at: judged)
-    let watched = judged.watched(by: looks)
-    var found: [Finding] = []
-    var stopped: [String] = []
-    var skipped: [SkippedRule] = []
-    for rule in rules where rule.checkExceptions == nil {
-      if let reason = watched.whySkipped(rule) {
-        skipped.append(SkippedRule(rule: rule, reason: reason))
-        continue
-      }
-      looks.begin()
-      let findings = rule.check(rule, watched)
-      if findings.isEmpty, !looks.any {
-        skipped.append(SkippedRule(rule: rule, reason: Rule.sawNothing))
-      }
-      if looks.isStopped { stopped.append(rule.stopped) }
-      if findings.count > mostFindings {
-        stopped.append(rule.cutOff(at: mostFindings, of: findings))
-      }
-      found += findings.prefix(mostFindings)
-    }
+    let outcomes = outcomes(
+      of: rules.filter { $0.checkExceptions == nil }, on: subject.withoutIncidental)
+    var found = outcomes.flatMap(\.findings)
+    let stopped = outcomes.flatMap(\.stopped)
     subject.problems += stopped
     if rules.contains(where: { $0.id == Rule.truncatedDump.id }) {
-      found += stopped.map { Rule.truncatedDump.finding($0, in: watched) }
+      found += stopped.map { Rule.truncatedDump.finding($0, in: subject) }
     }
-    return report(found, skipped, of: subject, rules: rules)
+    return report(found, outcomes.compactMap(\.skipped), of: subject, rules: rules)
   }
 
-  /// What one rule finds in one input at most.
+  /// Checks rules side by side, each by itself.
   ///
-  /// A hostile image has a place for each of its tables.
-  private static let mostFindings = 4096
+  /// - Returns: what they say, in the order of the rules.
+  private static func outcomes(of rules: [Rule], on subject: Subject) -> [Outcome] {
+    let outcomes = Mutex([Outcome?](repeating: nil, count: rules.count))
+    let steps = Looks.share(of: subject)
+    DispatchQueue.concurrentPerform(iterations: rules.count) { index in
+      let outcome = Outcome(of: rules[index], on: subject, Looks(steps: steps))
+      outcomes.withLock { $0[index] = outcome }
+    }
+    return outcomes.withLock { $0.compactMap { $0 } }
+  }
+
+  /// What one rule says of a subject.
+  private struct Outcome: Sendable {
+    private(set) var findings: [Finding] = []
+    /// That it did not run.
+    private(set) var skipped: SkippedRule?
+    /// What is missing of its findings.
+    private(set) var stopped: [String] = []
+
+    /// What one rule finds in one input at most.
+    ///
+    /// A hostile image has a place for each of its tables.
+    private static let most = 4096
+
+    init(of rule: Rule, on subject: Subject, _ looks: Looks) {
+      let watched = subject.watched(by: looks)
+      if let reason = watched.whySkipped(rule) {
+        skipped = SkippedRule(rule: rule, reason: reason)
+        return
+      }
+      looks.begin()
+      let found = rule.check(rule, watched)
+      if found.isEmpty, !looks.any { skipped = SkippedRule(rule: rule, reason: Rule.sawNothing) }
+      if looks.isStopped { stopped.append(rule.stopped) }
+      if found.count > Self.most { stopped.append(rule.cutOff(at: Self.most, of: found)) }
+      findings = Array(found.prefix(Self.most))
+    }
+  }
 
   /// Judges what was found.
   private static func report(

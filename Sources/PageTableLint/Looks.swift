@@ -1,48 +1,45 @@
 internal import PageTables
 internal import Synchronization
 
-/// Remembers whether a check looked at anything that it could judge, and stops one that has to look
-/// at more than the tables warrant.
+/// Remembers whether one rule's check looked at anything that it could judge, and stops one that has
+/// to look at more than the tables warrant.
 ///
 /// A check that looked at nothing has not run: its silence says nothing, and reports list it as
 /// skipped. Needs say why before the check; this holds where none does.
 final class Looks: Sendable {
   private let seen = Atomic<Bool>(false)
-  /// The steps that are left for all rules, and for the one that runs.
+  /// The steps that are left.
   private let left: Atomic<Int>
-  private let share = Atomic<Int>(0)
 
   /// What a piece of a finding costs, in steps: it stays in memory.
   static let piece = 16
 
   /// Steps beyond those that the runs and pointers of the tables warrant.
-  private static let beside = 1 << 24
+  private static let beside = 1 << 22
 
-  /// - Parameter subject: each of its runs and pointers warrants some steps.
-  init(at subject: Subject) {
-    left = Atomic(
-      subject.tables.reduce(Self.beside) {
-        $0 + 64 * ($1.space.runs.count + $1.space.pointers.count)
-      })
+  /// - Parameter steps: those that the check may take.
+  init(steps: Int) { left = Atomic(steps) }
+
+  /// The steps that each check may take: a few have to count theirs.
+  ///
+  /// - Parameter subject: each of its runs and pointers warrants some.
+  static func share(of subject: Subject) -> Int {
+    subject.tables.reduce(beside) { $0 + 16 * ($1.space.runs.count + $1.space.pointers.count) }
   }
 
   /// Whether the check looked at anything.
   var any: Bool { seen.load(ordering: .relaxed) }
   /// Whether the check was stopped.
-  var isStopped: Bool { share.load(ordering: .relaxed) < 0 }
+  var isStopped: Bool { left.load(ordering: .relaxed) < 0 }
 
   func note() { seen.store(true, ordering: .relaxed) }
 
-  /// Begins with a check, which may take half of the steps that are left.
-  func begin() {
-    seen.store(false, ordering: .relaxed)
-    share.store(max(0, left.load(ordering: .relaxed)) / 2, ordering: .relaxed)
-  }
+  /// Forgets what was looked at to find out whether the check can run.
+  func begin() { seen.store(false, ordering: .relaxed) }
 
   /// Takes steps; false where the check has to stop.
   func take(_ steps: Int) -> Bool {
-    left.subtract(steps, ordering: .relaxed)
-    return share.subtract(steps, ordering: .relaxed).newValue >= 0
+    left.subtract(steps, ordering: .relaxed).newValue >= 0
   }
 }
 
@@ -70,9 +67,18 @@ extension Table {
   }
 
   /// The runs of the areas of a kind; none, and no look, where the layout has no such area.
-  func runs(_ kind: Area.Kind) -> FlattenSequence<[ClippedRuns]> {
+  func runs(_ kind: Area.Kind) -> FlattenSequence<[ClippedRuns]> { stretches(kind).joined() }
+
+  /// The same, side by side as far as no other area lies between.
+  func stretches(_ kind: Area.Kind) -> [ClippedRuns] {
     if layout.first(kind) != nil { looks?.note() }
-    return layout.runs(kind, in: space)
+    return layout.stretches(kind, in: space)
+  }
+
+  /// The runs of the kernel's half outside the direct map, where each has a frame for a reason.
+  var runsOutsideDirectMap: FlattenSequence<[ClippedRuns]> {
+    looks?.note()
+    return layout.kernelRuns(outside: .directMap, in: space)
   }
 
   func run(at address: UInt64) -> Run? {

@@ -15,15 +15,14 @@ extension Subject {
 }
 
 extension Table {
-  /// The areas in which frames have an address by design, or rules of their own.
-  private static let ruled: Set<Area.Kind> = [.directMap, .image, .vmemmap, .cpuEntryArea, .efi]
+  /// The areas beside the direct map in which frames have an address by design, or rules of their own.
+  private static let ruled: Set<Area.Kind> = [.image, .vmemmap, .cpuEntryArea, .efi]
 
   /// The writable leaves of the kernel's half that map some frames at a second address: in vmalloc,
   /// modules, the fixmap, and wherever nothing is known to lie.
   func writablePages(of frames: RangeSet, _ subject: Subject) -> [Run] {
-    parts(mapping: frames, subject) { run in
-      run.access.isWritable && run.start >= space.mode.upperHalf
-        && !Self.ruled.contains(layout.area(of: run.start).kind)
+    parts(of: runsOutsideDirectMap, mapping: frames, subject) { run in
+      run.access.isWritable && !Self.ruled.contains(layout.area(of: run.start).kind)
     }
   }
 
@@ -31,7 +30,8 @@ extension Table {
   ///
   /// - Parameter isMeant: asked of leaves that map some of them.
   func parts(
-    mapping frames: RangeSet, _ subject: Subject, where isMeant: (Run) -> Bool
+    of runs: some Sequence<Run>, mapping frames: RangeSet, _ subject: Subject,
+    where isMeant: (Run) -> Bool
   ) -> [Run] {
     var found: [Run] = []
     let mode = space.mode

@@ -64,7 +64,8 @@ package struct Subject: Sendable {
   /// The same with neighbouring leaves as one run where only what no rule judges tells them apart.
   var withoutIncidental: Subject {
     var judged = self
-    for index in tables.indices where tables[index].space.hasPhysical {
+    for index in tables.indices
+    where tables[index].space.hasPhysical && tables[index].space.tellsIncidental {
       judged.tables[index].space = tables[index].space.withoutIncidental
     }
     return judged
@@ -220,6 +221,15 @@ package struct Subject: Sendable {
     guard let image, let root = table.root, let step = image.walk(address, root: root).steps.last
     else { return nil }
     return image.owner(ofTable: step.table)
+  }
+
+  /// The flags of the leaf that maps `address`, which lies in a run: the run may have those of its
+  /// first leaf.
+  func flags(at address: UInt64, in run: Run, of table: Table) -> UInt64 {
+    guard !table.space.tellsIncidental, let image, let root = table.root,
+      let step = image.walk(address, root: root).steps.last
+    else { return run.flags }
+    return table.space.mode.flags(of: step.entry, level: step.level)
   }
 
   /// The owner of the table at `level` on the way to `address`.

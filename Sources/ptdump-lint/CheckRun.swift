@@ -120,7 +120,7 @@ extension Check {
   ) throws -> Linter.Report {
     func once() throws -> Linter.Report {
       var subject = try options.subject(
-        input, judgingLog: true, filter: filter.mappings())
+        input, judgingLog: true, tellingIncidental: false, filter: filter.mappings())
       subject.configuration = judgement.configuration
       return Linter.run(subject, rules: judgement.rules)
     }

@@ -90,21 +90,27 @@ struct InputOptions: ParsableArguments {
 
   /// Reads the one input of a command; without a path it is the running kernel.
   func subject(
-    _ path: String?, judgingLog: Bool = false, filter: MappingFilter? = nil
+    _ path: String?, judgingLog: Bool = false, tellingIncidental: Bool = true,
+    filter: MappingFilter? = nil
   ) throws -> Subject {
     try subject(
-      InputReader.inputs([path].compactMap { $0 })[0], judgingLog: judgingLog, filter: filter)
+      InputReader.inputs([path].compactMap { $0 })[0], judgingLog: judgingLog,
+      tellingIncidental: tellingIncidental, filter: filter)
   }
 
   /// Reads an input of any kind; its content tells which.
   ///
-  /// - Parameter judgingLog: takes its own log where none is given.
+  /// - Parameters:
+  ///   - judgingLog: takes its own log where none is given.
+  ///   - tellingIncidental: runs are told apart by incidental flags, too, as a filter needs it.
   func subject(
-    _ input: InputReader.Input, judgingLog: Bool = false, filter: MappingFilter? = nil
+    _ input: InputReader.Input, judgingLog: Bool = false, tellingIncidental: Bool = true,
+    filter: MappingFilter? = nil
   ) throws -> Subject {
     if case .files(let files) = input { ProtectedFiles.add(files.map(\.path)) }
     ProtectedFiles.add(symbols + [log].compactMap { $0 })
-    let reader = try reader()
+    var reader = try reader()
+    reader.tellsIncidental = tellingIncidental || filter != nil
     var subject = try reader.read(input)
     if judgingLog || log != nil { try reader.takeLog(&subject) }
     if let range {

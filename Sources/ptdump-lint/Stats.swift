@@ -37,7 +37,7 @@ struct Stats: ParsableCommand, ReadsInputs {
   var noConfinement: Bool { report.noConfinement }
 
   func run() throws {
-    let subject = try options.subject(input)
+    let subject = try options.subject(input, tellingIncidental: false)
     let table = try options.chosen(subject)
     try report.write { format, _ in
       switch format {

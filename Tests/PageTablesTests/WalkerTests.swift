@@ -211,6 +211,34 @@ private struct DeclaredMemory: PhysicalMemory {
     }
   }
 
+  @Test func incidentalBitsMakeNoRuns() {
+    var random = SeededGenerator(9)
+    let mode = TableFormat.x86_64
+    func plain(_ run: Run) -> Run {
+      var plain = run
+      if run.isLeaf { plain.flags &= ~mode.incidental }
+      return plain
+    }
+    for _ in 0..<5 {
+      let tables = patchwork(&random)
+      var used = tables
+      for address in tables.keys.sorted() {
+        for (index, entry) in tables[address, default: [:]].sorted(by: { $0.key < $1.key })
+        where entry & mode.present != 0 {
+          let bits = UInt64.random(in: 0...(~0), using: &random) & mode.incidental
+          used[address]?[index] = entry ^ bits
+        }
+      }
+      let memory = DeclaredMemory(tables: used)
+      let one = Walker.walk(
+        root: 0x1000, mode: mode, memory: memory, inParallel: false, tellsIncidental: false)
+      let all = Walker.walk(root: 0x1000, mode: mode, memory: memory, tellsIncidental: false)
+      #expect(one.runs == all.runs)
+      #expect(all.runs.map(plain) == walk(tables).runs.map(plain))
+      #expect(walk(used).runs.count > 2 * all.runs.count)
+    }
+  }
+
   /// The walk, which must be the same side by side and one after the other.
   private func walkBothWays(
     _ tables: [UInt64: [Int: UInt64]], mode: TableFormat = .x86_64

@@ -266,7 +266,7 @@ extension X86 {
 
   private func noExecute(in text: KernelText) -> Fact<Bool>? {
     let mode = text.space.mode
-    let kernelLeaves = text.space.runs.filter { $0.isLeaf && $0.start >= mode.upperHalf }
+    let kernelLeaves = text.space.runs.lazy.filter { $0.isLeaf && $0.start >= mode.upperHalf }
     if kernelLeaves.contains(where: { !$0.access.contains(.executeInKernel) }) {
       return Fact(true, "the dump shows NX")
     }

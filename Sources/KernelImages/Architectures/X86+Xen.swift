@@ -90,9 +90,10 @@ extension X86 {
   func xen(in text: KernelText) -> Fact<Bool>? {
     let mode = text.space.mode
     guard !imageIsInDirectMap, !text.space.anomalies.contains(where: \.isUnseen) else { return nil }
-    let leaves = text.space.runs.filter { $0.isLeaf && $0.start >= mode.upperHalf }
-    guard leaves.count > 1,
-      leaves.allSatisfy({ $0.flags & (mode.user | mode.global) == mode.user && $0.level == 1 })
+    let leaves = text.space.runs.lazy.filter { $0.isLeaf && $0.start >= mode.upperHalf }
+    guard
+      leaves.allSatisfy({ $0.flags & (mode.user | mode.global) == mode.user && $0.level == 1 }),
+      leaves.count > 1
     else { return nil }
     return Fact(true, "each line of the kernel's half has USR and none GLB")
   }

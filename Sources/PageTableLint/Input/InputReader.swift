@@ -21,6 +21,9 @@ package struct InputReader: Sendable {
   package var base: UInt64?
   /// The bytes that the runs of walks may take; an eighth of the machine's memory where nil.
   package var maxMemory: Int?
+  /// Whether walks find leaves that differ in incidental flags alone as runs of their own; no rule
+  /// and no figure tells them apart.
+  package var tellsIncidental = true
   /// Called now and then with the number of tables read.
   package var progress: (@Sendable (Int) -> Void)?
 
@@ -161,6 +164,7 @@ extension InputReader {
     }
     image.budget = RunBudget(
       bytes: maxMemory ?? Self.memoryToTake, held: memory.heldBytes)
+    image.tellsIncidental = tellsIncidental
     var subject = Subject(image: image, roots: try roots(of: image), progress: progress)
     switch table {
     case .all:

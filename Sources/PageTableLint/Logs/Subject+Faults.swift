@@ -126,7 +126,8 @@ extension Subject {
     let mode = table.space.mode
     guard let run = table.space.run(at: address) else { return "not seen" }
     guard run.isLeaf else { return run.kind == .unreadable ? "unknown now" : "not mapped now" }
-    let own = mode.names(run.flags, level: Int(run.level)).joined(separator: " ")
+    let own = mode.names(flags(at: address, in: run, of: table), level: Int(run.level))
+      .joined(separator: " ")
     guard table.space.hasPhysical else { return "now \(own)" }
     return "now \(own), effective"
       + (run.access.isUser ? " user" : " kernel")

@@ -14,15 +14,20 @@ extension AddressSpace {
     let merged = Mutex(Array(repeating: [Run](), count: parts.count))
     DispatchQueue.concurrentPerform(iterations: parts.count) { index in
       var found: [Run] = []
-      for run in runs[parts[index]] { found.appendAlike(run, mode) }
+      for run in runs[parts[index]] {
+        Run.append(run, to: &found, mode: mode, ignoring: mode.incidental)
+      }
       merged.withLock { [found] in $0[index] = found }
     }
     var space = self
     let found = merged.withLock { $0 }
+    space.tellsIncidental = false
     space.runs = []
     space.runs.reserveCapacity(found.reduce(0) { $0 + $1.count })
     for part in found {
-      if let first = part.first { space.runs.appendAlike(first, mode) }
+      if let first = part.first {
+        Run.append(first, to: &space.runs, mode: mode, ignoring: mode.incidental)
+      }
       space.runs += part.dropFirst()
     }
     return space
@@ -42,18 +47,5 @@ extension AddressSpace {
       start = end
     }
     return parts
-  }
-}
-
-extension [Run] {
-  /// Appends a run, merged with the one before it where they differ in incidental flags alone.
-  fileprivate mutating func appendAlike(_ run: Run, _ mode: borrowing TableFormat) {
-    guard let last, run.isLeaf, last.isLeaf, (run.flags ^ last.flags) & ~mode.incidental == 0 else {
-      append(run)
-      return
-    }
-    var alike = run
-    alike.flags = last.flags
-    if !Run.append(alike, to: &self, mode: mode) { self[count - 1].flags = run.flags }
   }
 }

@@ -7,6 +7,9 @@ package struct AddressSpace: Sendable {
   package let knownFlags: UInt64
   /// Whether runs carry physical addresses.
   package let hasPhysical: Bool
+  /// Whether neighbours that differ in incidental flags alone are runs of their own; where not, a
+  /// run has the flags of its first leaf.
+  package internal(set) var tellsIncidental = true
   /// What the walk or the parser stumbled over.
   package var anomalies: [Anomaly]
   /// Anomalies that were counted and not kept, so that a hostile image cannot fill the memory.

@@ -12,6 +12,8 @@ package struct Area: Sendable, Equatable {
   }
 
   package var name: String { kind.name }
+  /// Its addresses; nil where the facts that tell them contradict each other.
+  var range: ClosedRange<UInt64>? { start <= last ? start...last : nil }
   package func contains(_ address: UInt64) -> Bool { start <= address && address <= last }
 }
 

@@ -8,17 +8,28 @@ package struct Layout: Sendable {
 
   /// The runs of the areas of a kind, without what lies in an area that goes before.
   package func runs(_ kind: Area.Kind, in space: AddressSpace) -> FlattenSequence<[ClippedRuns]> {
-    var found: [ClippedRuns] = []
-    for (index, area) in areas.enumerated() where area.kind == kind {
-      var from = area.start
-      let inside = areas[..<index].filter { $0.last >= area.start && $0.start <= area.last }
-      for other in inside.sorted(by: { $0.start < $1.start }) {
-        if other.start > from { found.append(space.runs(from: from, through: other.start &- 1)) }
-        from = max(from, other.last &+ 1)
-      }
-      if from <= area.last { found.append(space.runs(from: from, through: area.last)) }
+    stretches(kind, in: space).joined()
+  }
+
+  /// The same, side by side as far as no other area lies between.
+  package func stretches(_ kind: Area.Kind, in space: AddressSpace) -> [ClippedRuns] {
+    ranges(kind).map { space.runs(from: $0.lowerBound, through: $0.upperBound) }
+  }
+
+  /// The runs of the kernel's half that lie in no area of a kind.
+  package func kernelRuns(
+    outside kind: Area.Kind, in space: AddressSpace
+  ) -> FlattenSequence<[ClippedRuns]> {
+    RangeSet(ranges(kind)).gaps(in: space.mode.upperHalf...(~0)).map {
+      space.runs(from: $0.lowerBound, through: $0.upperBound)
+    }.joined()
+  }
+
+  /// The addresses of the areas of a kind, without what lies in an area that goes before.
+  private func ranges(_ kind: Area.Kind) -> [ClosedRange<UInt64>] {
+    areas.indices.filter { areas[$0].kind == kind }.flatMap { index in
+      areas[index].range.map(RangeSet(areas[..<index].compactMap(\.range)).gaps) ?? []
     }
-    return found.joined()
   }
 
   /// The area that holds `address`.

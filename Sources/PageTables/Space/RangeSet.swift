@@ -26,6 +26,12 @@ package struct RangeSet: Sendable, Equatable, RandomAccessCollection {
     return index < ranges.count && ranges[index].contains(address)
   }
 
+  /// Whether a part of `range` belongs to these.
+  package func overlaps(_ range: ClosedRange<UInt64>) -> Bool {
+    let index = ranges.partitioningIndex { $0.upperBound >= range.lowerBound }
+    return index < ranges.count && ranges[index].lowerBound <= range.upperBound
+  }
+
   /// The parts of `range` that belong to these.
   package func parts(in range: ClosedRange<UInt64>) -> some Sequence<ClosedRange<UInt64>> {
     let first = ranges.partitioningIndex { $0.upperBound >= range.lowerBound }

@@ -115,28 +115,27 @@ package struct Run: Sendable, Equatable {
 
   /// Appends `next` to `runs`, merged with the run before it where both say the same.
   ///
-  /// - Returns: whether it was merged.
-  @discardableResult
+  /// - Parameter ignored: flags that leaves need not have in common; those of the first stand.
   package static func append(
-    _ next: Run, to runs: inout [Run], mode: borrowing TableFormat
-  ) -> Bool {
+    _ next: Run, to runs: inout [Run], mode: borrowing TableFormat, ignoring ignored: UInt64 = 0
+  ) {
     let index = runs.count - 1
-    guard index >= 0, runs[index].isLike(next),
+    guard index >= 0, runs[index].isLike(next, ignoring: ignored),
       runs[index].absorbs(next, span: mode.span(of: next))
     else {
       runs.append(next)
-      return false
+      return
     }
     if next.repeats || next.physical != nil && next.physical == runs[index].physical {
       runs[index].repeats = true
     }
     runs[index].last = next.last
-    return true
   }
 
   /// Whether `next` goes on where the run ends, with the same attributes.
-  private func isLike(_ next: Run) -> Bool {
-    last &+ 1 == next.start && flags == next.flags && kind == next.kind && level == next.level
+  private func isLike(_ next: Run, ignoring ignored: UInt64) -> Bool {
+    last &+ 1 == next.start && kind == next.kind && level == next.level
+      && (flags ^ next.flags) & ~(kind == .leaf ? ignored : 0) == 0
       && access == next.access && isStale == next.isStale
   }
 

@@ -2,6 +2,7 @@
 struct RunAssembler {
   private let mode: TableFormat
   private let budget: RunBudget?
+  private let ignored: UInt64
   private(set) var space: AddressSpace
   /// Whether the walk shall read no more tables.
   private(set) var stopped = false
@@ -34,7 +35,9 @@ struct RunAssembler {
   init(_ input: WalkInput, subtrees: Int? = nil) {
     mode = input.mode
     budget = input.budget
+    ignored = input.ignored
     space = AddressSpace(mode: mode, runs: [])
+    space.tellsIncidental = ignored == 0
     mostEntries = mode.levels.map(\.entries).max() ?? 0
     spliceAllowance = subtrees == nil ? Self.spliceAllowance : Self.mostKept
     mostAnomalies =
@@ -52,7 +55,7 @@ struct RunAssembler {
   mutating func reserve(_ runs: Int) { space.runs.reserveCapacity(runs) }
 
   mutating func append(_ run: Run) {
-    Run.append(run, to: &space.runs, mode: mode)
+    Run.append(run, to: &space.runs, mode: mode, ignoring: ignored)
   }
 
   mutating func append(_ pointer: TablePointer) { space.pointers.append(pointer) }

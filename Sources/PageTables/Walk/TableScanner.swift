@@ -237,8 +237,10 @@ struct TableScanner {
   ) -> Int {
     let entry = unsafe entries[index]
     let physical = level.leafField.address(in: entry)
+    let reserved = entry & level.reservedInLeaf
     var next = unsafe entries.end(
-      from: index, before: bound, step: level.leafField.step(level.span))
+      from: index, before: bound, step: level.leafField.step(level.span),
+      ignoring: reserved == 0 ? input.ignored : 0)
     // Where the frames run over the end of the field, other bits change.
     if unsafe level.leafField.address(in: entries[next - 1])
       != physical &+ UInt64(next - 1 - index) &* level.span
@@ -251,7 +253,6 @@ struct TableScanner {
         last: lastAddress(base, next, level), kind: .leaf, level: level.number,
         flags: entry & ~level.leafField.mask,
         access: inherited.intersection(level.leafRights.access(entry)), physical: physical))
-    let reserved = entry & level.reservedInLeaf
     if reserved != 0 {
       let here = mode.canonical(base &+ UInt64(index) &* level.span)
       note(.reservedBits(reserved), entry, here, level, entries: next - index)

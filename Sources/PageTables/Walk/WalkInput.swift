@@ -9,6 +9,8 @@ struct WalkInput: Sendable {
   let progress: WalkProgress?
   /// Where the walk ends; zero for the top of the address space.
   let end: UInt64
+  /// Bits that do not make a leaf another run than the one before.
+  let ignored: UInt64
 }
 
 /// Counts the tables of all threads.

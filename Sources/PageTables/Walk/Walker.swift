@@ -26,16 +26,20 @@ package enum Walker {
   ///   - userHalfOnly: leaves out the kernel's half of the top table.
   ///   - shadow: tables that are taken for one leaf, as the kernel's own dumper does.
   ///   - inParallel: uses all processors; what is found is the same.
+  ///   - tellsIncidental: leaves that differ in incidental flags alone are runs of their own; where
+  ///     not, they are as one run, which has the flags of its first leaf.
   ///   - budget: the walk stops where it is used up.
   ///   - progress: called now and then, on any thread, with the number of tables read.
   package static func walk(
     root: UInt64, mode: TableFormat, memory: any PhysicalMemory, half: AddressHalf? = nil,
     userHalfOnly: Bool = false, shadow: EarlyShadow? = nil, inParallel: Bool = true,
-    budget: RunBudget? = nil, progress: (@Sendable (Int) -> Void)? = nil
+    tellsIncidental: Bool = true, budget: RunBudget? = nil,
+    progress: (@Sendable (Int) -> Void)? = nil
   ) -> AddressSpace {
     let input = WalkInput(
       mode: mode, memory: memory, shadow: shadow, budget: budget,
-      progress: progress.map(WalkProgress.init), end: userHalfOnly ? mode.upperHalf : 0)
+      progress: progress.map(WalkProgress.init), end: userHalfOnly ? mode.upperHalf : 0,
+      ignored: tellsIncidental ? 0 : mode.incidental)
     let base = mode.hasOneRoot ? 0 : half?.first ?? mode.bottom
     var walked: [TableKey: WalkedSubtree] = [:]
     if inParallel, mode.levels.count > Subtree.level + 1 {

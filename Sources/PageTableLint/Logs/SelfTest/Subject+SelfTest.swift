@@ -21,8 +21,9 @@ extension Subject {
       tables: SelfTestJudge.Tables { address in
         guard let run = table.space.run(at: address), run.isLeaf else { return nil }
         let span = mode.level(Int(max(1, run.level))).span
+        let flags = flags(at: address, in: run, of: table)
         return SelfTestJudge.Tables.Leaf(
-          entry: run.physical(of: address & ~(span - 1), span: span).map { $0 | run.flags },
+          entry: run.physical(of: address & ~(span - 1), span: span).map { $0 | flags },
           isGlobal: run.flags & mode.global != 0, isLarge: run.level > 1)
       })
   }

@@ -48,10 +48,8 @@ extension Rule {
   }
 
   private static func writableExecutableRuns(_ subject: Subject, _ table: Table) -> [Run] {
-    let half = table.space.mode.upperHalf
-    return table.runs.filter {
-      $0.isWritableExecutable && $0.start >= half
-        && ![.directMap, .efi].contains(table.layout.area(of: $0.start).kind)
+    table.runsOutsideDirectMap.filter {
+      $0.isWritableExecutable && table.layout.area(of: $0.start).kind != .efi
         && subject.textAddresses?.contains($0.start) != true
     }
   }

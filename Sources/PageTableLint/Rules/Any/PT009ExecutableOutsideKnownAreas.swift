@@ -34,10 +34,10 @@ extension Rule {
       // Without an area of their own modules lie in vmalloc.
       let hasModulesArea =
         table.layout.first(.modules) != nil && !subject.architecture.makesCodeInVmalloc
-      let bad = table.runs.filter { run in
-        guard run.start >= mode.upperHalf, run.isReadOnlyExecutable else { return false }
+      let bad = table.runsOutsideDirectMap.filter { run in
+        guard run.isReadOnlyExecutable else { return false }
         switch table.layout.area(of: run.start).kind {
-        case .directMap, .image, .modules, .efi, .fixmap, .user: return false
+        case .image, .modules, .efi, .fixmap, .user: return false
         case .vmalloc: return hasModulesArea && !(mayBeHyperV && run.size == mode.granule)
         case .cpuEntryArea: return !isOld
         // Where vmalloc's place is not known it lies there.

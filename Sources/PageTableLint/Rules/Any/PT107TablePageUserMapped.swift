@@ -23,7 +23,9 @@ extension Rule {
     let tablePages = subject.tablePages
     return subject.tables.flatMap { table -> [Finding] in
       let half = table.space.mode.upperHalf
-      let bad = table.parts(mapping: tablePages, subject) { $0.start < half && $0.access.isUser }
+      let bad = table.parts(
+        of: table.runs.prefix { $0.start < half }, mapping: tablePages, subject,
+        where: \.access.isUser)
       guard let first = bad.first, let frame = first.physical else { return [] }
       let isWritable = bad.contains { $0.access.isWritable }
       let owner = subject.image?.owner(ofTable: frame).map { " (\($0))" } ?? ""

@@ -62,9 +62,11 @@ extension Rule {
     let uncached = "uncached amid plain memory, and mapped nowhere else"
     // What a module has lost is another rule's: its pages are wanted read-only.
     let lost = RangeSet(stale.readOnly.isEmpty ? [] : VmallocCheck(subject, table).lostFrames)
-    let readOnly = stale.readOnly.flatMap {
-      lost.pagesOutside(of: $0, page: table.space.mode.granule, span: table.space.mode.span(of: $0))
-    }
+    let (mode, page) = (table.space.mode, table.space.mode.granule)
+    let readOnly =
+      lost.isEmpty
+      ? stale.readOnly
+      : stale.readOnly.flatMap { lost.pagesOutside(of: $0, page: page, span: mode.span(of: $0)) }
     return finding(
       readOnly, nil, "read-only amid writable memory, and no other mapping wants it",
       help: "find who freed code without VM_FLUSH_RESET_PERMS")
@@ -83,10 +85,7 @@ extension Rule {
   ) -> (readOnly: [Run], uncached: [Run]) {
     let mode = table.space.mode
     let mebibyte: UInt64 = 1 << 20
-    let others = table.runs.filter {
-      $0.isLeaf && $0.start >= mode.upperHalf
-        && table.layout.area(of: $0.start).kind != .directMap
-    }
+    let others = table.runsOutsideDirectMap.filter(\.isLeaf)
     let crash = (subject.resources?.value ?? []).filter { $0.name == "Crash kernel" }
     let protected =
       subject.readOnlyImageFrames + crash.map { $0.start...$0.last } + [0...(mebibyte - 1)]
@@ -94,46 +93,74 @@ extension Rule {
     let readOnly = RangeSet(
       framesOf: others.filter { !$0.access.isWritable }, mode, and: protected)
     var stale: (readOnly: [Run], uncached: [Run]) = ([], [])
-    // Runs come in order: the surroundings of the last one, and whether they are plain.
-    var last: (block: UInt64, isPlain: Bool)?
-    let span = mode.level(2).span
     let page = mode.granule
-    func isException(_ run: Run) -> Bool {
-      let block = run.start & ~(span - 1)
-      guard run.level == 1, run.size < span else {
-        return block >= span && isPlain(block - span, span, table, mode)
-          || run.last < .max - span
-            && isPlain((run.last &+ 1) & ~(span - 1), span, table, mode)
-      }
-      if let last, last.block == block { return last.isPlain }
-      let isPlain = isPlain(block, span, table, mode)
-      last = (block, isPlain)
-      return isPlain
-    }
-    for run in table.runs(.directMap) where run.isLeaf {
-      let isReadOnly = !run.access.isWritable && !run.access.isExecutable
-      let isUncached = run.access.isWritable && mode.memoryType(of: run) != .writeBack
-      guard isReadOnly || isUncached, isException(run) else { continue }
-      let span = mode.span(of: run)
-      for part in (isReadOnly ? readOnly : anywhere).pagesOutside(of: run, page: page, span: span) {
-        if isReadOnly {
-          Run.append(part, to: &stale.readOnly, mode: mode)
-        } else {
-          Run.append(part, to: &stale.uncached, mode: mode)
+    for runs in table.stretches(.directMap) {
+      var surroundings = Surroundings(runs: runs, mode: mode)
+      for index in runs.indices where runs[index].isLeaf {
+        let run = runs[index]
+        let isReadOnly = !run.access.isWritable && !run.access.isExecutable
+        let isUncached = run.access.isWritable && mode.memoryType(of: run) != .writeBack
+        guard isReadOnly || isUncached, surroundings.arePlain(around: index) else { continue }
+        let parts = (isReadOnly ? readOnly : anywhere).pagesOutside(
+          of: run, page: page, span: mode.span(of: run))
+        for part in parts {
+          if isReadOnly {
+            Run.append(part, to: &stale.readOnly, mode: mode)
+          } else {
+            Run.append(part, to: &stale.uncached, mode: mode)
+          }
         }
       }
     }
     return stale
   }
+}
+
+/// What lies around runs, which are asked for in order.
+private struct Surroundings {
+  let runs: ClippedRuns
+  let mode: TableFormat
+  /// The bytes of a large page.
+  private let span: UInt64
+  /// The large page's worth that was looked at last.
+  private var last: (block: UInt64, isPlain: Bool)?
+
+  init(runs: ClippedRuns, mode: TableFormat) {
+    self.runs = runs
+    self.mode = mode
+    span = mode.level(2).span
+  }
+
+  /// Whether a run lies amid plain writable memory: it is less than the large page's worth in which
+  /// it lies, or one beside it is plain.
+  mutating func arePlain(around index: Int) -> Bool {
+    let run = runs[index]
+    let block = run.start & ~(span - 1)
+    guard run.level == 1, run.size < span else {
+      return block >= span && isPlain(block - span, near: index)
+        || run.last < .max - span && isPlain((run.last &+ 1) & ~(span - 1), near: index)
+    }
+    if let last, last.block == block { return last.isPlain }
+    let isPlain = isPlain(block, near: index)
+    last = (block, isPlain)
+    return isPlain
+  }
 
   /// Whether most of the large page's worth from `block` on is plain writable memory.
-  private static func isPlain(
-    _ block: UInt64, _ span: UInt64, _ table: Table, _ mode: TableFormat
-  ) -> Bool {
+  ///
+  /// - Parameter index: of a run that lies in it or beside it.
+  private func isPlain(_ block: UInt64, near index: Int) -> Bool {
+    let end = block + (span - 1)
+    var next = index
+    while next > runs.startIndex, runs[next - 1].last >= block { next -= 1 }
     var plain: UInt64 = 0
-    for run in table.runs(from: block, through: block + (span - 1))
-    where run.isLeaf && run.access.isWritable && mode.memoryType(of: run) == .writeBack {
-      plain &+= run.size
+    while next < runs.endIndex, runs[next].start <= end {
+      let run = runs[next]
+      next += 1
+      guard run.last >= block, run.isLeaf, run.access.isWritable,
+        mode.memoryType(of: run) == .writeBack
+      else { continue }
+      plain &+= min(run.last, end) - max(run.start, block) + 1
     }
     return plain > span / 2
   }
@@ -162,7 +189,9 @@ extension RangeSet {
   fileprivate func pagesOutside(of run: Run, page: UInt64, span: UInt64) -> [Run] {
     guard let physical = run.physical else { return [] }
     if run.repeats { return contains(physical) ? [] : [run] }
-    return gaps(in: physical...(physical &+ (run.size - 1))).compactMap { gap in
+    let frames = physical...(physical &+ (run.size - 1))
+    guard overlaps(frames) else { return [run] }
+    return gaps(in: frames).compactMap { gap in
       let first = (gap.lowerBound &+ (page - 1)) & ~(page - 1)
       let last = gap.upperBound | (page - 1)
       return first > last

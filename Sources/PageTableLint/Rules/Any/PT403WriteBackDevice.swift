@@ -29,9 +29,8 @@ extension Rule {
     let deviceMemory = RangeSet(devices.map(\.range))
     let others = RangeSet(rest.map(\.range))
     return subject.tables.flatMap { table in
-      let bad = table.runs.filter { run in
-        guard run.isLeaf, run.start >= table.space.mode.upperHalf, let physical = run.physical,
-          table.layout.area(of: run.start).kind != .directMap,
+      let bad = table.runsOutsideDirectMap.filter { run in
+        guard run.isLeaf, let physical = run.physical,
           table.space.mode.memoryType(of: run) == .writeBack
         else { return false }
         return deviceMemory.contains(physical) && !others.contains(physical)

@@ -29,7 +29,7 @@ extension Rule {
     let tablePages = subject.tablePages
     return subject.tables.flatMap { table -> [Finding] in
       let half = table.space.mode.upperHalf
-      let bad = table.parts(mapping: tablePages, subject) {
+      let bad = table.parts(of: table.runs, mapping: tablePages, subject) {
         $0.start >= half && $0.access.isWritable
       }
       return grouped(bad, table).map { area, runs in

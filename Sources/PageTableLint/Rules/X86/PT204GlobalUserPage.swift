@@ -19,9 +19,8 @@ extension Rule {
   ) { rule, subject in
     subject.tables.compactMap { table -> Finding? in
       let mode = table.space.mode
-      let bad = table.runs.filter {
-        $0.isLeaf && $0.start < mode.upperHalf && $0.access.isUser
-          && $0.flags & mode.global != 0
+      let bad = table.runs.prefix { $0.start < mode.upperHalf }.filter {
+        $0.isLeaf && $0.access.isUser && $0.flags & mode.global != 0
       }
       guard !bad.isEmpty else { return nil }
       return Finding(

@@ -55,6 +55,30 @@ public struct JudgedTables: Sendable {
   }
 }
 
+/// Findings of a damaged image: half of them only because tables lie in free memory.
+public struct ManyFindings: Sendable {
+  private let findings: [Finding]
+
+  /// Makes so many.
+  public init(_ count: Int) {
+    let table = Table(
+      id: .kernel, space: AddressSpace(mode: .x86_64, runs: []), layout: Layout(areas: []),
+      root: nil)
+    findings = [Rule.tableInFreeMemory, .writableExecutable].flatMap { rule in
+      (0..<(count / 2)).map { index in
+        let start = 0xffff_8880_0000_0000 + UInt64(index) << 21
+        let run = Run(start: start, last: start + 0xfff, kind: .leaf, level: 1)
+        return Finding(rule, "made for a measurement", in: table, runs: [run], help: "")
+      }
+    }
+  }
+
+  /// Tells causes from consequences.
+  ///
+  /// - Returns: how many findings are left.
+  @discardableResult public func settle() -> Int { findings.withoutConsequences.count }
+}
+
 /// Parses a text dump.
 ///
 /// - Returns: the number of lines that map something or nothing.

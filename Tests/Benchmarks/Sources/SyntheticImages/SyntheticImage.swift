@@ -18,45 +18,70 @@ public struct SyntheticImage: Sendable {
     case fiveLevel
     /// The direct map uniform, and 16 TiB more that lead to one table a level, as KASAN's shadow.
     case shared
-    /// The direct map uniform, and the tables of 400 processes that share it.
+    /// The direct map uniform, and the tables of processes that share it.
     case processes
   }
 
-  /// How many processes the shape of that name has, and how many tables each has for itself.
-  public static let processes = (count: 400, tables: 19)
+  /// Where the tables lie in the file.
+  public enum Spread: String, Sendable {
+    /// One behind the other.
+    case together
+    /// Apart, over as much memory as they map; the file has holes between them.
+    case scattered
+    /// The same, and zeros are written between them.
+    case dense
+  }
+
+  /// How many tables each process has for itself.
+  public static let tablesOfProcess = 19
 
   /// How the entries look.
   public let shape: Shape
-  /// Size of the direct map in GiB.
+  /// Size of the direct map in GiB; a power of two where the tables lie apart.
   public let gibibytes: Int
+  /// Where the tables lie.
+  public let spread: Spread
+  /// How many processes there are; none but in the shape of that name.
+  public let processes: Int
 
   /// An image that is not yet written.
-  public init(_ shape: Shape, gibibytes: Int = 64) {
+  public init(
+    _ shape: Shape, gibibytes: Int = 64, spread: Spread = .together, processes: Int = 400
+  ) {
     self.shape = shape
     self.gibibytes = gibibytes
+    self.spread = spread
+    self.processes = shape == .processes ? processes : 0
   }
 
   /// The file's name, without an extension.
-  public var name: String { "\(shape.rawValue)-\(gibibytes)" }
+  public var name: String {
+    "\(shape.rawValue)-\(processes > 0 ? "\(processes)-" : "")\(gibibytes)"
+      + (spread == .together ? "" : "-\(spread.rawValue)")
+  }
 
   /// The tables of the direct map and above.
   public var tableCount: Int {
     let puds = (gibibytes + 511) / 512
     let uppers = 3 + (shape == .fiveLevel ? 2 : 0) + (shape == .shared ? 3 : 0)
-    let own = shape == .processes ? Self.processes.count * Self.processes.tables : 0
-    return uppers + puds + gibibytes * 513 + own
+    return uppers + puds + gibibytes * 513 + processes * Self.tablesOfProcess
   }
 
   /// The physical addresses of the processes' top tables.
   public var processRoots: [UInt64] {
-    guard shape == .processes else { return [] }
-    let first = tableCount - Self.processes.count * Self.processes.tables
-    return (0..<Self.processes.count).map {
-      Self.root + UInt64(first + $0 * Self.processes.tables) << 12
-    }
+    let first = tableCount - processes * Self.tablesOfProcess
+    return (0..<processes).map { Self.root + UInt64(first + $0 * Self.tablesOfProcess) << 12 }
   }
 
-  /// The physical address of the top table: the tables lie from here on, one behind the other.
+  /// The pages of memory from the top table on that the file holds.
+  private var heldPages: Int { spread == .together ? tableCount : gibibytes << 18 }
+
+  /// How many pages after the top table a table lies: an odd factor gives each a place of its own.
+  private func place(of table: Int) -> Int {
+    spread == .together ? table : table &* 0x9e37_79b1 & (heldPages - 1)
+  }
+
+  /// The physical address of the top table: the tables lie from here on.
   public static let root: UInt64 = 1 << 30
   /// The virtual address of the top table, through the kernel image's only page.
   private static let swapper: UInt64 = 0xffff_ffff_8100_0000
@@ -85,6 +110,13 @@ public struct SyntheticImage: Sendable {
       throw CocoaError(.fileWriteUnknown)
     }
     try file.write(contentsOf: Data(header()))
+    if spread == .together { try writeTogether(to: file) } else { try writeApart(to: file) }
+    try file.close()
+    try FileManager.default.moveItem(atPath: partial, toPath: path)
+    return path
+  }
+
+  private func writeTogether(to file: FileHandle) throws {
     var pending: [UInt64] = []
     var random = SplitMix(state: 2008)
     try forEachTable(&random) { table in
@@ -95,16 +127,30 @@ public struct SyntheticImage: Sendable {
       }
     }
     try file.write(contentsOf: pending.withUnsafeBytes { Data($0) })
-    try file.close()
-    try FileManager.default.moveItem(atPath: partial, toPath: path)
-    return path
+  }
+
+  private func writeApart(to file: FileHandle) throws {
+    let start = try file.offset()
+    if spread == .dense {
+      let zeros = Data(count: 1 << 20)
+      for _ in 0..<(heldPages >> 8) { try file.write(contentsOf: zeros) }
+    } else {
+      try file.truncate(atOffset: start + UInt64(heldPages) << 12)
+    }
+    var index = 0
+    var random = SplitMix(state: 2008)
+    try forEachTable(&random) { table in
+      try file.seek(toOffset: start + UInt64(place(of: index)) << 12)
+      try file.write(contentsOf: table.withUnsafeBytes { Data($0) })
+      index += 1
+    }
   }
 
   /// Visits the tables in the order of the walk.
   private func forEachTable(
     _ random: inout SplitMix, _ body: ([UInt64]) throws -> Void
   ) throws {
-    func address(_ index: Int) -> UInt64 { Self.root + UInt64(index) << 12 }
+    func address(_ index: Int) -> UInt64 { Self.root + UInt64(place(of: index)) << 12 }
     /// A table whose entries from `first` on lead to `count` tables, `stride` tables apart.
     func pointers(from first: Int, _ count: Int = 1, to table: Int, stride: Int = 1) -> [UInt64] {
       var entries = [UInt64](repeating: 0, count: 512)
@@ -117,8 +163,7 @@ public struct SyntheticImage: Sendable {
     // A pud table with 512 pmd tables of 512 pte tables each.
     let wholePUD = 1 + 512 * 513
     // Above the direct map's pud tables: roots, the kernel image's tables, shared ones.
-    let own = shape == .processes ? Self.processes.count * Self.processes.tables : 0
-    let uppers = tableCount - puds - gibibytes * 513 - own
+    let uppers = tableCount - puds - gibibytes * 513 - processes * Self.tablesOfProcess
     let slot = Int(directMap >> 39) & 511
     let isFive = shape == .fiveLevel
     let imagePUD = isFive ? 3 : 1
@@ -196,7 +241,7 @@ public struct SyntheticImage: Sendable {
 
   /// ELF header, program headers (a note, memory, the tables, memory) and the note.
   private func header() -> [UInt8] {
-    let tables = UInt64(tableCount) << 12
+    let tables = UInt64(heldPages) << 12
     let memory = max(UInt64(gibibytes) << 30, Self.root + tables)
     // QEMU's note: 440 bytes, CR3 at 416, CR4 at 424 (PAE, PGE, with five levels LA57).
     var cpu = [UInt8](repeating: 0, count: 440)

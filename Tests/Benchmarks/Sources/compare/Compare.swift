@@ -7,8 +7,8 @@ import SyntheticImages
 ///
 ///     compare PROGRAM FOLDER PEERS [WORD...]
 ///
-/// PROGRAM is the release build, FOLDER holds the images and kdump-walk and has room for 5 GB, PEERS
-/// holds the scripts to compare with, and PYTHON of the environment is an interpreter with drgn. With
+/// PROGRAM is the release build, FOLDER holds the images and the peers in C and has room for 15 GB,
+/// PEERS holds the scripts to compare with, and PYTHON of the environment is an interpreter with drgn. With
 /// words, only the lines whose names hold one of them are measured.
 @main struct Compare {
   let program: String
@@ -26,19 +26,21 @@ import SyntheticImages
     try compare.memory()
     try compare.walks()
     try compare.commands()
+    try compare.cold()
+    try compare.texts()
     try compare.growth()
   }
 
-  private func image(_ shape: SyntheticImage.Shape, _ gibibytes: Int = 64) throws -> String {
+  func image(_ shape: SyntheticImage.Shape, _ gibibytes: Int = 64) throws -> String {
     try SyntheticImage(shape, gibibytes: gibibytes).write(into: folder)
   }
 
-  private func isWanted(_ name: String) -> Bool {
+  func isWanted(_ name: String) -> Bool {
     wanted.isEmpty || wanted.contains { name.contains($0) }
   }
 
   /// Measures two things in turn and prints the median of how many times faster the first is.
-  private func pair(
+  func pair(
     _ name: String, runs: Int = 15, goal: Double?, _ ours: () throws -> Double, _ other: String,
     _ theirs: () throws -> Double
   ) rethrows {
@@ -65,13 +67,19 @@ import SyntheticImages
     try Command(["dd", "if=\(path)", "of=/dev/null", "bs=1M"]).told ?? .nan
   }
 
-  private func libkdumpfile(_ path: String) -> [String] {
-    ["\(folder)/kdump-walk", path, "0x" + String(SyntheticImage.root, radix: 16), "4"]
+  /// One of the loops in C.
+  func loopCommand(_ name: String, _ path: String) -> [String] {
+    ["\(folder)/\(name)", path, "0x" + String(SyntheticImage.root, radix: 16), "4"]
+  }
+
+  /// The seconds of the program as a whole.
+  func run(_ words: [String]) throws -> Double {
+    try Command([program] + words, statuses: [0, 1, 3]).seconds
   }
 
   /// The seconds of the loop alone.
   private func loop(_ path: String) throws -> Double {
-    try Command(libkdumpfile(path)).told ?? .nan
+    try Command(loopCommand("kdump-walk", path)).told ?? .nan
   }
 
   private func walks() throws {
@@ -106,7 +114,7 @@ import SyntheticImages
     pair(
       "all rules, random", goal: 1, { timed { judged.lint() } }, "the walk on one thread",
       { one(random) })
-    try texts()
+    try parsing()
     let compressed = "\(folder)/uniform-64.kdump"
     if !FileManager.default.fileExists(atPath: compressed) {
       _ = try Command([python, "\(peers)/elf-to-kdump.py", uniform, compressed])
@@ -129,7 +137,7 @@ import SyntheticImages
     }
   }
 
-  private func texts() throws {
+  private func parsing() throws {
     let path = "\(folder)/lines.txt"
     if !FileManager.default.fileExists(atPath: path) {
       let text = try OpenImage(path: image(.permissions, 34)).text
@@ -142,14 +150,18 @@ import SyntheticImages
   }
 
   private func commands() throws {
-    let uniform = try image(.uniform)
-    func run(_ words: [String]) throws -> Double {
-      try Command([program] + words, statuses: [0, 1, 3]).seconds
-    }
-    for (command, goal) in [("stats", 2.0), ("check", nil)] {
-      try pair(
-        "\(command), uniform, whole process", goal: goal, { try run([command, uniform]) },
-        "libkdumpfile loop, whole process", { try Command(libkdumpfile(uniform)).seconds })
+    for shape in [SyntheticImage.Shape.uniform, .random, .permissions] {
+      let path = try image(shape)
+      for command in ["stats", "check"] {
+        for (peer, other, goal) in [
+          ("kdump-walk", "libkdumpfile loop", 2.0), ("mapped-walk", "best loop", 0.5),
+        ] {
+          try pair(
+            "\(command), \(shape.rawValue), whole process", goal: goal,
+            { try run([command, path]) },
+            "\(other), whole process", { try Command(loopCommand(peer, path)).seconds })
+        }
+      }
     }
     let small = "\(folder)/small.txt"
     let lines = String(
@@ -172,14 +184,16 @@ import SyntheticImages
   }
 
   private func memory() throws {
-    for (shape, gibibytes) in [
-      (SyntheticImage.Shape.uniform, 64), (.uniform, 1024), (.random, 64),
+    for (words, shape, gibibytes) in [
+      (["check"], SyntheticImage.Shape.uniform, 64), (["check"], .uniform, 1024),
+      (["check"], .random, 64), (["dump", "--style", "jsonl"], .random, 128),
     ] {
-      let name = "memory of check, \(shape.rawValue), \(gibibytes) GiB mapped"
+      let name =
+        "memory of \(words.joined(separator: " ")), \(shape.rawValue), \(gibibytes) GiB mapped"
       guard isWanted(name) else { continue }
       let path = try image(shape, gibibytes)
       let size = try self.size(path)
-      let ran = try Command([program, "check", path], statuses: [0, 1, 3])
+      let ran = try Command([program] + words + [path], statuses: [0, 1, 3])
       func megabytes(_ bytes: Int) -> String { "\((bytes + 500_000) / 1_000_000) MB" }
       print(
         "\(name): \(megabytes(ran.peakMemory)) at most, "
@@ -214,11 +228,16 @@ import SyntheticImages
         "growth, random, \(gibibytes) GiB", time { open.walk(inParallel: false) },
         open.walk(inParallel: false).runs, "run")
     }
-    guard isWanted("growth") else { return }
-    let processes = SyntheticImage(.processes)
-    let open = try OpenImage(path: processes.write(into: folder))
-    print(
-      "growth, user halves, all processors", time { open.walkUserHalves(processes.processRoots) },
-      processes.processRoots.count, "process")
+    for count in [400, 5000] where isWanted("growth") {
+      let processes = SyntheticImage(.processes, gibibytes: 1, processes: count)
+      let open = try OpenImage(path: processes.write(into: folder))
+      print(
+        "growth, user halves, all processors", time { open.walkUserHalves(processes.processRoots) },
+        count, "process")
+    }
+    for count in [32_000, 64_000] where isWanted("growth") {
+      let findings = ManyFindings(count)
+      print("growth, consequences of findings", time { findings.settle() }, count, "finding")
+    }
   }
 }
