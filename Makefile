@@ -130,9 +130,10 @@ install: documents
 	install -D -m 644 $(DOCUMENTS)/bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/ptdump-lint
 	install -D -m 644 $(DOCUMENTS)/zsh $(DESTDIR)$(PREFIX)/share/zsh/vendor-completions/_ptdump-lint
 	install -D -m 644 $(DOCUMENTS)/fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/ptdump-lint.fish
-	@# Not below share/doc, which small images of Debian leave out. boot-and-lint looks for ../lab/capture.
+	@# Not below share/doc, which small images of Debian leave out. boot-and-lint loads ../lab/capture.
 	install -D -t $(DESTDIR)$(PREFIX)/share/ptdump-lint/ci samples/ci/boot-and-lint samples/ci/page-tables.sh
 	install -D -t $(DESTDIR)$(PREFIX)/share/ptdump-lint/lab samples/lab/capture
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/ptdump-lint/lab samples/lab/programs.py
 
 # A Debian package, in .build/deb. Not by dpkg-buildpackage, which wants a package of the Swift toolchain, too.
 deb: packages deb-packages
