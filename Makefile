@@ -15,16 +15,18 @@ demo: build
 # them is the one that DamageTests, the instructions and the live tests run. test-all takes all cases of the
 # tests that repeat one thing many times, and test a few of each: docs/tests.md.
 SWIFT_TEST := -c release -Xswiftc -enable-testing
+# On a terminal Swift shows its progress in one line; elsewhere it would print a line for each file.
+QUIET := $(if $(MAKE_TERMOUT),,--quiet)
 test-all: export TESTS := all
 test test-all: packages test-packages live-packages mapper-packages
 	swift format lint --strict --recursive Sources Tests Package.swift
-	swift build $(SWIFT_TEST) --build-tests
+	swift build $(QUIET) $(SWIFT_TEST) --build-tests
 	Tests/run --skip-build $(SWIFT_TEST)
 	Tests/Instructions/instructions .build/release/ptdump-lint
 	Tests/Fuzz/mutate .build/release/ptdump-lint 500
 	Tests/Live/live
 	Tests/Live/runner
-	swift test --package-path samples/library
+	swift test $(QUIET) --package-path samples/library
 	$(MAKE) test-mapper
 
 # The release build inside booted kernels, against their memory images; of arm64's kernels on what they hand out.
