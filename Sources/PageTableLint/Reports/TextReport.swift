@@ -135,7 +135,7 @@ package enum TextReport {
   /// What an input is and what is known of its kernel.
   package static func info(_ subject: Subject) -> String {
     var lines = ["\(subject.path): \(subject.format), \(subject.mode.name)"]
-    lines += subject.facts.listed.map { "  \($0.name): \($0.value)  (\($0.source))" }
+    lines += subject.readableFacts.map { "  \($0.name): \($0.value)  (\($0.source))" }
     if let image = subject.image {
       lines.append(
         "  symbols: \(image.symbols.map { "\($0.count) (\($0.source))" } ?? "none: give --symbols")"
