@@ -21,13 +21,14 @@ package struct TextStyle: Sendable {
     }.joined(separator: "\n")
   }
 
-  private func paint(_ text: String, _ code: Int) -> String {
-    color ? "\u{1b}[\(code)m\(text)\u{1b}[0m" : text
+  private func paint(_ text: String, _ codes: Int...) -> String {
+    color ? codes.map { "\u{1b}[\($0)m" }.joined() + text + "\u{1b}[0m" : text
   }
 
-  func red(_ text: String) -> String { paint(text, 31) }
+  /// Bold, since the plain colour is dark on black.
+  func red(_ text: String) -> String { paint(text, 1, 31) }
   /// Not yellow, which cannot be read on white.
-  func magenta(_ text: String) -> String { paint(text, 35) }
+  func magenta(_ text: String) -> String { paint(text, 1, 35) }
   func green(_ text: String) -> String { paint(text, 32) }
   package func bold(_ text: String) -> String { paint(text, 1) }
 
