@@ -15,16 +15,18 @@ demo: build
 # them is the one that DamageTests, the instructions and the live tests run. test-all takes all cases of the
 # tests that repeat one thing many times, and test a few of each: docs/tests.md.
 SWIFT_TEST := -c release -Xswiftc -enable-testing
+# On a terminal Swift shows its progress in one line; elsewhere it would print a line for each file.
+QUIET := $(if $(MAKE_TERMOUT),,--quiet)
 test-all: export TESTS := all
 test test-all: packages test-packages live-packages mapper-packages
 	swift format lint --strict --recursive Sources Tests Package.swift
-	swift build $(SWIFT_TEST) --build-tests
+	swift build $(QUIET) $(SWIFT_TEST) --build-tests
 	Tests/run --skip-build $(SWIFT_TEST)
 	Tests/Instructions/instructions .build/release/ptdump-lint
 	Tests/Fuzz/mutate .build/release/ptdump-lint 500
 	Tests/Live/live
 	Tests/Live/runner
-	swift test --package-path samples/library
+	swift test $(QUIET) --package-path samples/library
 	$(MAKE) test-mapper
 
 # The release build inside booted kernels, against their memory images; of arm64's kernels on what they hand out.
@@ -132,9 +134,10 @@ install: documents
 	install -D -m 644 $(DOCUMENTS)/bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/ptdump-lint
 	install -D -m 644 $(DOCUMENTS)/zsh $(DESTDIR)$(PREFIX)/share/zsh/vendor-completions/_ptdump-lint
 	install -D -m 644 $(DOCUMENTS)/fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/ptdump-lint.fish
-	@# Not below share/doc, which small images of Debian leave out. boot-and-lint looks for ../lab/capture.
+	@# Not below share/doc, which small images of Debian leave out. boot-and-lint loads ../lab/capture.
 	install -D -t $(DESTDIR)$(PREFIX)/share/ptdump-lint/ci samples/ci/boot-and-lint samples/ci/page-tables.sh
 	install -D -t $(DESTDIR)$(PREFIX)/share/ptdump-lint/lab samples/lab/capture
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/ptdump-lint/lab samples/lab/programs.py
 
 # A Debian package, in .build/deb. Not by dpkg-buildpackage, which wants a package of the Swift toolchain, too.
 deb: packages deb-packages

@@ -22,7 +22,7 @@ extension FactKey<String> {
   static var hypervisor: Self { FactKey("hypervisor", \.hypervisor) { $0 } }
   static var domain: Self { FactKey("domain", \.domain) { $0 } }
   static var buildID: Self { FactKey("buildId", \.buildID) { $0 } }
-  static var crashTime: Self { FactKey("crashTime", \.crashTime) { $0 } }
+  package static var crashTime: Self { FactKey("crashTime", \.crashTime) { $0 } }
   static var commandLine: Self { FactKey("commandLine", \.commandLine) { $0 } }
   static var taint: Self { FactKey("taint", \.taint) { $0 } }
 }
@@ -65,7 +65,7 @@ extension FactKey<KernelVersion> {
 
 extension FactKey<[UInt64]> {
   /// As /proc/meminfo counts them, from the smallest page up: `2016 124 0`.
-  static var directPages: Self {
+  package static var directPages: Self {
     FactKey("directPages", \.directPages) { $0.map(String.init).joined(separator: " ") }
   }
 }

@@ -15,13 +15,13 @@ struct Dump: ParsableCommand, ReadsInputs {
       EXIT STATUS:
         0  The input was read whole.
         2  Not read: wrong usage, unreadable input, no such table.
-        3  Read in part: tables are missing, or the input is cut off. --style kernel: the
-           markers are assumed, since no symbol tells them.
+        3  Read in part: tables are missing, or the input is cut off;
+           with --style kernel, the markers are assumed: no symbol tells them.
       """)
 
   enum Style: String, ExpressibleByArgument, CaseIterable { case table, kernel, json, jsonl, csv }
 
-  @Argument(help: "A dump or an image.") var input: String?
+  @Argument(help: "A dump or an image; the running kernel without one.") var input: String?
   @OptionGroup(title: "Input options") var options: InputOptions
   @OptionGroup(title: "Report options") var report: ReportOptions<PlainFormat>
   @Option(help: "table, kernel (what debugfs prints, byte for byte), json, jsonl or csv.")

@@ -19,7 +19,8 @@ struct Info: ParsableCommand, ReadsInputs {
         3  Read in part: tables are missing, or the input is cut off.
       """)
 
-  @Argument(help: "A dump or an image.") var input: String?
+  @Argument(help: "A dump, an image or a kernel log; the running kernel without one.")
+  var input: String?
   @OptionGroup(title: "Input options") var options: InputOptions
   @OptionGroup(title: "Report options") var report: ReportOptions<PlainFormat>
 
@@ -28,7 +29,7 @@ struct Info: ParsableCommand, ReadsInputs {
   var noConfinement: Bool { report.noConfinement }
 
   func run() throws {
-    let subject = try options.subject(input)
+    let subject = try options.subject(input, judgingLog: true)
     try report.write { format, _ in
       switch format {
       case .json: try JSONReport.info(subject)

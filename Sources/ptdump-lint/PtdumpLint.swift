@@ -12,6 +12,18 @@ struct PtdumpLint: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "ptdump-lint",
     abstract: "Reads a Linux kernel's page tables and says what is wrong with them.",
+    discussion: """
+      EXAMPLES:
+        dmesg | ptdump-lint fault -
+        ptdump-lint check vmcore
+        sudo ptdump-lint
+
+      EXIT STATUS:
+        0  Read whole; nothing at or above --fail-on (warning) was found.
+        1  Findings at or above --fail-on; of diff, differences.
+        2  Not analysed: wrong usage, unreadable input, no such table.
+        3  Analysed in part, and nothing was found in the rest.
+      """,
     version: version,
     subcommands: [
       Check.self, FaultCommand.self, CPA.self, Decode.self, Dump.self, Walk.self, Rmap.self,

@@ -18,7 +18,8 @@ struct Rmap: ParsableCommand, ReadsInputs {
       EXIT STATUS:
         0  The input was read whole.
         2  Not read: wrong usage, unreadable input, no such table.
-        3  Read in part: tables are missing, nothing tells the processes, or the input is cut off.
+        3  Read in part: tables are missing, nothing tells the processes, or the
+           input is cut off.
       """)
 
   @Argument(help: "A memory image.") var input: String

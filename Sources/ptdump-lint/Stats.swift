@@ -21,7 +21,7 @@ struct Stats: ParsableCommand, ReadsInputs {
 
   enum Style: String, ExpressibleByArgument, CaseIterable { case table, cpa }
 
-  @Argument(help: "A dump or an image.") var input: String?
+  @Argument(help: "A dump or an image; the running kernel without one.") var input: String?
   @OptionGroup(title: "Input options") var options: InputOptions
   @OptionGroup(title: "Report options") var report: ReportOptions<StatisticsFormat>
   @Option(help: "table, or cpa: the self-test's own line.") var style = Style.table

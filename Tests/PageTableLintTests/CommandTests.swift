@@ -111,17 +111,20 @@ import Testing
   }
 
   @Test(arguments: [
-    "check", "fault", "cpa", "decode", "walk", "rmap", "dump", "stats", "info", "diff", "extract",
-    "rules",
-    "explain",
+    [], ["check"], ["fault"], ["cpa"], ["decode"], ["walk"], ["rmap"], ["dump"], ["stats"],
+    ["info"], ["diff"], ["extract"], ["rules"], ["explain"],
   ])
-  func helpEndsWithExamplesAndStatuses(_ command: String) throws {
-    let help = try ProgramRun([command, "--help"]).output
+  func helpEndsWithExamplesAndStatuses(_ command: [String]) throws {
+    let help = try ProgramRun(command + ["--help"]).output
     let closing = try #require(help.components(separatedBy: "\n\nEXAMPLES:\n").last)
     let parts = closing.components(separatedBy: "\n\nEXIT STATUS:\n")
     #expect(parts.count == 2 && help.contains("OPTIONS:") && !closing.contains("OPTIONS:"))
-    #expect(parts[0].split(separator: "\n").count == 2 && parts[0].contains("ptdump-lint "))
+    let examples = parts[0].split(separator: "\n")
+    #expect(examples.count == (command.isEmpty ? 3 : 2))
+    #expect(examples.allSatisfy { $0.contains("ptdump-lint") })
     #expect(parts[1].contains("  0  ") && parts[1].contains("  2  "))
     #expect(help.split(separator: "\n").allSatisfy { !$0.hasPrefix(" ") || $0.count <= 80 })
+    // A line that is too wide goes on at the margin.
+    #expect(parts[1].split(separator: "\n").allSatisfy { $0.hasPrefix("  ") })
   }
 }

@@ -23,7 +23,7 @@ extension Comparison {
     }
     notCompared.append(
       Difference.NotCompared(
-        what: "page sizes, frames and what no symbol begins of the kernel image",
+        what: "the kernel image's page sizes, its frames, and places without a symbol",
         reason: "the inputs are of different builds: compared by symbols"))
     var pairs: [Pair] = []
     for (name, address) in its.sorted(by: { $0.value < $1.value }) {

@@ -159,6 +159,8 @@ extension TextReport {
     let judge = judged.judgedBy == .report ? "its entries" : "the tables"
     let code = judged.fault.syndrome == nil ? "error code" : "syndrome"
     switch judged.agreement {
+    // Without entries it is the address that decides.
+    case .agrees where judged.judgedBy == .report && judged.fault.entries.isEmpty: break
     case .agrees: verdict.append("\(judge) agree with the \(code)")
     case .contradicts: verdict.append("\(judge) contradict the \(code)")
     case .unknown: break

@@ -3,18 +3,18 @@ internal import PageTables
 
 /// Writes runs as lines of a style, byte by byte: an image may have a hundred million of them.
 struct MappingLines {
-  private let subject: Subject
-  private let table: Table
+  let subject: Subject
+  let table: Table
   private let style: MappingReport.Style
-  private let mode: TableFormat
-  private let digits: Int
+  let mode: TableFormat
+  let digits: Int
   /// The input as JSON has it, where each line names it.
   private let input: [UInt8]?
   /// What was written and not taken yet.
-  private(set) var bytes: [UInt8] = []
+  var bytes: [UInt8] = []
 
   /// The area of the last run, in words, and up to where it goes on.
-  private var area = (last: UInt64(0), words: [UInt8](), json: [UInt8](), isImage: false)
+  var area = (last: UInt64(0), words: [UInt8](), json: [UInt8](), isImage: false)
   private var hasArea = false
   /// The names of flags, and the same as JSON has them, by the flags and the level.
   private var names: [Flags: (words: [UInt8], json: [UInt8])] = [:]
@@ -40,23 +40,25 @@ struct MappingLines {
   private var pieces: [Likeness: Pieces] = [:]
 
   /// The page table of the last run by the first address that it serves, and its owner.
-  private var owner = (start: UInt64(0), level: UInt8(0), name: String?.none)
+  var owner = (start: UInt64(0), level: UInt8(0), name: String?.none)
 
   /// The columns that flags and physical addresses of the table for people take.
-  private var columns = (flags: 5, physical: 8)
+  var columns = (flags: 5, physical: 8)
+  /// The terminal's columns; nil where there is none.
+  let width: Int?
   /// Whether a run takes two lines there, since the terminal is too narrow for one.
-  private var isFolded = false
+  var isFolded = false
   /// How many runs the columns are made for.
   private static let mostMeasured = 4096
 
   /// How many of those are remembered: what an image has of them is few.
   private static let mostKept = 4096
 
-  /// - Parameter width: the terminal's columns; nil where there is none.
   init(_ table: Table, of subject: Subject, style: MappingReport.Style, width: Int? = nil) throws {
     self.subject = subject
     self.table = table
     self.style = style
+    self.width = width
     mode = table.space.mode
     digits = mode.addressDigits
     input = style == .jsonl ? try Self.json(subject.path) : nil
@@ -67,8 +69,16 @@ struct MappingLines {
     }
     // Size, level, rights and what lies between take 20 columns beside the two addresses.
     let untilArea = 2 * (digits + 2) + 20 + columns.flags + columns.physical
-    isFolded = width.map { $0 < untilArea + Self.areaColumns } ?? false
+    guard let width, width < untilArea + Self.areaColumns else { return }
+    isFolded = true
+    // The second line may be too long for columns, too.
+    if width < Self.indent + columns.flags + columns.physical + 2 + Self.areaColumns {
+      columns = (0, 0)
+    }
   }
+
+  /// Of the second line of a run.
+  static let indent = 4
 
   /// Most names of areas are no longer.
   private static let areaColumns = 10
@@ -141,75 +151,9 @@ struct MappingLines {
     append(",\(symbol ?? "")\n")
   }
 
-  private mutating func appendColumns(_ run: Run, _ symbol: String?) {
-    append(address: run.start)
-    append("-")
-    append(address: run.end)
-    let size = run.size.size
-    append(" ")
-    pad(8 - size.utf8.count)
-    append(size)
-    append(" ")
-    append(mode.level(Int(max(1, run.level))).name)
-    append(" ")
-    if run.isLeaf {
-      append("r")
-      append(run.access.isWritable ? "w" : "-")
-      append(run.access.isExecutable ? "x" : "-")
-      append(run.access.isUser ? "u" : " ")
-    } else {
-      pad(4)
-    }
-    append(separator)
-    var start = bytes.count
-    if run.isLeaf { bytes += flags(of: run).words } else { append(Self.word(run.kind)) }
-    pad(columns.flags - (bytes.count - start))
-    append(" ")
-    start = bytes.count
-    if let physical = run.physical {
-      append("0x")
-      append(hex: physical)
-    }
-    pad(columns.physical - (bytes.count - start))
-    append(" ")
-    bytes += area.words
-    if let symbol { append(" \(symbol)") }
-    if let owner = findOwner(of: run) { append(" in \(owner)") }
-    append("\n")
-  }
-
-  /// Whose page table a leaf is in: asked once for each table, since a walk takes time.
-  private mutating func findOwner(of run: Run) -> String? {
-    guard run.isLeaf else { return nil }
-    let level = Int(run.level)
-    let span = level < mode.levels.count ? mode.level(level + 1).span : 0
-    let start = run.start & ~(span &- 1)
-    if owner.level != run.level || owner.start != start {
-      owner = (start, run.level, subject.owner(of: run.start, in: table))
-    }
-    return owner.name
-  }
-
-  /// What lies between a run's rights and its flags.
-  private var separator: String { isFolded ? "\n    " : " " }
-
-  /// What the columns of a table are, above them.
-  mutating func appendTitles(_ table: Table, of subject: Subject) {
-    let release = subject.facts.release.map { ", Linux \($0.value)" } ?? ""
-    append("# \(subject.path): \(mode.name)\(release), \(table.name) table\n#start")
-    pad(digits - 3)
-    append("end")
-    pad(digits + 4)
-    append("size lvl rwxu\(isFolded ? "\n#   " : " ")flags")
-    pad(columns.flags - 4)
-    append("physical")
-    pad(columns.physical - 7)
-    append("area, symbol, in whose table\n")
-  }
-
   // MARK: - Pieces
 
-  private static func word(_ kind: Run.Kind) -> String {
+  static func word(_ kind: Run.Kind) -> String {
     switch kind {
     case .hole: "hole"
     case .notPresent: "notPresent"
@@ -232,7 +176,7 @@ struct MappingLines {
     )
   }
 
-  private mutating func flags(of run: Run) -> (words: [UInt8], json: [UInt8]) {
+  mutating func flags(of run: Run) -> (words: [UInt8], json: [UInt8]) {
     let key = Flags(flags: run.flags, level: run.level)
     if let known = names[key] { return known }
     let words = mode.names(run.flags, level: Int(run.level))
@@ -271,16 +215,16 @@ struct MappingLines {
 
   private mutating func append(_ isTrue: Bool) { append(isTrue ? "true" : "false") }
 
-  private mutating func pad(_ count: Int) {
+  mutating func pad(_ count: Int) {
     for _ in 0..<max(0, count) { bytes.append(0x20) }
   }
 
-  private mutating func append(address: UInt64) {
+  mutating func append(address: UInt64) {
     append("0x")
     append(hex: address & mode.top, digits: digits)
   }
 
-  private mutating func append(hex value: UInt64, digits: Int = 1) {
+  mutating func append(hex value: UInt64, digits: Int = 1) {
     let needed = max(digits, (67 - value.leadingZeroBitCount) / 4)
     for place in stride(from: needed - 1, through: 0, by: -1) {
       let digit = UInt8(truncatingIfNeeded: value >> UInt64(4 * place)) & 15

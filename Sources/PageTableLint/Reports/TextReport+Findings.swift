@@ -54,12 +54,14 @@ extension TextReport {
         "\(before)\(finding.severity.rawValue) (\(remark)): \(finding.title): \(finding.message)"
       ]
     }
-    let title = "\(before)\(style.severity(finding.severity)): \(finding.title): \(finding.message)"
-    guard let report = finding.report else {
-      return [title] + details(finding, mode: mode).map { "    \($0)" }
-    }
-    // The log's line has the address.
-    return [title + place(of: report)] + finding.evidence.map { "    \($0.text(mode))" }
+    // The log's line has the address of a report.
+    let message = finding.message + (finding.report.map(place(of:)) ?? "")
+    let title =
+      "\(before)\(style.severity(finding.severity)): \(style.bold("\(finding.title): \(message)"))"
+    let details =
+      finding.report == nil
+      ? Self.details(finding, mode: mode) : finding.evidence.map { $0.text(mode) }
+    return [title] + details.map { "    \($0)" }
   }
 
   /// Where a finding lies, what speaks for it and what helps, a line each.

@@ -21,13 +21,14 @@ package struct TextStyle: Sendable {
     }.joined(separator: "\n")
   }
 
-  private func paint(_ text: String, _ code: Int) -> String {
-    color ? "\u{1b}[\(code)m\(text)\u{1b}[0m" : text
+  private func paint(_ text: String, _ codes: Int...) -> String {
+    color ? codes.map { "\u{1b}[\($0)m" }.joined() + text + "\u{1b}[0m" : text
   }
 
-  func red(_ text: String) -> String { paint(text, 31) }
+  /// Bold, since the plain colour is dark on black.
+  func red(_ text: String) -> String { paint(text, 1, 31) }
   /// Not yellow, which cannot be read on white.
-  func magenta(_ text: String) -> String { paint(text, 35) }
+  func magenta(_ text: String) -> String { paint(text, 1, 35) }
   func green(_ text: String) -> String { paint(text, 32) }
   package func bold(_ text: String) -> String { paint(text, 1) }
 
@@ -135,7 +136,7 @@ package enum TextReport {
   /// What an input is and what is known of its kernel.
   package static func info(_ subject: Subject) -> String {
     var lines = ["\(subject.path): \(subject.format), \(subject.mode.name)"]
-    lines += subject.facts.listed.map { "  \($0.name): \($0.value)  (\($0.source))" }
+    lines += subject.readableFacts.map { "  \($0.name): \($0.value)  (\($0.source))" }
     if let image = subject.image {
       lines.append(
         "  symbols: \(image.symbols.map { "\($0.count) (\($0.source))" } ?? "none: give --symbols")"

@@ -73,7 +73,7 @@ extension InputSection {
 
   /// What is known of the kernel, and where it is known from.
   func facts(_ page: inout Page) -> Markup {
-    let listed = subject.facts.listed
+    let listed = subject.readableFacts
     guard !listed.isEmpty else { return "" }
     let items: [Markup] = listed.map {
       "<li><b>\($0.name)</b><code>\($0.value.shortened(200))</code><span class=\"src\">\($0.source.shortened(200))</span></li>"

@@ -32,11 +32,19 @@ extension Rule {
     let still = failures.filter { failure in
       table.run(at: failure.failure.address).map { $0.isLeaf && $0.level > 1 } ?? false
     }
+    var explanations: [String] = []
+    for failure in failures where !explanations.contains(failure.explanation) {
+      explanations.append(failure.explanation)
+    }
+    let told = explanations.prefix(2).map { explanation -> Evidence in
+      let same = failures.filter { $0.explanation == explanation }.map(\.failure.address.address)
+      return "\(same[0])\(same.count > 1 ? " and \(same.count - 1) more" : ""): \(explanation)"
+    }
     return [
       Finding(
         rule, "change_page_attr left \(failures.count) tested addresses as they were", in: table,
         runs: runs,
-        evidence: failures.prefix(2).map { "\($0.failure.address.address): \($0.explanation)" }
+        evidence: told
           + (subject.isLogAlone
             ? [] : ["\(still.count) of them are still large pages in these tables"]),
         help: "look at __should_split_large_page, arch/x86/mm/pat/set_memory.c")

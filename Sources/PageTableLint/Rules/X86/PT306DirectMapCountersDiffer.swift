@@ -54,17 +54,16 @@ extension Rule {
       held[0] + UInt64(splits * mode.level(1).entries), held[1] &- UInt64(splits), held[2],
     ]
     guard zip(counted, expected).contains(where: { $0 < $1 }) else { return [] }
-    let names = mode.levels.prefix(3).map { $0.span.size }
-    func text(_ figures: [UInt64]) -> String {
-      zip(names, figures).map { "\($1) of \($0)" }.joined(separator: ", ")
-    }
     return [
       Finding(
         rule, "the direct map holds pages that the kernel does not count", in: table,
         runs: [area, table.layout.first(.image)].compactMap { $0 }.map {
           Run(start: $0.start, last: $0.last, kind: .hole, level: 0)
         }, area: area,
-        evidence: ["direct_pages_count: \(text(counted))", "the tables: \(text(held))"]
+        evidence: [
+          "direct_pages_count: \(mode.text(leaves: counted))",
+          "the tables: \(mode.text(leaves: held))",
+        ]
           + (splits > 0 ? ["\(splits) of the kernel image's large pages were split, too"] : []),
         help: "trust the tables; see which code maps or splits behind change_page_attr()")
     ]
