@@ -100,7 +100,7 @@ import Testing
   /// Not yet judged inputs hold nothing back: the lines of the first come while the second is awaited.
   @Test func linesComeAsInputsAreJudged() throws {
     let run = try ProgramRun.shell(
-      "mkfifo pipe; printf '%s\\n-\\n' \"$1/\(Self.good)\" > list; exec 4<> pipe; "
+      "mkfifo pipe; : > out; printf '%s\\n-\\n' \"$1/\(Self.good)\" > list; exec 4<> pipe; "
         + "\"$0\" check --no-config --format jsonl --inputs-from list < pipe > out 4>&- & "
         + "for i in $(seq 600); do grep -q skippedRule out && break; sleep 0.1; done; "
         + "grep -c '^.\"input\"' out; grep -c summary out; "
