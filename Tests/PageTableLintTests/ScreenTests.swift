@@ -16,7 +16,8 @@ import Testing
   private func screen(_ command: String, _ columns: Int) throws -> [String] {
     let run = try ProgramRun.shell(
       "export program=\"$0\" root=\"$1\" && script -qec 'stty cols \(columns) && cd \"$root\""
-        + " && TERM=xterm \"$program\" \(command) 2> /dev/null' /dev/null < /dev/null")
+        + " && env -u NO_COLOR TERM=xterm \"$program\" \(command) 2> /dev/null'"
+        + " /dev/null < /dev/null")
     return run.output.split(whereSeparator: \.isNewline).map(String.init)
   }
 
