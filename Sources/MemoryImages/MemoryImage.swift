@@ -26,6 +26,8 @@ package protocol MemoryImage: PhysicalMemory {
   /// By which numbers a guest knows frames that its file keeps by the machine's; none where it keeps
   /// them by the guest's own.
   var ownFrames: [OwnFrames] { get }
+  /// Whether the file leaves out pages that are read as zeros.
+  var leavesOutZeros: Bool { get }
   /// Whether the page at an address is none of the file's and is read as zeros, because the file
   /// leaves zero pages out.
   func isTakenForZero(_ address: UInt64) -> Bool
@@ -74,6 +76,7 @@ extension MemoryImage {
   package var heldBytes: UInt64 { ~0 }
   package var dumpLevel: UInt32? { nil }
   package var ownFrames: [OwnFrames] { [] }
+  package var leavesOutZeros: Bool { false }
   package func isTakenForZero(_ address: UInt64) -> Bool { false }
   package func checksum(zeroing offset: Int) -> UInt64? { nil }
 

@@ -18,6 +18,7 @@ extension WrappedMemory {
   package var heldBytes: UInt64 { wrapped.heldBytes }
   package var dumpLevel: UInt32? { wrapped.dumpLevel }
   package var ownFrames: [OwnFrames] { wrapped.ownFrames }
+  package var leavesOutZeros: Bool { wrapped.leavesOutZeros }
   package func isTakenForZero(_ address: UInt64) -> Bool { wrapped.isTakenForZero(address) }
   package func checksum(zeroing offset: Int) -> UInt64? { wrapped.checksum(zeroing: offset) }
 }

@@ -62,7 +62,7 @@ extension Subject {
   /// How many tables were read as zeros, because the image leaves out zero pages.
   package var tablesTakenForZero: Int {
     if let kept { return kept.tablesTakenForZero }
-    guard let memory = image?.memory else { return 0 }
+    guard let memory = image?.memory, memory.leavesOutZeros else { return 0 }
     var found: Set<UInt64> = []
     for table in tables {
       let field = table.space.mode.tableField

@@ -152,6 +152,8 @@ final class KdumpImage: MemoryImage {
     }
   }
 
+  var leavesOutZeros: Bool { true }
+
   func isTakenForZero(_ address: UInt64) -> Bool {
     if let isHeld = try? isHeld(address) { !isHeld } else { false }
   }

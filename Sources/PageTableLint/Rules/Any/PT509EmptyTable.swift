@@ -19,10 +19,15 @@ extension Rule {
   ) { rule, subject in
     subject.tables.flatMap { table -> [Finding] in
       let mode = table.space.mode
+      let runs = table.runs
+      var index = 0
       let empty = table.pointers.filter { pointer in
+        // Both come in the order of addresses.
+        while index < runs.count, runs[index].last < pointer.address { index += 1 }
         guard pointer.address >= mode.upperHalf, pointer.level < mode.levels.count,
-          let run = table.run(at: pointer.address)
+          index < runs.count, runs[index].contains(pointer.address)
         else { return false }
+        let run = runs[index]
         return run.kind == .hole && Int(run.level) < pointer.level
           && run.last >= pointer.address &+ (mode.level(pointer.level).span &- 1)
       }
