@@ -72,6 +72,7 @@ let package = Package(
       dependencies: [
         "PageTables", "KernelText", "MemoryImages", "KernelImages", "PageTableLint", "Support",
       ],
-      swiftSettings: settings),
+      // To optimise them takes longer than they run.
+      swiftSettings: settings + [.unsafeFlags(["-Onone"])]),
   ]
 )
