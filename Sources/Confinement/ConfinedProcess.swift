@@ -22,8 +22,9 @@ package enum ConfinedProcess {
   ///
   /// - Parameters:
   ///   - most: the bytes that it may hand over.
-  ///   - body: what it does; it should confine itself first.
-  package static func run(most: Int, _ body: () -> [UInt8]) -> Ending {
+  ///   - confine: what it does first, with its only thread.
+  ///   - body: what it does then, with a thread that inherits what the first one gave up.
+  package static func run(most: Int, confine: () -> Void, _ body: () -> [UInt8]) -> Ending {
     var ends: [Int32] = [-1, -1]
     guard unsafe pipe(&ends) == 0 else { return .notStarted(errno) }
     let parent = getpid()
@@ -36,7 +37,9 @@ package enum ConfinedProcess {
     if child == 0 {
       close(ends[0])
       guard end_with_parent() == 0, getppid() == parent else { _exit(2) }
-      _exit(writeWhole(body(), to: ends[1]) == nil ? 0 : 2)
+      confine()
+      let bytes = withoutActuallyEscaping(body) { withNewThread($0) }
+      _exit(bytes.map { writeWhole($0, to: ends[1]) == nil } == true ? 0 : 2)
     }
     close(ends[1])
     let bytes = read(from: ends[0], most: most)
@@ -48,6 +51,33 @@ package enum ConfinedProcess {
     // Source: WTERMSIG and WEXITSTATUS, wait(2).
     if status & 0x7f != 0 { return .signal(status & 0x7f) }
     return status == 0 ? .bytes(bytes) : .status(status >> 8 & 0xff)
+  }
+
+  private final class Job {
+    let body: () -> [UInt8]
+    var bytes: [UInt8] = []
+
+    init(_ body: @escaping () -> [UInt8]) { self.body = body }
+  }
+
+  /// Runs something in a new thread to its end; nil where none can be started.
+  ///
+  /// The first thread is a copy of the parent's, and Swift still takes it for that: a lock of its
+  /// runtime that two threads want at once would never open. Source: `ulock_get_tid`,
+  /// stdlib/include/swift/Threading/Impl/Linux/ulock.h, Swift 6.3.
+  private static func withNewThread(_ body: @escaping () -> [UInt8]) -> [UInt8]? {
+    let job = Job(body)
+    var thread = pthread_t()
+    let code = unsafe pthread_create(
+      &thread, nil,
+      { context in
+        guard let context = unsafe context else { return nil }
+        let job = unsafe Unmanaged<Job>.fromOpaque(context).takeUnretainedValue()
+        job.bytes = job.body()
+        return nil
+      }, Unmanaged.passUnretained(job).toOpaque())
+    guard code == 0, pthread_join(thread, nil) == 0 else { return nil }
+    return job.bytes
   }
 
   /// All that comes; nil where it is more than `most`.

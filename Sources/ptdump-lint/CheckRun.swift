@@ -135,8 +135,10 @@ extension Check {
 func judgedApart(
   _ input: PendingInput, confinedTo further: [String]?, _ judge: () throws -> Linter.Report
 ) throws -> InputOutcome {
-  let ending = ConfinedProcess.run(most: 1 << 28) {
+  let confine = {
     if let further { Confinement.enter(reading: input.paths + further, writing: []) }
+  }
+  let ending = ConfinedProcess.run(most: 1 << 28, confine: confine) {
     Progress.shared.start()
     defer { Progress.shared.end() }
     do {
