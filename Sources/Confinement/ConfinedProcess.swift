@@ -46,7 +46,11 @@ package enum ConfinedProcess {
     close(ends[0])
     if bytes == nil { kill(child, SIGKILL) }
     var status: Int32 = 0
-    while unsafe waitpid(child, &status, 0) < 0, errno == EINTR {}
+    // A thread that asked to be traced is this process's to wait for, too.
+    while true {
+      let ended = unsafe waitpid(-1, &status, Int32(bitPattern: UInt32(__WALL)))
+      if ended == child || ended < 0 && errno != EINTR { break }
+    }
     guard let bytes else { return .tooMuch }
     // Source: WTERMSIG and WEXITSTATUS, wait(2).
     if status & 0x7f != 0 { return .signal(status & 0x7f) }
