@@ -5,12 +5,9 @@ Prints a table of processor seconds, and fails where the ways have not the same 
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
 import json
 import os
 import re
-import resource
 import subprocess
 import sys
 import time
@@ -26,42 +23,65 @@ from corpus import make  # noqa: E402
 
 from ptdump_lint.fleet.schema import VOLATILE  # noqa: E402
 
-PR_SET_CHILD_SUBREAPER = 36
+
+class Group:
+    """A control group: it counts the processor's time of all that runs in it, of those nobody waits for, too.
+
+    Spark's Python workers are such: what they and their programs took is in no parent's account.
+    """
+
+    def __init__(self) -> None:
+        mounts = [line.split() for line in Path("/proc/mounts").read_text().splitlines()]
+        place = next((Path(mount[1]) for mount in mounts if mount[2] == "cgroup2"), None)
+        if place is None:
+            sys.exit("measure.py counts by a control group of version 2, and none is mounted")
+        self.folder = place / f"ptdump-lint-measure-{os.getpid()}"
+        self.folder.mkdir()
+
+    def enter(self) -> None:
+        """Puts this process into the group, and so all that it starts."""
+        (self.folder / "cgroup.procs").write_text("0")
+
+    def seconds(self) -> float:
+        """The processor's time so far."""
+        stat = dict(line.split() for line in (self.folder / "cpu.stat").read_text().splitlines())
+        return int(stat["usage_usec"]) / 1e6
+
+    def wait(self) -> None:
+        """Waits until all in the group have ended."""
+        while "populated 1" in (self.folder / "cgroup.events").read_text():
+            time.sleep(0.1)
 
 
 def measured(command: list[str], **rest: Any) -> tuple[float, float]:
     """Runs a command and all that it starts to their end: seconds of the processor, and of the clock."""
-    def processor() -> float:
-        usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-        return usage.ru_utime + usage.ru_stime
+    group, start = Group(), time.monotonic()
+    subprocess.run(command, check=True, preexec_fn=group.enter, **rest)
+    clock = time.monotonic() - start
+    group.wait()
+    processor = group.seconds()
+    group.folder.rmdir()
+    return processor, clock
 
-    before, start = processor(), time.monotonic()
-    subprocess.run(command, check=True, **rest)
-    # Orphans (Java, its Pythons) come to this process, which reaps them.
-    while True:
-        try:
-            os.wait()
-        except ChildProcessError:
-            break
-    return processor() - before, time.monotonic() - start
+
+def read(place: Path) -> list[dict[str, Any]]:
+    """The rows as they were written."""
+    if place.is_file():
+        return [json.loads(line) for line in place.read_text().splitlines()]
+    import pyarrow.parquet
+
+    return [
+        row for file in sorted(place.glob("**/*.parquet"))
+        for row in pyarrow.parquet.ParquetFile(file).read().to_pylist(maps_as_pydicts="strict")]
 
 
 def rows(place: Path) -> list[dict[str, Any]]:
     """The rows by path, without what runs need not have alike."""
-    if place.is_file():
-        found = [json.loads(line) for line in place.read_text().splitlines()]
-    else:
-        import pyarrow.parquet
-
-        found = [
-            row for file in sorted(place.glob("batch=*/*.parquet"))
-            for row in pyarrow.parquet.ParquetFile(file).read().to_pylist(
-                maps_as_pydicts="strict")]
     # Decimals are whole numbers here.
     kept = [
         json.loads(json.dumps(
             {key: value for key, value in row.items() if key not in VOLATILE}, default=int))
-        for row in found]
+        for row in read(place)]
     return sorted(kept, key=lambda row: str(row["path"]))
 
 
@@ -95,40 +115,45 @@ def ways(folder: Path, count: int, lines: list[str]) -> list[tuple[str, Path | N
 
 
 def beyond_start_up(folder: Path, counts: list[int]) -> None:
-    """What Spark and the mapper take for an input, in one session that is warm."""
+    """What an input takes beyond its program, where Spark has started and is warm."""
     from pyspark.sql import SparkSession
 
     from ptdump_lint.fleet.job import run_batch
     from ptdump_lint.fleet.mapper import Mapper
 
-    def processor() -> float:
-        # Of all that runs below this process; programs that have ended are in no line of it.
-        fields = {}
-        for path in Path("/proc").glob("[0-9]*/stat"):
-            with contextlib.suppress(OSError):
-                head, tail = path.read_text().rsplit(")", 1)
-                fields[int(head.split()[0])] = tail.split()
-        ours = {os.getpid()}
-        while more := {pid for pid, tail in fields.items() if int(tail[1]) in ours} - ours:
-            ours |= more
-        return sum(int(part) for pid in ours for part in fields[pid][11:13]) / os.sysconf("SC_CLK_TCK")
-
+    group = Group()
+    group.enter()
     spark = (
         SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false")
         .config("spark.ui.showConsoleProgress", "false").getOrCreate())
     mapper = Mapper.of(os.environ["PTDUMP_LINT"])
-    print("| inputs | in one session: Spark and the mapper | an input |\n|---|---|---|", flush=True)
-    for name, count in [("warm", min(counts)), *((str(count), count) for count in counts)]:
-        before = processor()
-        run_batch(spark, str(folder / f"manifest-{count}"), str(folder / "session"), mapper, name)
-        taken = processor() - before
-        if name != "warm":
-            print(f"| {count} | {taken:.1f} s | {1000 * taken / count:.1f} ms |", flush=True)
+
+    def batch(name: str, count: int) -> tuple[float, float]:
+        before, output = group.seconds(), folder / "session"
+        run_batch(spark, str(folder / f"manifest-{count}"), str(output), mapper, name)
+        taken = group.seconds() - before
+        return taken, sum(row["cpu_seconds"] or 0 for row in read(output / f"batch={name}"))
+
+    one = (folder / f"manifest-{counts[0]}").read_text().splitlines(keepends=True)[0]
+    (folder / "manifest-1").write_text(one)
+    for name in ("warm", "warmer"):
+        batch(name, max(counts))
+    # What a batch takes for itself, whatever is in it.
+    start, _ = batch("1", 1)
+    print(
+        "| inputs, one warm session | beyond a batch of one | of it, programs | the rest, an input |\n"
+        "|---|---|---|---|", flush=True)
+    for count in counts:
+        taken, programs = batch(str(count), count)
+        taken -= start
+        print(
+            f"| {count} | {taken:.1f} s | {programs:.1f} s | "
+            f"{1000 * (taken - programs) / count:.1f} ms |", flush=True)
+    print(f"a batch of one: {start:.1f} s")
     spark.stop()
 
 
 def main(folder: Path, counts: list[int]) -> int:
-    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     folder.mkdir(parents=True)
     status = 0
     print("| inputs | way | processor | clock | rows |\n|---|---|---|---|---|", flush=True)

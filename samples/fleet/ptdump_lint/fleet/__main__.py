@@ -180,7 +180,7 @@ def _parser() -> argparse.ArgumentParser:
     def tasks(made: argparse.ArgumentParser) -> None:
         judging(made)
         spark(made)
-        made.add_argument("--task", type=int, default=16, help="inputs a task")
+        made.add_argument("--task", type=int, default=64, help="inputs a task at most")
 
     def named(made: argparse.ArgumentParser) -> None:
         made.add_argument(
