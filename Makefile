@@ -100,6 +100,7 @@ bench: build test-packages
 	gcc -O2 -o $(BENCH)/kdump-walk Tests/Benchmarks/Peers/kdump-walk.c -lkdumpfile
 	gcc -O3 -march=native -Wno-psabi -o $(BENCH)/mapped-walk Tests/Benchmarks/Peers/mapped-walk.c
 	gcc -O2 -o $(BENCH)/sorted-walk Tests/Benchmarks/Peers/sorted-walk.c
+	gcc -O2 -shared -fPIC -o $(BENCH)/processors.so Tests/Benchmarks/Peers/processors.c
 	swift build $(SWIFT_BENCH)
 	PYTHON=.build/witnesses/bin/python \
 	  Tests/Benchmarks/.build/release/compare .build/release/ptdump-lint $(BENCH) Tests/Benchmarks/Peers

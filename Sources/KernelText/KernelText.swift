@@ -22,8 +22,8 @@ package struct KernelText: Sendable {
   package let markers: [Marker]
   package let skips: [Skip]
   package let dialect: Dialect
-  /// For each run the line it was read from, counted from 1.
-  package let lines: [Int]
+  /// For each run the line it was read from, counted from 1; the last number for those behind it.
+  package let lines: [UInt32]
   /// How many lines are neither blank nor a dump's.
   package private(set) var otherLines = 0
   /// Whether the text is an excerpt: quoted, elided, or not from one end to the other.

@@ -89,7 +89,7 @@ extension KernelText {
   private struct Parser {
     var lineNumber = 0
     var runs: [Run] = []
-    var lines: [Int] = []
+    var lines: [UInt32] = []
     var otherLines = 0
     var markers: [Marker] = []
     var skips: [Skip] = []
@@ -173,7 +173,7 @@ extension KernelText {
           kind: columns.isBlank
             ? .hole : grammar.valid.matches(columns.flags) ? .leaf : .notPresent,
           level: columns.level, flags: columns.flags, access: columns.access))
-      lines.append(lineNumber)
+      lines.append(UInt32(clamping: lineNumber))
     }
 
     /// Notes what the text leaves out, where its dialect prints holes.
@@ -204,7 +204,8 @@ extension KernelText {
       if let first = runs.first, first.start != mode.bottom, printsHoles {
         note(
           Anomaly(
-            .truncated, address: mode.bottom, size: first.start &- mode.bottom, line: lines.first))
+            .truncated, address: mode.bottom, size: first.start &- mode.bottom,
+            line: lines.first.map(Int.init)))
       }
       if let last = runs.last, last.last != mode.top, printsHoles {
         note(Anomaly(.truncated, address: last.end, size: mode.top &- last.last, line: lineNumber))

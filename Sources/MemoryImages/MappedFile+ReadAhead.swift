@@ -4,7 +4,7 @@ internal import Glibc
 /// lies around it, too.
 extension MappedFile {
   /// The pieces that are looked at to find out whether the file is in memory already.
-  private static let samples = 16
+  private static let samples = 64
   /// Gaps of this many bytes are read, too, rather than asked for apart.
   private static let gap = 16 << 10
   /// The longest request that each device takes whole.
@@ -17,12 +17,13 @@ extension MappedFile {
   /// for them; for none where all of some samples are in memory.
   ///
   /// - Parameter place: where the file has what one of `items` is; nil for nowhere.
-  func willRead<Item>(_ items: [Item], place: (Item) -> Range<Int>?) {
+  /// - Returns: whether it asked for them.
+  func willRead<Item>(_ items: [Item], place: (Item) -> Range<Int>?) -> Bool {
     let step = max(1, items.count / Self.samples)
     let isNeeded = stride(from: 0, to: items.count, by: step).contains { index in
       place(items[index]).map { !isInMemory($0) } ?? false
     }
-    guard isNeeded else { return }
+    guard isNeeded else { return false }
     var request = 0..<0
     for piece in items.compactMap(place).sorted(by: { $0.lowerBound < $1.lowerBound }) {
       if piece.lowerBound <= request.upperBound + Self.gap,
@@ -35,6 +36,7 @@ extension MappedFile {
       }
     }
     fetch(request)
+    return true
   }
 
   /// Asks for a piece, unless it is so long that the system's own reading around each fault serves.

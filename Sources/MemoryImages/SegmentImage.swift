@@ -84,7 +84,7 @@ package final class SegmentImage: MemoryImage, Sendable {
     return unsafe bytes
   }
 
-  package func willRead(_ tables: [UInt64], size: Int) {
+  package func willRead(_ tables: [UInt64], size: Int) -> Bool {
     file.willRead(tables) { table in
       (try? fileOffset(of: table, count: UInt64(size))).map { Int($0)..<(Int($0) + size) }
     }

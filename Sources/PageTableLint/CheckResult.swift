@@ -102,11 +102,12 @@ extension Subject {
   /// begins the report; nil for images.
   func line(of finding: Finding) -> Int? {
     if isLogAlone { return finding.report?.fault.line }
-    guard let text, finding.hasRange,
-      let index = text.space.runs.firstIndex(where: { $0.contains(finding.start) }),
-      index < text.lines.count
+    guard let text, finding.hasRange else { return nil }
+    let runs = text.space.runs
+    let index = runs.partitioningIndex { $0.last >= finding.start }
+    guard index < runs.count, runs[index].contains(finding.start), index < text.lines.count
     else { return nil }
-    return text.lines[index]
+    return Int(text.lines[index])
   }
 }
 

@@ -116,9 +116,4 @@ package struct ByteMarks: Sendable {
     }
     return false
   }
-
-  /// Whether one of them lies between two places.
-  package func occur(in bytes: borrowing Span<UInt8>, _ start: Int, _ end: Int) -> Bool {
-    place(in: bytes, from: start, to: end) != nil
-  }
 }

@@ -48,6 +48,13 @@ extension Span<UInt8> {
     }
   }
 
+  /// Whether the bytes are those of `other`.
+  package func isSame(as other: borrowing Span<UInt8>) -> Bool {
+    guard count == other.count else { return false }
+    for index in indices where self[index] != other[index] { return false }
+    return true
+  }
+
   /// The place of the first such byte from `start` on and before `end`; `end` where there is none.
   package func place(of byte: UInt8, from start: Int, to end: Int) -> Int {
     guard start < end else { return end }

@@ -89,7 +89,7 @@ struct FaultReports {
     }
     if let tables {
       var subject = try options.subject(tables)
-      try options.requireTables(subject)
+      try options.requireTables(subject, advice: "give the log first, then the dump or the image")
       let given = try GivenLog(path: log, beside: subject.log?.value)
       if let reason = subject.take(given, userRelease: options.release) {
         complain(

@@ -127,10 +127,12 @@ struct InputOptions: ParsableArguments {
   }
 
   /// Refuses a log alone where a command cannot do without tables.
-  func requireTables(_ subject: Subject) throws {
+  func requireTables(
+    _ subject: Subject,
+    advice: String = "give a dump or an image, or ask ptdump-lint fault what the log reports"
+  ) throws {
     guard subject.isLogAlone else { return }
     throw ImageError(
-      subject.path, offset: 0, "a kernel log alone: it holds no tables",
-      advice: "give a dump or an image, or ask ptdump-lint fault what the log reports")
+      subject.path, offset: 0, "a kernel log alone: it holds no tables", advice: advice)
   }
 }

@@ -14,8 +14,7 @@ let package = Package(
     .target(
       name: "Measured",
       dependencies: [
-        "SyntheticImages", .product(name: "PageTables", package: "ptdump-lint"),
-        .product(name: "PageTableLint", package: "ptdump-lint"),
+        "SyntheticImages", .product(name: "PageTableLint", package: "ptdump-lint"),
       ]),
     .executableTarget(name: "compare", dependencies: ["Measured"]),
     .executableTarget(

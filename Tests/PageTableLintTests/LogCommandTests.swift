@@ -35,6 +35,13 @@ import Testing
     #expect(both.status == 2 && both.errors.contains("takes no addresses"))
   }
 
+  @Test func aLogInTheSecondPlaceIsToldToComeFirst() throws {
+    let run = try ProgramRun(
+      ["fault", "samples/faults/memory.elf", "samples/logs/F20-log-alone.txt"])
+    #expect(run.status == 2 && run.output.isEmpty)
+    #expect(run.errors.contains("give the log first, then the dump or the image"))
+  }
+
   /// A dump's other lines are its log, whether it comes from a file or a pipe.
   @Test func aDumpCarriesItsLog() throws {
     try Samples.withTemporaryFile { path in

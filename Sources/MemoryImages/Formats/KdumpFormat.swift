@@ -163,10 +163,11 @@ final class KdumpImage: MemoryImage {
     table.copy(bytes)
   }
 
-  func willRead(_ tables: [UInt64], size: Int) {
-    for part in parts {
+  func willRead(_ tables: [UInt64], size: Int) -> Bool {
+    let asked = parts.map { part in
       part.file.willRead(tables) { table in part.place(of: table / header.pageSize) }
     }
+    return asked.contains(true)
   }
 
   func read(at address: UInt64, count: Int) throws(UnreadableMemory) -> [UInt8] {

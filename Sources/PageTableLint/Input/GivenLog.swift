@@ -15,7 +15,7 @@ package struct GivenLog: Sendable {
       contradiction = nil
       return
     }
-    if Self.isSame(log, own.utf8.span) {
+    if log.isSame(as: own.utf8.span) {
       text = own
       contradiction = nil
       return
@@ -24,14 +24,6 @@ package struct GivenLog: Sendable {
     let part = LogTimes(log).end(ofBootOf: LogTimes(own.utf8.span))
     text = LogSieve.text(of: log.extracting(0..<(part.end ?? whole)))
     contradiction = part.contradiction
-  }
-
-  private static func isSame(
-    _ log: borrowing Span<UInt8>, _ other: borrowing Span<UInt8>
-  ) -> Bool {
-    guard log.count == other.count else { return false }
-    for index in log.indices where log[index] != other[index] { return false }
-    return true
   }
 
   /// Reads a file that holds a kernel log.

@@ -51,16 +51,9 @@ extension InputReader {
 
   /// A kernel log, or a CPA self-test as somebody pasted it; nil where the bytes are neither.
   private func logAlone(_ bytes: borrowing Span<UInt8>, path: String) -> Subject? {
-    guard KernelLog.isText(bytes) else { return nil }
-    let lines = LogSieve.text(of: bytes)
-    let runs = SelfTestLog.parse(lines)
-    let reports = LogReports(lines)
-    guard
-      reports.tellSomething || runs.contains(where: \.isMoreThanItsName)
-        || KernelLog.hasStamps(bytes)
-    else { return nil }
-    var subject = Subject(log: reports, path: path, release: release)
-    subject.judgeSelfTests(runs)
+    guard let log = KernelLog(bytes) else { return nil }
+    var subject = Subject(log: log.reports, path: path, release: release)
+    subject.judgeSelfTests(log.selfTests)
     return subject
   }
 }

@@ -49,7 +49,7 @@ struct LogMarks: Sendable {
   }
 
   func mayMatter(_ bytes: borrowing Span<UInt8>, _ start: Int, _ end: Int) -> Bool {
-    marks.occur(in: bytes, start, end)
+    marks.place(in: bytes, from: start, to: end) != nil
   }
 
   func mayMatter(_ text: String) -> Bool {

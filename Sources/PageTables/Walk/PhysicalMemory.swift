@@ -7,14 +7,16 @@ package protocol PhysicalMemory: Sendable {
   /// where `readTable` must bring them. They live as long as this object.
   func mapped(at address: UInt64, size: Int) throws(UnreadableMemory) -> UnsafeRawPointer?
   /// Says which page-table pages of `size` bytes are read next, so that they can be fetched together.
-  func willRead(_ tables: [UInt64], size: Int)
+  ///
+  /// - Returns: false where reading them waits for nothing, as far as samples of them tell.
+  @discardableResult func willRead(_ tables: [UInt64], size: Int) -> Bool
 }
 
 extension PhysicalMemory {
   package func mapped(
     at address: UInt64, size: Int
   ) throws(UnreadableMemory) -> UnsafeRawPointer? { nil }
-  package func willRead(_ tables: [UInt64], size: Int) {}
+  package func willRead(_ tables: [UInt64], size: Int) -> Bool { false }
 }
 
 /// Why a physical address could not be read.

@@ -17,25 +17,34 @@ struct ReadAhead {
     willRead(subtrees.map(\.table), level: Subtree.level)
   }
 
-  /// Asks for what those tables lead to.
+  /// Asks for what those tables lead to, if one of each has to be waited for: lists of all are long.
   func willRead(below subtrees: ArraySlice<Subtree>) {
-    let level = input.mode.level(Subtree.level)
-    var tables: [UInt64] = []
-    for subtree in subtrees {
-      guard
-        let entries = unsafe try? rooms.entries(at: subtree.table, of: level, in: input.memory)
-      else { continue }
-      for index in unsafe 0..<entries.count {
-        let entry = unsafe entries[index]
-        guard level.classify(entry) == .table else { continue }
-        tables.append(input.mode.tableField.address(in: entry))
-      }
+    let level = Subtree.level - 1
+    let samples = subtrees.enumerated().flatMap { number, subtree in
+      tables(below: subtree, from: number, atMost: 1)
     }
-    willRead(tables, level: Subtree.level - 1)
+    guard willRead(samples, level: level) else { return }
+    willRead(subtrees.flatMap { tables(below: $0) }, level: level)
   }
 
-  private func willRead(_ tables: [UInt64], level number: Int) {
+  /// What the entries of a subtree's table lead to, from one of them on, and then from the first.
+  private func tables(
+    below subtree: Subtree, from first: Int = 0, atMost limit: Int = .max
+  ) -> [UInt64] {
+    let level = input.mode.level(Subtree.level)
+    guard let entries = unsafe try? rooms.entries(at: subtree.table, of: level, in: input.memory)
+    else { return [] }
+    var tables: [UInt64] = []
+    for index in unsafe 0..<entries.count where tables.count < limit {
+      let entry = unsafe entries[(first + index) % entries.count]
+      guard level.classify(entry) == .table else { continue }
+      tables.append(input.mode.tableField.address(in: entry))
+    }
+    return tables
+  }
+
+  @discardableResult private func willRead(_ tables: [UInt64], level number: Int) -> Bool {
     let size = input.mode.level(number).entries * input.mode.entrySize
-    input.memory.willRead(tables, size: size)
+    return input.memory.willRead(tables, size: size)
   }
 }

@@ -23,6 +23,21 @@ extension Compare {
     }
   }
 
+  /// One whose tables lie side by side, beside the file as a whole.
+  func coldContiguous() throws {
+    let path = try image(.uniform, 256)
+    try pair(
+      "stats, cold, uniform, 256 GiB, tables side by side", runs: 5, goal: nil,
+      {
+        try drop(path)
+        return try run(["stats", path])
+      }, "dd",
+      {
+        try drop(path)
+        return try dd(path)
+      })
+  }
+
   /// Takes a file out of the page cache.
   private func drop(_ path: String) throws {
     let file = open(path, O_RDONLY)

@@ -27,8 +27,10 @@ import SyntheticImages
     try compare.walks()
     try compare.commands()
     try compare.cold()
+    try compare.coldContiguous()
     try compare.texts()
     try compare.growth()
+    try compare.sharing()
   }
 
   func image(_ shape: SyntheticImage.Shape, _ gibibytes: Int = 64) throws -> String {
@@ -63,7 +65,7 @@ import SyntheticImages
     String(format: "%.1f ms", 1000 * median(seconds))
   }
 
-  private func dd(_ path: String) throws -> Double {
+  func dd(_ path: String) throws -> Double {
     try Command(["dd", "if=\(path)", "of=/dev/null", "bs=1M"]).told ?? .nan
   }
 
@@ -187,6 +189,7 @@ import SyntheticImages
     for (words, shape, gibibytes) in [
       (["check"], SyntheticImage.Shape.uniform, 64), (["check"], .uniform, 1024),
       (["check"], .random, 64), (["dump", "--style", "jsonl"], .random, 128),
+      (["dump", "--style", "table"], .random, 128),
     ] {
       let name =
         "memory of \(words.joined(separator: " ")), \(shape.rawValue), \(gibibytes) GiB mapped"
