@@ -5,7 +5,7 @@ SAMPLE := samples/cpa-2008/memory.elf
 # Debian stay shared. What only debuggers read is left out.
 SWIFT_BUILD := swift build -c release --product ptdump-lint --static-swift-stdlib -Xlinker -s
 
-.PHONY: pictures test-fleet test-mapper mapper-packages fleet-packages demo test test-all test-browser test-live test-live-load test-kernels fuzz mutate test-deb bench build fuzz-address documents docs install deb packages test-packages live-packages arm64-packages lab-packages browser-packages deb-packages test-deb-packages
+.PHONY: pictures test-fleet test-mapper mapper-packages fleet-packages demo test test-all test-browser test-live test-live-load test-kernels fuzz mutate test-deb bench bench-fleet build fuzz-address documents docs install deb packages test-packages live-packages arm64-packages lab-packages browser-packages deb-packages test-deb-packages
 
 # The main job on a real memory image: the false alarm of 2008.
 demo: build
@@ -105,6 +105,12 @@ bench: build test-packages
 	PYTHON=.build/witnesses/bin/python \
 	  Tests/Benchmarks/.build/release/compare .build/release/ptdump-lint $(BENCH) Tests/Benchmarks/Peers
 	BENCHMARK_IMAGES=$(CURDIR)/$(BENCH) swift package $(SWIFT_BENCH) --disable-sandbox benchmark --no-progress
+
+# What docs/performance.md says of a fleet: Spark beside xargs, 100 and 1,000 inputs. Needs root for a control
+# group, which counts the processor's time, and some 15 minutes.
+bench-fleet: build fleet-packages
+	rm -rf $(BENCH)/fleet
+	PTDUMP_LINT=$(CURDIR)/.build/release/ptdump-lint $(FLEET) samples/fleet/tests/measure.py $(BENCH)/fleet
 
 build: packages
 	$(SWIFT_BUILD)

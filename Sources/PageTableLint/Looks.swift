@@ -67,7 +67,9 @@ extension Table {
   }
 
   /// The runs of the areas of a kind; none, and no look, where the layout has no such area.
-  func runs(_ kind: Area.Kind) -> FlattenSequence<[ClippedRuns]> { stretches(kind).joined() }
+  func runs(_ kind: Area.Kind) -> FlattenSequence<[ArraySlice<Run>]> {
+    stretches(kind).flatMap(\.pieces).joined()
+  }
 
   /// The same, side by side as far as no other area lies between.
   func stretches(_ kind: Area.Kind) -> [ClippedRuns] {
@@ -76,7 +78,7 @@ extension Table {
   }
 
   /// The runs of the kernel's half outside the direct map, where each has a frame for a reason.
-  var runsOutsideDirectMap: FlattenSequence<[ClippedRuns]> {
+  var runsOutsideDirectMap: FlattenSequence<[ArraySlice<Run>]> {
     looks?.note()
     return layout.kernelRuns(outside: .directMap, in: space)
   }

@@ -25,11 +25,19 @@ struct PtdumpLint: ParsableCommand {
         3  Analysed in part, and nothing was found in the rest.
       """,
     version: version,
-    subcommands: [
-      Check.self, FaultCommand.self, CPA.self, Decode.self, Dump.self, Walk.self, Rmap.self,
-      Stats.self, Info.self, Diff.self, ExtractCommand.self, Rules.self, Explain.self,
-    ],
-    defaultSubcommand: Check.self)
+    subcommands: commands,
+    // The parser looks at all options of the default one, even where another is named.
+    defaultSubcommand: isNamed ? nil : Check.self)
+
+  private static let commands: [any ParsableCommand.Type] = [
+    Check.self, FaultCommand.self, CPA.self, Decode.self, Dump.self, Walk.self, Rmap.self,
+    Stats.self, Info.self, Diff.self, ExtractCommand.self, Rules.self, Explain.self,
+  ]
+
+  /// Whether the first word is a command's name.
+  private static var isNamed: Bool {
+    commands.contains { $0._commandName == CommandLine.arguments.dropFirst().first }
+  }
 
   /// Runs the command; wrong usage exits with 2, as the contract wants.
   static func main() {

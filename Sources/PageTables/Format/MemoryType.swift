@@ -15,15 +15,20 @@ package struct MemoryTypes: Sendable, Equatable {
   package let inLarge: [UInt64]
   /// The table that Linux gives the processor.
   package let types: [MemoryType]
+  /// All bits of both.
+  private let bits: UInt64
 
   package init(inPage: [UInt64], inLarge: [UInt64], types: [MemoryType]) {
     self.inPage = inPage
     self.inLarge = inLarge
     self.types = types
+    bits = (inPage + inLarge).reduce(0, |)
   }
 
   /// The index that a leaf of a level chooses.
   package func index(_ flags: UInt64, level: Int) -> Int {
+    // As most leaves: memory that is cached.
+    guard flags & bits != 0 else { return 0 }
     var index = 0
     if level == 1 {
       for bit in inPage.indices where flags & inPage[bit] != 0 { index |= 1 << bit }

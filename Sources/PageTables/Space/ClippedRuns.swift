@@ -18,10 +18,20 @@ package struct ClippedRuns: RandomAccessCollection, Sendable {
 
   @inlinable package var startIndex: Int { runs.startIndex }
   @inlinable package var endIndex: Int { runs.endIndex }
+  @inlinable package var indices: Range<Int> { runs.startIndex..<runs.endIndex }
 
-  @inlinable @inline(__always) package subscript(index: Int) -> Run {
-    if index == runs.startIndex, let first { return first }
-    if index == runs.endIndex - 1, let last { return last }
-    return runs[index]
+  @inlinable package subscript(index: Int) -> Run {
+    @inline(__always) get {
+      if index == runs.startIndex, let first { return first }
+      if index == runs.endIndex - 1, let last { return last }
+      return runs[index]
+    }
+  }
+
+  /// The same in up to three pieces, which other modules read in place: a loop over these runs
+  /// themselves calls a function for each.
+  package var pieces: [ArraySlice<Run>] {
+    guard let first, let last else { return [] }
+    return runs.count == 1 ? [[first]] : [[first], runs.dropFirst().dropLast(), [last]]
   }
 }

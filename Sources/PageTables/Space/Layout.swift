@@ -7,8 +7,10 @@ package struct Layout: Sendable {
   package init(areas: [Area]) { self.areas = areas }
 
   /// The runs of the areas of a kind, without what lies in an area that goes before.
-  package func runs(_ kind: Area.Kind, in space: AddressSpace) -> FlattenSequence<[ClippedRuns]> {
-    stretches(kind, in: space).joined()
+  package func runs(
+    _ kind: Area.Kind, in space: AddressSpace
+  ) -> FlattenSequence<[ArraySlice<Run>]> {
+    stretches(kind, in: space).flatMap(\.pieces).joined()
   }
 
   /// The same, side by side as far as no other area lies between.
@@ -19,9 +21,9 @@ package struct Layout: Sendable {
   /// The runs of the kernel's half that lie in no area of a kind.
   package func kernelRuns(
     outside kind: Area.Kind, in space: AddressSpace
-  ) -> FlattenSequence<[ClippedRuns]> {
-    RangeSet(ranges(kind)).gaps(in: space.mode.upperHalf...(~0)).map {
-      space.runs(from: $0.lowerBound, through: $0.upperBound)
+  ) -> FlattenSequence<[ArraySlice<Run>]> {
+    RangeSet(ranges(kind)).gaps(in: space.mode.upperHalf...(~0)).flatMap {
+      space.runs(from: $0.lowerBound, through: $0.upperBound).pieces
     }.joined()
   }
 

@@ -17,14 +17,19 @@ struct ReadAhead {
     willRead(subtrees.map(\.table), level: Subtree.level)
   }
 
-  /// Asks for what those tables lead to, if one of each has to be waited for: lists of all are long.
-  func willRead(below subtrees: ArraySlice<Subtree>) {
-    let level = Subtree.level - 1
+  /// Whether what those tables lead to has to be waited for, as far as one of each tells.
+  ///
+  /// Lists of all are long.
+  func isNeeded(below subtrees: [Subtree]) -> Bool {
     let samples = subtrees.enumerated().flatMap { number, subtree in
       tables(below: subtree, from: number, atMost: 1)
     }
-    guard willRead(samples, level: level) else { return }
-    willRead(subtrees.flatMap { tables(below: $0) }, level: level)
+    return willRead(samples, level: Subtree.level - 1)
+  }
+
+  /// Asks for what those tables lead to.
+  func willRead(below subtrees: ArraySlice<Subtree>) {
+    willRead(subtrees.flatMap { tables(below: $0) }, level: Subtree.level - 1)
   }
 
   /// What the entries of a subtree's table lead to, from one of them on, and then from the first.
@@ -35,10 +40,11 @@ struct ReadAhead {
     guard let entries = unsafe try? rooms.entries(at: subtree.table, of: level, in: input.memory)
     else { return [] }
     var tables: [UInt64] = []
-    for index in unsafe 0..<entries.count where tables.count < limit {
+    for index in unsafe 0..<entries.count {
       let entry = unsafe entries[(first + index) % entries.count]
       guard level.classify(entry) == .table else { continue }
       tables.append(input.mode.tableField.address(in: entry))
+      if tables.count == limit { break }
     }
     return tables
   }

@@ -60,21 +60,27 @@ package enum Walker {
   ) -> [TableKey: WalkedSubtree] {
     guard subtrees.count > 1 else { return [:] }
     let walked = Mutex<[TableKey: WalkedSubtree]>([:])
-    let ahead = ReadAhead(input)
-    ahead.willRead(subtrees)
-    func group(from start: Int) -> ArraySlice<Subtree> {
-      subtrees[min(start, subtrees.count)..<min(start + ReadAhead.together, subtrees.count)]
-    }
-    ahead.willRead(below: group(from: 0))
-    for start in stride(from: 0, to: subtrees.count, by: ReadAhead.together) {
-      // The next ones are fetched while these are walked.
-      ahead.willRead(below: group(from: start + ReadAhead.together))
-      let group = group(from: start)
-      DispatchQueue.concurrentPerform(iterations: group.count) { index in
-        let subtree = group[group.startIndex + index]
+    func walk(_ some: ArraySlice<Subtree>) {
+      DispatchQueue.concurrentPerform(iterations: some.count) { index in
+        let subtree = some[some.startIndex + index]
         let result = TableScanner(input, subtrees: subtrees.count).walking(subtree)
         walked.withLock { $0[subtree.key] = result }
       }
+    }
+    let ahead = ReadAhead(input)
+    ahead.willRead(subtrees)
+    if ahead.isNeeded(below: subtrees) {
+      func group(from start: Int) -> ArraySlice<Subtree> {
+        subtrees[min(start, subtrees.count)..<min(start + ReadAhead.together, subtrees.count)]
+      }
+      ahead.willRead(below: group(from: 0))
+      for start in stride(from: 0, to: subtrees.count, by: ReadAhead.together) {
+        // The next ones are fetched while these are walked.
+        ahead.willRead(below: group(from: start + ReadAhead.together))
+        walk(group(from: start))
+      }
+    } else {
+      walk(subtrees[...])
     }
     return walked.withLock { walked in exchange(&walked, with: [:]) }
   }

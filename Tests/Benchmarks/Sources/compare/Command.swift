@@ -12,8 +12,9 @@ struct Command {
 
   /// Runs a command to its end.
   ///
+  /// - Parameter keepsOutput: whether its standard output is kept, too: this process grows with it.
   /// - Throws: `Failure` where it cannot be started, or ends with another status than `statuses`.
-  init(_ words: [String], statuses: Set<Int32> = [0]) throws {
+  init(_ words: [String], statuses: Set<Int32> = [0], keepsOutput: Bool = true) throws {
     var ends: [Int32] = [0, 0]
     guard pipe(&ends) == 0 else { throw Failure(description: "no pipe") }
     var actions = posix_spawn_file_actions_t()
@@ -22,6 +23,7 @@ struct Command {
     for descriptor: Int32 in [1, 2] {
       posix_spawn_file_actions_adddup2(&actions, ends[1], descriptor)
     }
+    if !keepsOutput { posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0) }
     posix_spawn_file_actions_addclose(&actions, ends[0])
     var arguments = words.map { strdup($0) } + [nil]
     defer { for argument in arguments { free(argument) } }

@@ -76,7 +76,7 @@ import SyntheticImages
 
   /// The seconds of the program as a whole.
   func run(_ words: [String]) throws -> Double {
-    try Command([program] + words, statuses: [0, 1, 3]).seconds
+    try Command([program] + words, statuses: [0, 1, 3], keepsOutput: false).seconds
   }
 
   /// The seconds of the loop alone.
@@ -196,7 +196,7 @@ import SyntheticImages
       guard isWanted(name) else { continue }
       let path = try image(shape, gibibytes)
       let size = try self.size(path)
-      let ran = try Command([program] + words + [path], statuses: [0, 1, 3])
+      let ran = try Command([program] + words + [path], statuses: [0, 1, 3], keepsOutput: false)
       func megabytes(_ bytes: Int) -> String { "\((bytes + 500_000) / 1_000_000) MB" }
       print(
         "\(name): \(megabytes(ran.peakMemory)) at most, "
