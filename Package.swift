@@ -56,6 +56,11 @@ let package = Package(
     .target(
       name: "Support", dependencies: ["PageTables", "KernelText", "MemoryImages", "KernelImages"],
       path: "Tests/Support", swiftSettings: settings),
+    // What breaks real images, apart from the tests that use it: it is hot, and they are not optimised.
+    .target(
+      name: "FaultInjection",
+      dependencies: ["PageTables", "MemoryImages", "KernelImages", "PageTableLint", "Support"],
+      path: "Tests/FaultInjection", swiftSettings: settings),
     .testTarget(
       name: "HouseTests", dependencies: ["Support"], swiftSettings: settings),
     .testTarget(
@@ -71,6 +76,7 @@ let package = Package(
       name: "PageTableLintTests",
       dependencies: [
         "PageTables", "KernelText", "MemoryImages", "KernelImages", "PageTableLint", "Support",
+        "FaultInjection",
       ],
       // To optimise them takes longer than they run.
       swiftSettings: settings + [.unsafeFlags(["-Onone"])]),

@@ -1,3 +1,4 @@
+import FaultInjection
 import Foundation
 import MemoryImages
 import PageTableLint
@@ -7,7 +8,7 @@ import Testing
 
 /// One thing is broken in a real image: the rule that owns the defect must name the place, and no
 /// other rule may speak.
-@Suite(.serialized) struct InjectionTests {
+@Suite struct InjectionTests {
   private static var samples: [String] { FaultPlan.x86.samples }
   private static var listed: [String] { FaultPlan.x86.listed }
   private static var wanted: Int { FaultPlan.x86.wanted }

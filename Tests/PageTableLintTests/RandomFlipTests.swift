@@ -1,3 +1,4 @@
+import FaultInjection
 import Foundation
 import KernelImages
 import PageTableLint
@@ -7,15 +8,6 @@ import Testing
 
 /// One bit of one live entry is flipped, anywhere: how many of the flips that matter are found.
 @Suite(.serialized) struct RandomFlipTests {
-  /// What a bit of an entry is.
-  enum Bit: String {
-    case present, write, user, cache, size, global, noExecute, frame, reserved
-    /// arm64's own.
-    case sharing, accessed, guarded, contiguous
-    /// Nothing that a rule may speak of: accessed, dirty, software's, ignored.
-    case free
-  }
-
   struct Row {
     private(set) var flips = 0
     /// At warning or above.
@@ -40,31 +32,6 @@ import Testing
       } else {
         silent.append(what)
       }
-    }
-  }
-
-  /// What flipping `bit` of an entry changes; nil for a global bit that may be missing in health.
-  static func x86Kind(_ bit: Int, _ site: Site, _ patient: Patient) -> Bit? {
-    let level = patient.image.mode.level(site.level)
-    let reserved = site.isLeaf ? level.reservedInLeaf : level.reservedInTable
-    if reserved >> UInt64(bit) & 1 == 1 { return .reserved }
-    switch bit {
-    case 0: return .present
-    case 1: return .write
-    case 2:
-      // Where a pointer above keeps programs out, the bit below it changes nothing.
-      return site.above.allSatisfy { $0 & 4 != 0 } && site.isLeaf ? .user : .free
-    case 3, 4: return .cache
-    case 7 where site.level > 1: return .size
-    case 7,
-      12 where site.isLeaf && (site.level > 1) == (bit == 12):
-      return .cache
-    case 8:
-      guard site.isLeaf else { return .global }
-      return site.level == 1 && site.area == .directMap ? nil : .global
-    case 63: return .noExecute
-    case 12..<52: return .frame
-    default: return .free
     }
   }
 

@@ -1,36 +1,36 @@
-import KernelImages
+package import KernelImages
 import MemoryImages
-import PageTableLint
-import PageTables
-import Support
+package import PageTableLint
+package import PageTables
+package import Support
 
 /// One entry of the tables of a real image, and where it stands.
-struct Site {
+package struct Site {
   /// The first address below the entry.
-  let address: UInt64
-  let level: Int
+  package let address: UInt64
+  package let level: Int
   /// The physical address of the table.
-  let table: UInt64
-  let index: Int
-  let entry: UInt64
+  package let table: UInt64
+  package let index: Int
+  package let entry: UInt64
   /// The entries above it, from the top, and where they stand.
-  let above: [UInt64]
-  let way: [(table: UInt64, index: Int)]
-  let area: Area.Kind
+  package let above: [UInt64]
+  package let way: [(table: UInt64, index: Int)]
+  package let area: Area.Kind
   /// Whether the user's twin leads to the same table.
-  let isShared: Bool
+  package let isShared: Bool
   /// What the processor takes it for, and what its own bits allow.
   private let kind: EntryClass
   private let access: Access
-  let isGlobal: Bool
-  let frame: UInt64
+  package let isGlobal: Bool
+  package let frame: UInt64
 
-  var isPresent: Bool { kind != .invalid }
-  var isLeaf: Bool { kind == .leaf }
-  var isTable: Bool { kind == .table }
-  var isWritable: Bool { access.contains(.write) }
-  var isNoExecute: Bool { !access.contains(.executeInKernel) }
-  var isCode: Bool { isLeaf && !isWritable && !isNoExecute }
+  package var isPresent: Bool { kind != .invalid }
+  package var isLeaf: Bool { kind == .leaf }
+  package var isTable: Bool { kind == .table }
+  package var isWritable: Bool { access.contains(.write) }
+  package var isNoExecute: Bool { !access.contains(.executeInKernel) }
+  package var isCode: Bool { isLeaf && !isWritable && !isNoExecute }
 
   init(
     _ entry: UInt64, at address: UInt64, level: Int, of table: UInt64, index: Int,
@@ -55,22 +55,22 @@ struct Site {
 }
 
 /// A real image, healthy, in which one thing at a time is broken.
-final class Patient {
-  let name: String
-  let memory: PatchedImage
-  let image: KernelImage
-  let healthy: Linter.Report
+package final class Patient {
+  package let name: String
+  package let memory: PatchedImage
+  package let image: KernelImage
+  package let healthy: Linter.Report
   /// The kernel's half of the kernel's table, each entry once.
-  private(set) var sites: [Site] = []
+  package private(set) var sites: [Site] = []
   /// The same of the user's twin, under PTI: what is not shared.
   private(set) var twin: [Site] = []
-  let base: UInt64
+  package let base: UInt64
   /// The process whose tables the processor uses.
   private(set) var process: KernelProcess?
   /// The entries of its user half, and the top entries of its kernel half.
   private(set) var processSites: [Site] = []
 
-  init(_ name: String) throws {
+  package init(_ name: String) throws {
     self.name = name
     memory = PatchedImage(try Samples.image(name).memory)
     image = try KernelImage(memory)
@@ -101,7 +101,7 @@ final class Patient {
   }
 
   /// What the rules see now.
-  var subject: Subject { Self.subject(image, process) }
+  package var subject: Subject { Self.subject(image, process) }
 
   private func enumerate(_ root: UInt64, shared: Set<UInt64>, isProcess: Bool = false) throws
     -> [Site]
@@ -138,12 +138,12 @@ final class Patient {
     site.address...(site.address &+ (image.mode.level(site.level).span &- 1))
   }
 
-  func write(_ entry: UInt64, _ site: Site) throws {
+  package func write(_ entry: UInt64, _ site: Site) throws {
     try memory.set(entry, at: site.index, of: site.table)
   }
 
   /// The address of a symbol of the kernel image.
-  func symbol(_ name: String) -> UInt64 { image.symbols?[name] ?? 0 }
+  package func symbol(_ name: String) -> UInt64 { image.symbols?[name] ?? 0 }
 
   /// Whether the frame of a leaf lies between two symbols of the kernel image.
   func holds(_ site: Site, from: String, to: String) -> Bool {
@@ -228,16 +228,16 @@ final class Patient {
 }
 
 /// A way of breaking one thing, which one rule must name.
-struct Injection {
-  let rule: String
+package struct Injection {
+  package let rule: String
   /// What is broken, for the table in docs.
-  let what: String
+  package let what: String
   /// Places where the change is a defect.
-  let places: (Patient) -> [Site]
+  package let places: (Patient) -> [Site]
   /// Whether the image has to keep the kernel's lists of vmalloc and its modules.
-  var needsLists = false
+  package var needsLists = false
   /// Makes the change; returns the range that the rule must name, or nil where it makes none.
-  let change: (Patient, Site, inout SeededGenerator) throws -> ClosedRange<UInt64>?
+  package let change: (Patient, Site, inout SeededGenerator) throws -> ClosedRange<UInt64>?
 
   /// A change of several entries.
   init(
@@ -290,7 +290,7 @@ extension Injection {
 
   private static let mapped: Set<Area.Kind> = [.directMap, .vmalloc, .vmemmap, .image]
 
-  static var all: [Injection] {
+  package static var all: [Injection] {
     unusable + misplaced + [
       Injection(
         "PT001", "NX of a writable leaf",

@@ -2,38 +2,74 @@ import KernelImages
 import PageTables
 import Support
 
+/// What a bit of an entry is that is flipped.
+package enum FlippedBit: String {
+  case present, write, user, cache, size, global, noExecute, frame, reserved
+  /// arm64's own.
+  case sharing, accessed, guarded, contiguous
+  /// Nothing that a rule may speak of: accessed, dirty, software's, ignored.
+  case free
+}
+
 /// The faults of one architecture, and the real images that they are put into.
-struct FaultPlan {
-  let samples: [String]
+package struct FaultPlan {
+  package let samples: [String]
   /// Those that keep the kernel's lists of vmalloc and its modules.
-  let listed: [String]
-  let injections: [Injection]
+  package let listed: [String]
+  package let injections: [Injection]
   /// How often each kind is injected, over all images.
-  let wanted: Int
+  package let wanted: Int
   /// How many flips that matter are made.
-  let flips: Int
+  package let flips: Int
   /// What flipping a bit of an entry changes; nil for one that may be either way in health.
-  let kind: (Int, Site, Patient) -> RandomFlipTests.Bit?
+  package let kind: (Int, Site, Patient) -> FlippedBit?
 
   /// Where only some are injected, once in each image.
-  var injected: Int { Effort.cases(wanted, oneIn: wanted / samples.count) }
+  package var injected: Int { Effort.cases(wanted, oneIn: wanted / samples.count) }
 
-  static var x86: FaultPlan {
+  package static var x86: FaultPlan {
     FaultPlan(
       samples: ["healthy", "healthy-pti", "healthy-5level", "5level-pti"],
       listed: ["stock/7.3-modules", "stock/6.1-modules"], injections: Injection.all, wanted: 100,
-      flips: Effort.cases(3000, oneIn: 15), kind: RandomFlipTests.x86Kind)
+      flips: Effort.cases(3000, oneIn: 15), kind: x86Kind)
   }
 
-  static var arm64: FaultPlan {
+  package static var arm64: FaultPlan {
     FaultPlan(
       samples: ["612-4k52", "612-4k48-kpti"], listed: [], injections: Injection.arm64,
       wanted: 200, flips: Effort.cases(2000, oneIn: 20), kind: arm64Kind)
   }
 
+  /// What flipping `bit` of an entry changes; nil for a global bit that may be missing in health.
+  private static func x86Kind(_ bit: Int, _ site: Site, _ patient: Patient)
+    -> FlippedBit?
+  {
+    let level = patient.image.mode.level(site.level)
+    let reserved = site.isLeaf ? level.reservedInLeaf : level.reservedInTable
+    if reserved >> UInt64(bit) & 1 == 1 { return .reserved }
+    switch bit {
+    case 0: return .present
+    case 1: return .write
+    case 2:
+      // Where a pointer above keeps programs out, the bit below it changes nothing.
+      return site.above.allSatisfy { $0 & 4 != 0 } && site.isLeaf ? .user : .free
+    case 3, 4: return .cache
+    case 7 where site.level > 1: return .size
+    case 7,
+      12 where site.isLeaf && (site.level > 1) == (bit == 12):
+      return .cache
+    case 8:
+      guard site.isLeaf else { return .global }
+      return site.level == 1 && site.area == .directMap ? nil : .global
+    case 63: return .noExecute
+    case 12..<52: return .frame
+    default: return .free
+    }
+  }
+
   /// Sources: Arm ARM, D8.3; arch/arm64/include/asm/pgtable-hwdef.h, 6.12.
   private static func arm64Kind(_ bit: Int, _ site: Site, _ patient: Patient)
-    -> RandomFlipTests.Bit?
+    -> FlippedBit?
   {
     let mode = patient.image.mode
     let level = mode.level(site.level)
@@ -57,7 +93,7 @@ struct FaultPlan {
   }
 
   private static func arm64Leaf(_ bit: Int, _ site: Site, _ mode: TableFormat)
-    -> RandomFlipTests.Bit
+    -> FlippedBit
   {
     func isForbidden(_ bit: UInt64) -> Bool { site.above.contains { $0 >> bit & 1 != 0 } }
     return switch bit {

@@ -20,7 +20,9 @@ extension Injection {
     static let type: UInt64 = 7 << 2
   }
 
-  static var arm64: [Injection] { protections + users + attributes + structure + places + lists }
+  package static var arm64: [Injection] {
+    protections + users + attributes + structure + places + lists
+  }
 
   private static func isText(_ site: Site, _ patient: Patient) -> Bool {
     patient.holds(site, from: "_stext", to: "_etext")
@@ -287,10 +289,8 @@ extension Injection {
         entry: { _, site, _ in site.entry & ~Bit.modifier | Bit.readOnly }),
       Injection(
         "PT401", "a leaf of vmalloc, to a type of devices",
-        at: leaves(.vmalloc) {
-          site, patient in
-          site.isNoExecute
-            && patient.aliases(large: false).contains { $0.address == site.address }
+        at: { patient in
+          patient.aliases(large: false).filter { $0.area == .vmalloc && $0.isNoExecute }
         }, entry: { _, site, _ in site.entry & ~Bit.type | 3 << 2 }),
       Injection(
         "PT601", "the frame of a leaf of the direct map", at: leaves(.directMap),
