@@ -5,29 +5,43 @@ SAMPLE := samples/cpa-2008/memory.elf
 # Debian stay shared. What only debuggers read is left out.
 SWIFT_BUILD := swift build -c release --product ptdump-lint --static-swift-stdlib -Xlinker -s
 
-.PHONY: pictures test-fleet test-mapper mapper-packages fleet-packages demo test test-all test-browser test-live test-live-load test-kernels fuzz mutate test-deb bench bench-fleet build fuzz-address documents docs install deb packages test-packages live-packages arm64-packages lab-packages browser-packages deb-packages test-deb-packages
+.PHONY: pictures test-fleet test-mapper mapper-packages fleet-packages demo test test-all tests-built tests-equipped on-library on-machines on-instructions on-mutations test-browser test-live test-live-load test-kernels fuzz mutate test-deb bench bench-fleet build fuzz-address documents docs install deb packages test-packages live-packages arm64-packages lab-packages browser-packages deb-packages test-deb-packages
 
 # The main job on a real memory image: the false alarm of 2008.
 demo: build
 	@.build/release/ptdump-lint cpa $(SAMPLE)
 
-# Format lint and the tests, built for release: they take a quarter of the time then, and the program beside
+# The format and the tests, built for release: they take a quarter of the time then, and the program beside
 # them is the one that DamageTests, the instructions and the live tests run. test-all takes all cases of the
 # tests that repeat one thing many times, and test a few of each: docs/tests.md.
-SWIFT_TEST := -c release -Xswiftc -enable-testing
+# What only debuggers read is left out: no test reads it.
+SWIFT_TEST := -c release -Xswiftc -enable-testing -Xswiftc -gnone
 # On a terminal Swift shows its progress in one line; elsewhere it would print a line for each file.
 QUIET := $(if $(MAKE_TERMOUT),,--quiet)
+TWO := $(MAKE) --no-print-directory --jobs=2
 test-all: export TESTS := all
-test test-all: packages test-packages live-packages mapper-packages
-	swift format lint --strict --recursive Sources Tests Package.swift
-	swift build $(QUIET) $(SWIFT_TEST) --build-tests
+test test-all: packages
+	$(TWO) tests-built tests-equipped
 	Tests/run --skip-build $(SWIFT_TEST)
-	Tests/Instructions/instructions .build/release/ptdump-lint
-	Tests/Fuzz/mutate .build/release/ptdump-lint 500
+	$(TWO) --output-sync on-library on-machines on-instructions on-mutations test-mapper
+
+tests-built:
+	swift build $(QUIET) $(SWIFT_TEST) --build-tests
+
+# While the tests are built, which seldom keeps two processors busy.
+tests-equipped: test-packages live-packages mapper-packages
+	swift format lint --strict --recursive Sources Tests Package.swift
+
+# What the program beside the tests is tried by.
+on-library:
+	swift test $(QUIET) --package-path samples/library
+on-machines:
 	Tests/Live/live
 	Tests/Live/runner
-	swift test $(QUIET) --package-path samples/library
-	$(MAKE) test-mapper
+on-instructions:
+	Tests/Instructions/instructions .build/release/ptdump-lint
+on-mutations:
+	Tests/Fuzz/mutate .build/release/ptdump-lint 500
 
 # The release build inside booted kernels, against their memory images; of arm64's kernels on what they hand out.
 test-live: build live-packages arm64-packages
@@ -221,4 +235,6 @@ deb-packages:
 test-deb-packages:
 	@command -v lintian > /dev/null && command -v debootstrap > /dev/null || $(call install,lintian debootstrap)
 
-install = { echo "installing from Debian: $(1)"; $(SUDO) apt-get update -q && $(SUDO) apt-get install -qy --no-install-recommends $(1); }
+# One at a time, as apt-get wants it.
+install = { echo "installing from Debian: $(1)"; \
+  flock Makefile $(SUDO) sh -c 'apt-get update -qq && apt-get install -qq --no-install-recommends $(1) > /dev/null'; }
