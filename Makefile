@@ -14,16 +14,17 @@ demo: build
 # The format and the tests, built for release: they take a quarter of the time then, and the program beside
 # them is the one that DamageTests, the instructions and the live tests run. test-all takes all cases of the
 # tests that repeat one thing many times, and test a few of each: docs/tests.md.
-# What only debuggers read is left out: no test reads it.
-SWIFT_TEST := -c release -Xswiftc -enable-testing -Xswiftc -gnone
+# What only debuggers read is left out: no test reads it. Nor is anything built for @testable, which keeps all
+# that no other module uses: tests are of the package.
+SWIFT_TEST := -c release -Xswiftc -gnone
 # On a terminal Swift shows its progress in one line; elsewhere it would print a line for each file.
 QUIET := $(if $(MAKE_TERMOUT),,--quiet)
 TWO := $(MAKE) --no-print-directory --jobs=2
 test-all: export TESTS := all
 test test-all: packages
-	$(TWO) tests-built tests-equipped
+	$(TWO) tests-built tests-equipped on-library
 	Tests/run --skip-build $(SWIFT_TEST)
-	$(TWO) --output-sync on-library on-machines on-instructions on-mutations test-mapper
+	$(TWO) --output-sync on-machines on-instructions on-mutations test-mapper
 
 tests-built:
 	swift build $(QUIET) $(SWIFT_TEST) --build-tests
@@ -31,10 +32,10 @@ tests-built:
 # While the tests are built, which seldom keeps two processors busy.
 tests-equipped: test-packages live-packages mapper-packages
 	swift format lint --strict --recursive Sources Tests Package.swift
+on-library:
+	swift test $(QUIET) --package-path samples/library --scratch-path .build/library
 
 # What the program beside the tests is tried by.
-on-library:
-	swift test $(QUIET) --package-path samples/library
 on-machines:
 	Tests/Live/live
 	Tests/Live/runner

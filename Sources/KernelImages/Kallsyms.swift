@@ -4,11 +4,11 @@ internal import PageTables
 /// The kernel's own symbol table in its memory.
 ///
 /// Source: kernel/kallsyms.c and scripts/kallsyms.c, 2.6.26, 4.5, 5.10, 6.12 and 7.3.
-struct Kallsyms {
+package struct Kallsyms {
   /// What a symbol's place in the table is relative to.
   ///
   /// It is a 32-bit offset but for `none`.
-  enum Base: Equatable {
+  package enum Base: Equatable {
     /// Nothing: before 4.6 `kallsyms_addresses` holds whole addresses, a long each.
     case none
     /// The kernel's `kallsyms_relative_base`, which lies there: 4.6 to 6.19.
@@ -18,15 +18,15 @@ struct Kallsyms {
   }
 
   /// The number of symbols.
-  let count: Int
+  package let count: Int
   /// Where `kallsyms_num_syms` lies, 32 bits.
-  let countPlace: UInt64
-  let names: UInt64
-  let tokens: UInt64
-  let tokenIndex: UInt64
+  package let countPlace: UInt64
+  package let names: UInt64
+  package let tokens: UInt64
+  package let tokenIndex: UInt64
   /// `kallsyms_offsets`, or `kallsyms_addresses` where the base is none.
-  let offsets: UInt64
-  let base: Base
+  package let offsets: UInt64
+  package let base: Base
 
   /// The longest name, its type's letter included; the kernel cuts off what is longer.
   ///
@@ -36,7 +36,7 @@ struct Kallsyms {
   static let mostNameBytes = 64 << 20
 
   /// The tables of the kernel in `reader`, by its note, else by their content.
-  static func find(_ info: VMCoreInfo?, _ reader: VirtualReader) -> Kallsyms? {
+  package static func find(_ info: VMCoreInfo?, _ reader: VirtualReader) -> Kallsyms? {
     if let info, info.mentions("kallsyms_") { return Kallsyms(info, reader) }
     return KallsymsSearch.tables(info, reader)
   }

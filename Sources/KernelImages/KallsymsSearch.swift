@@ -9,11 +9,11 @@ internal import PageTables
 /// known from elsewhere.
 ///
 /// Source: scripts/kallsyms.c, `write_src`, 2.6.26, 4.5, 5.10, 6.4, 6.12 and 7.3.
-enum KallsymsSearch {
+package enum KallsymsSearch {
   /// No image of a kernel is larger.
   private static let mostImageBytes: UInt64 = 128 << 20
 
-  static func tables(_ info: VMCoreInfo?, _ reader: VirtualReader) -> Kallsyms? {
+  package static func tables(_ info: VMCoreInfo?, _ reader: VirtualReader) -> Kallsyms? {
     let text = Root.text(mode: reader.mode, root: reader.root, memory: reader.memory)?.address
     guard let start = info?.symbol("_stext") ?? text else { return nil }
     var search = KallsymsScan(reader, from: start & ~4095, count: mostImageBytes)

@@ -1,8 +1,8 @@
-internal import MemoryImages
-internal import PageTables
+package import MemoryImages
+package import PageTables
 
 /// Reads kernel virtual memory through the tables.
-struct VirtualReader {
+package struct VirtualReader {
   let mode: TableFormat
   let root: UInt64
   let memory: any MemoryImage
@@ -15,7 +15,7 @@ struct VirtualReader {
     self.init(mode: root.mode, root: root.address, memory: memory)
   }
 
-  init(mode: TableFormat, root: UInt64, memory: any MemoryImage) {
+  package init(mode: TableFormat, root: UInt64, memory: any MemoryImage) {
     self.mode = mode
     self.root = root
     self.memory = memory
@@ -25,13 +25,13 @@ struct VirtualReader {
   /// The same, which finds memory by its place in the direct map where entries are lost.
   ///
   /// Where the image lies in the direct map, vmalloc is not told from memory.
-  func finding(memoryFrom directMap: UInt64?) -> VirtualReader {
+  package func finding(memoryFrom directMap: UInt64?) -> VirtualReader {
     var reader = self
     reader.directMap = mode.architecture.imageIsInDirectMap ? nil : directMap
     return reader
   }
 
-  func bytes(at address: UInt64, count: Int) -> [UInt8]? {
+  package func bytes(at address: UInt64, count: Int) -> [UInt8]? {
     // Tables may show one page at any number of addresses: no structure is longer than the file.
     guard count >= 0, count <= 64 << 20, UInt64(count) <= memory.heldBytes else { return nil }
     var found: [UInt8] = []

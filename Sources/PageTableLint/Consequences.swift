@@ -4,7 +4,7 @@ extension [Finding] {
   /// One finding a cause: what lies wholly inside a place where a table or a pointer is wrong, and
   /// what another rule's finding explains in its area or where it looked, goes into that finding's
   /// evidence.
-  var withoutConsequences: [Judged] {
+  package var withoutConsequences: [Judged] {
     var causes = Causes(self)
     var isConsequence = [Bool](repeating: false, count: count)
     var consequences: [Int: [Evidence]] = [:]

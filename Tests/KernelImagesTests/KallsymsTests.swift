@@ -1,4 +1,4 @@
-@testable import KernelImages
+import KernelImages
 import PageTables
 import Support
 import Testing

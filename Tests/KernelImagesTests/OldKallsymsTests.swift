@@ -1,4 +1,4 @@
-@testable import KernelImages
+import KernelImages
 import MemoryImages
 import PageTables
 import Support

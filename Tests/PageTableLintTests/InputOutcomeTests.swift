@@ -3,7 +3,7 @@ import MemoryImages
 import Support
 import Testing
 
-@testable import PageTableLint
+import PageTableLint
 
 /// A report that one process hands to another says the same there.
 @Suite struct InputOutcomeTests {

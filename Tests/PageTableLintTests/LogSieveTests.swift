@@ -3,7 +3,7 @@ import PageTables
 import Support
 import Testing
 
-@testable import PageTableLint
+import PageTableLint
 
 /// What readers find in a log, they find in the lines of it that the sieve leaves.
 @Suite struct LogSieveTests {

@@ -5,7 +5,7 @@ import PageTables
 import Support
 import Testing
 
-@testable import PageTableLint
+import PageTableLint
 
 /// From a frame back to the addresses that map it.
 @Suite struct RmapTests {

@@ -5,7 +5,7 @@ import Support
 import Synchronization
 import Testing
 
-@testable import PageTableLint
+import PageTableLint
 
 /// A machine that runs on while its tables are read.
 struct RunningMemoryTests {

@@ -1,7 +1,7 @@
 import FoundationEssentials
 import Testing
 
-@testable import PageTableLint
+import PageTableLint
 
 @Suite struct SelfTestJudgeTests {
   typealias Judge = SelfTestJudge

@@ -1,6 +1,6 @@
 import Testing
 
-@testable import PageTableLint
+import PageTableLint
 
 @Suite struct SelfTestLogTests {
   static let failing = """

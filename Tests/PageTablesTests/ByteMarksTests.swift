@@ -1,6 +1,6 @@
 import Testing
 
-@testable import PageTables
+import PageTables
 
 struct ByteMarksTests {
   /// Of each length, with bytes that many texts have, and two that begin alike.

@@ -1,4 +1,4 @@
-@testable import PageTables
+import PageTables
 import Synchronization
 import Testing
 

@@ -1,13 +1,13 @@
 internal import PageTables
 
 /// What a log tells of its boots, as far as it can speak for or against tables.
-struct LogText {
+package struct LogText {
   /// In the order of the log; what comes before the first banner is none where there is one.
-  private(set) var boots: [LogBoot] = []
+  package private(set) var boots: [LogBoot] = []
 
   private static let marks = ByteMarks(LogBoot.marks)
 
-  init(_ log: String) {
+  package init(_ log: String) {
     var log = log
     log.makeContiguousUTF8()
     let bytes = log.utf8.span
@@ -34,7 +34,7 @@ struct LogText {
 }
 
 /// What a log tells of one boot.
-struct LogBoot: Equatable {
+package struct LogBoot: Equatable {
   /// What follows `Linux version `.
   var banner: String?
   private(set) var commandLine: String?

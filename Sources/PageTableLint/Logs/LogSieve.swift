@@ -4,7 +4,7 @@ internal import PageTables
 /// Finds the lines of a kernel log that may tell something, for all who read it.
 ///
 /// A log of 100 MB has some kilobytes of them.
-struct LogSieve {
+package struct LogSieve {
   /// What some reader looks for.
   private static let marks = ByteMarks(
     LogReports.claims.flatMap(\.marks) + LogBoot.marks + SelfTestLog.marks + PoisonLog.marks
@@ -20,7 +20,7 @@ struct LogSieve {
   private var pieces = 0
 
   /// The log with its other lines left blank, so that each line keeps its number.
-  static func text(of bytes: borrowing Span<UInt8>) -> String {
+  package static func text(of bytes: borrowing Span<UInt8>) -> String {
     var sieve = LogSieve()
     let wide = LogReader.widest(of: bytes).places
     var mark = -1
@@ -69,7 +69,7 @@ extension Architecture {
 /// A string that a rule, or a fact, asks a kernel log for.
 ///
 /// Each has three bytes or more.
-enum LogMention: String, CaseIterable {
+package enum LogMention: String, CaseIterable {
   case banner = "Linux version "
   case hyperV = "Hyper-V"
   case processors = " nr_cpu_ids:"
@@ -85,5 +85,5 @@ enum LogMention: String, CaseIterable {
 }
 
 extension String {
-  func mentions(_ mention: LogMention) -> Bool { mentions(mention.rawValue) }
+  package func mentions(_ mention: LogMention) -> Bool { mentions(mention.rawValue) }
 }

@@ -1,9 +1,9 @@
 internal import PageTables
 
 /// What a kernel log says of pages whose memory failed.
-enum PoisonLog {
-  struct Line {
-    let number: Int
+package enum PoisonLog {
+  package struct Line {
+    package let number: Int
     let text: String
     let isMachineCheck: Bool
     /// Whether the kernel set out to take the page out of the direct map.
@@ -17,7 +17,7 @@ enum PoisonLog {
   ]
 
   /// The pages by frame number; those that were given back are left out.
-  static func read(_ log: String) -> [UInt64: Line] {
+  package static func read(_ log: String) -> [UInt64: Line] {
     guard marks.contains(where: log.mentions) else { return [:] }
     var found: [UInt64: Line] = [:]
     for (index, text) in log.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
