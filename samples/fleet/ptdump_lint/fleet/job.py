@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
@@ -55,6 +56,8 @@ def rows(lines: Any, mapper: Mapper, task: int = TASK) -> Any:
         attempt = context.attemptNumber() if context else 0
         # A node without the program fails the task, which is tried elsewhere.
         here, schema = mapper.here(), arrow_schema(ROW)
+        # PySpark's worker collects garbage after each task, over all that Arrow and pandas loaded.
+        gc.freeze()
         for part in batches:
             made = (here.line(line, attempt) for line in _decoded(part))
             for some in _together(made):
