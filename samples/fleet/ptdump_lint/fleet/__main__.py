@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..program import Failure, Limits, wanted_program
+from .job import TASK
 from .manifest import entries, read
 from .mapper import Mapper, shard
 
@@ -180,7 +181,7 @@ def _parser() -> argparse.ArgumentParser:
     def tasks(made: argparse.ArgumentParser) -> None:
         judging(made)
         spark(made)
-        made.add_argument("--task", type=int, default=64, help="inputs a task at most")
+        made.add_argument("--task", type=int, default=TASK, help="inputs a task at most")
 
     def named(made: argparse.ArgumentParser) -> None:
         made.add_argument(
