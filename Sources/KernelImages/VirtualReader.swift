@@ -57,7 +57,7 @@ package struct VirtualReader {
 
   /// Where an address leads, and the bytes of the leaf that it lies in.
   private func place(of address: UInt64) -> (physical: UInt64, size: UInt64)? {
-    switch mode.walk(address, root: root, memory: memory).end {
+    switch mode.end(of: address, root: root, memory: memory) {
     case .leaf(let physical, let size): return (physical, size)
     case .notPresent:
       // By its place, as the kernel computes it: past the end of memory nothing is read.
@@ -133,17 +133,19 @@ struct SparseBytes {
 
   /// Bytes that are all known; nil where they are not, or lie outside.
   func slice(at offset: Int, count: Int) -> ArraySlice<UInt8>? {
-    guard offset >= 0, count >= 0, count <= bytes.count, offset <= bytes.count - count else {
-      return nil
-    }
-    let isKnown =
-      count == 0 || missing.isEmpty
-      || !missing.parts(in: UInt64(offset)...UInt64(offset + count - 1)).contains { _ in true }
-    return isKnown ? bytes[offset..<(offset + count)] : nil
+    isKnown(at: offset, count: count) ? bytes[offset..<(offset + count)] : nil
   }
 
   /// A little-endian number.
   func number(at offset: Int, size: Int) -> UInt64? {
-    slice(at: offset, count: size) == nil ? nil : bytes.number(at: offset, size: size)
+    isKnown(at: offset, count: size) ? bytes.number(at: offset, size: size) : nil
+  }
+
+  private func isKnown(at offset: Int, count: Int) -> Bool {
+    guard offset >= 0, count >= 0, count <= bytes.count, offset <= bytes.count - count else {
+      return false
+    }
+    return count == 0 || missing.isEmpty
+      || !missing.parts(in: UInt64(offset)...UInt64(offset + count - 1)).contains { _ in true }
   }
 }

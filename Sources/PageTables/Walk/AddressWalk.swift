@@ -45,45 +45,64 @@ package struct WalkResult: Sendable, Equatable, Codable {
 extension TableFormat {
   /// Walks one address, level by level.
   package func walk(_ address: UInt64, root: UInt64, memory: any PhysicalMemory) -> WalkResult {
-    var result = WalkResult(steps: [], end: .notCanonical)
-    guard isCanonical(address) else { return result }
+    var steps: [WalkStep] = []
+    let end = follow(address, root: root, memory: memory) { steps.append($0) }
+    return WalkResult(steps: steps, end: end)
+  }
+
+  /// Where one address leads, without the way to it.
+  package func end(
+    of address: UInt64, root: UInt64, memory: any PhysicalMemory
+  ) -> WalkResult.End {
+    follow(address, root: root, memory: memory) { _ in }
+  }
+
+  @inline(__always) private func follow(
+    _ address: UInt64, root: UInt64, memory: any PhysicalMemory, _ visit: (WalkStep) -> Void
+  ) -> WalkResult.End {
+    guard isCanonical(address) else { return .notCanonical }
     var at = root
     var access = Access.all
     for level in levels.reversed() {
-      var table = emptyTable(level)
-      do {
-        try readTable(at: at, from: memory, into: &table)
-      } catch {
-        result.end = .unreadable(error)
-        return result
-      }
       let index = Int((address >> UInt64(level.shift)) & UInt64(level.entries - 1))
-      let entry = table[index]
+      let entry: UInt64
+      do {
+        entry = try self.entry(index, ofTableAt: at, level, in: memory)
+      } catch {
+        return .unreadable(error)
+      }
       access = self.access(entry, at: level, below: access)
-      result.steps.append(
-        WalkStep(level: level.number, table: at, index: index, entry: entry, access: access))
+      visit(WalkStep(level: level.number, table: at, index: index, entry: entry, access: access))
       switch level.classify(entry) {
-      case .invalid:
-        result.end = .notPresent
-        return result
+      case .invalid: return .notPresent
       case .leaf:
         let reserved = entry & level.reservedInLeaf
-        result.end =
-          reserved != 0
-          ? .reservedBits(reserved)
-          : .leaf(
-            physical: level.leafField.address(in: entry) | (address & (level.span - 1)),
-            size: level.span)
-        return result
+        guard reserved == 0 else { return .reservedBits(reserved) }
+        return .leaf(
+          physical: level.leafField.address(in: entry) | (address & (level.span - 1)),
+          size: level.span)
       case .table:
         guard entry & level.reservedInTable == 0 else {
-          result.end = .reservedBits(entry & level.reservedInTable)
-          return result
+          return .reservedBits(entry & level.reservedInTable)
         }
         at = tableField.address(in: entry)
       }
     }
-    return result
+    return .notPresent
+  }
+
+  /// One entry of a table that can be read as a whole.
+  private func entry(
+    _ index: Int, ofTableAt address: UInt64, _ level: Level, in memory: any PhysicalMemory
+  ) throws(UnreadableMemory) -> UInt64 {
+    if hasEntriesInPlace,
+      let table = unsafe try memory.mapped(at: address, size: level.entries * entrySize)
+    {
+      return unsafe table.loadUnaligned(fromByteOffset: index * entrySize, as: UInt64.self)
+    }
+    var table = emptyTable(level)
+    try readTable(at: address, from: memory, into: &table)
+    return table[index]
   }
 }
 

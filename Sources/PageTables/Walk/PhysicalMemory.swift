@@ -28,6 +28,9 @@ package enum UnreadableMemory: Error, Sendable, Equatable, Codable {
 }
 
 extension TableFormat {
+  /// Whether entries lie in memory as this program's 64-bit numbers do.
+  var hasEntriesInPlace: Bool { entrySize == 8 && byteOrder == .little && 1.littleEndian == 1 }
+
   /// A table's worth of zeros, for `readTable`.
   package func emptyTable(_ level: Level) -> [UInt64] { Array(repeating: 0, count: level.entries) }
 

@@ -3,12 +3,9 @@
   private let all: [UnsafeMutablePointer<UInt64>]
   private var words: [UInt64] = []
   private let mode: TableFormat
-  /// Whether entries lie in memory as this program's numbers do.
-  private let isInPlace: Bool
 
   init(_ mode: TableFormat) {
     self.mode = mode
-    isInPlace = mode.entrySize == 8 && mode.byteOrder == .little && 1.littleEndian == 1
     unsafe all = mode.levels.map { .allocate(capacity: $0.entries) }
   }
 
@@ -18,7 +15,8 @@
   func entries(
     at address: UInt64, of level: TableFormat.Level, in memory: any PhysicalMemory
   ) throws(UnreadableMemory) -> TableEntries {
-    if isInPlace, let bytes = unsafe try memory.mapped(at: address, size: level.entries * 8),
+    if mode.hasEntriesInPlace,
+      let bytes = unsafe try memory.mapped(at: address, size: level.entries * mode.entrySize),
       Int(bitPattern: bytes) & 7 == 0
     {
       return unsafe TableEntries(
