@@ -88,41 +88,89 @@ package struct Kallsyms {
       let tokens = reader.bytes(at: tokens, count: Int(lastToken) + 128),
       let addresses = addresses(reader)
     else { return nil }
-    let expansions: [Range<Int>] = (0..<256).map { token in
-      guard let start = index.number(at: token * 2, size: 2).map(Int.init), start < tokens.count
-      else { return 0..<0 }
-      let end = tokens[start...].firstIndex(of: 0) ?? tokens.count
-      return start..<min(end, start + Self.mostLetters)
-    }
-    var list = SymbolList()
-    list.reserveCapacity(count)
-    // Eight letters are copied at a time: most of a token's, and what follows it.
-    let letters = tokens + [UInt8](repeating: 0, count: 8)
-    var text = [UInt8](repeating: 0, count: 2 * Self.mostLetters + 8)
-    var at = 0
-    for address in addresses {
-      guard let name = Self.name(in: names, at: at) else { return nil }
-      at = name.upperBound
-      var end = 0
-      unsafe text.withUnsafeMutableBytes { text in
-        unsafe letters.withUnsafeBytes { letters in
-          for place in name where end < Self.mostLetters {
-            let token = expansions[Int(names[place])]
-            var copied = 0
-            while copied < token.count {
-              let word = unsafe letters.loadUnaligned(
-                fromByteOffset: token.lowerBound + copied, as: UInt64.self)
-              unsafe text.storeBytes(of: word, toByteOffset: end + copied, as: UInt64.self)
-              copied += 8
-            }
-            end += token.count
-          }
-        }
-      }
-      // The first letter is the symbol's type.
-      list.append(text[..<min(end, Self.mostLetters)].dropFirst(), at: address)
+    guard let list = list(of: names, at: addresses, Self.expansions(tokens, index), tokens) else {
+      return nil
     }
     return Symbols(list, source: "kallsyms of the image")
+  }
+
+  /// What a token stands for: so many letters from a place on, and the first eight of them.
+  private struct Expansion {
+    let word: UInt64
+    let start: UInt32
+    let count: UInt32
+  }
+
+  private static func expansions(_ tokens: [UInt8], _ index: [UInt8]) -> [Expansion] {
+    (0..<256).map { token in
+      guard let start = index.number(at: token * 2, size: 2).map(Int.init), start < tokens.count
+      else { return Expansion(word: 0, start: 0, count: 0) }
+      let count = tokens[start...].prefix(mostLetters).prefix { $0 != 0 }.count
+      let word = tokens.number(at: start, size: min(8, count)) ?? 0
+      return Expansion(word: word.littleEndian, start: UInt32(start), count: UInt32(count))
+    }
+  }
+
+  /// The names, one after the other in `names`; nil where those end too early, or are too many.
+  private func list(
+    of names: [UInt8], at addresses: [UInt64], _ expansions: [Expansion], _ tokens: [UInt8]
+  ) -> SymbolList? {
+    var text: [UInt8] = []
+    text.reserveCapacity(count * 24)
+    var ends: [UInt32] = []
+    ends.reserveCapacity(count)
+    // Names side by side, some of which are kept at a time.
+    var room = [UInt8](repeating: 0, count: Self.mostTogether + 2 * Self.mostLetters + 8)
+    let isWhole = unsafe room.withUnsafeMutableBytes { room in
+      var (at, end) = (0, 1)
+      for _ in addresses {
+        guard let name = Self.name(in: names, at: at), text.count < Self.mostNameBytes else {
+          return false
+        }
+        at = name.upperBound
+        // The first letter is the symbol's type: it falls on the last one of the name before.
+        let last = unsafe room[end - 1]
+        let letters = unsafe Self.expand(
+          names.span.extracting(name), expansions.span, tokens.span,
+          into: UnsafeMutableRawBufferPointer(rebasing: room[(end - 1)...]))
+        unsafe room[end - 1] = last
+        end += max(1, letters) - 1
+        ends.append(UInt32(truncatingIfNeeded: text.count + end - 1))
+        if end > Self.mostTogether {
+          unsafe text.append(contentsOf: UnsafeRawBufferPointer(rebasing: room[1..<end]))
+          end = 1
+        }
+      }
+      unsafe text.append(contentsOf: UnsafeRawBufferPointer(rebasing: room[1..<end]))
+      return true
+    }
+    return isWhole ? SymbolList(text, ends, addresses) : nil
+  }
+
+  private static let mostTogether = 32 << 10
+
+  /// Writes what tokens stand for; of a name that is too long its beginning.
+  ///
+  /// - Parameter text: has room for two of the longest names and eight bytes.
+  /// - Returns: the number of letters.
+  @inline(__always) private static func expand(
+    _ name: borrowing Span<UInt8>, _ expansions: borrowing Span<Expansion>,
+    _ tokens: borrowing Span<UInt8>, into text: UnsafeMutableRawBufferPointer
+  ) -> Int {
+    var end = 0
+    for place in name.indices {
+      let expansion = unsafe expansions[unchecked: Int(name[unchecked: place])]
+      // Eight letters at a time: most of a token's, and what the next one overwrites.
+      unsafe text.storeBytes(of: expansion.word, toByteOffset: end, as: UInt64.self)
+      if expansion.count > 8 {
+        for further in 8..<Int(expansion.count) {
+          unsafe text[end + further] = tokens[Int(expansion.start) + further]
+        }
+      }
+      end += Int(expansion.count)
+      if end >= mostLetters { return mostLetters }
+    }
+    return end
   }
 
   /// The tokens of the name that begins at a place: its length, then so many tokens.
@@ -148,20 +196,25 @@ package struct Kallsyms {
       return (0..<count).map { bytes.number(at: $0 * size, size: size) ?? 0 }
     }
     guard let offsets = reader.bytes(at: offsets, count: count * 4) else { return nil }
-    let values = (0..<count).map { Int32(bitPattern: offsets.u32(at: $0 * 4) ?? 0) }
-    switch base {
-    case .none: return nil
-    case .ownPlace:
-      return values.enumerated().map { index, value in
-        self.offsets &+ UInt64(index * 4) &+ UInt64(bitPattern: Int64(value))
+    return unsafe offsets.withUnsafeBytes { bytes in
+      func value(_ index: Int) -> Int32 {
+        Int32(littleEndian: unsafe bytes.loadUnaligned(fromByteOffset: index * 4, as: Int32.self))
       }
-    case .variable(let place):
-      guard let base = reader.word(at: place) else { return nil }
-      // With ABSOLUTE_PERCPU what is relative to the image is stored negative.
-      let absolutePercpu = values.contains { $0 < 0 }
-      return values.map { value in
-        guard absolutePercpu else { return base &+ UInt64(UInt32(bitPattern: value)) }
-        return value >= 0 ? UInt64(value) : base &- 1 &- UInt64(bitPattern: Int64(value))
+      switch base {
+      case .none: return nil
+      case .ownPlace:
+        return (0..<count).map { index in
+          self.offsets &+ UInt64(index * 4) &+ UInt64(bitPattern: Int64(value(index)))
+        }
+      case .variable(let place):
+        guard let base = reader.word(at: place) else { return nil }
+        // With ABSOLUTE_PERCPU what is relative to the image is stored negative.
+        let absolutePercpu = (0..<count).contains { value($0) < 0 }
+        return (0..<count).map { index in
+          let value = value(index)
+          guard absolutePercpu else { return base &+ UInt64(UInt32(bitPattern: value)) }
+          return value >= 0 ? UInt64(value) : base &- 1 &- UInt64(bitPattern: Int64(value))
+        }
       }
     }
   }

@@ -114,7 +114,7 @@ struct PrintkBuffer {
   private func records(from first: UInt64, to next: UInt64, _ layout: Layout) -> PrintkRing.Log? {
     let size = UInt64(bytes.bytes.count)
     guard first < size, next <= size else { return nil }
-    var log = ""
+    var log: [UInt8] = []
     var lost = 0
     var at = Int(first)
     // No record shares its bytes with another, so all of them fit the buffer.
@@ -141,16 +141,14 @@ struct PrintkBuffer {
         Int(textLength) <= count - layout.size,
         let text = bytes.slice(at: at + layout.size, count: Int(textLength))
       {
-        let stamp = LogStamp(microseconds: time / 1000).text
-        for line in text.split(separator: 10) {
-          log += stamp + String(decoding: line, as: UTF8.self) + "\n"
-        }
+        LogStamp(microseconds: time / 1000).append(text, to: &log)
       } else {
         lost += 1
       }
       left -= count
       at += count
     }
-    return log.isEmpty && first != next ? nil : PrintkRing.Log(text: log, lost: lost)
+    guard !log.isEmpty || first == next else { return nil }
+    return PrintkRing.Log(text: String(decoding: log, as: UTF8.self), lost: lost)
   }
 }

@@ -122,12 +122,7 @@ struct PrintkRing {
       switch record(id, idMask) {
       case .text(let time, let bytes) where bytes.count <= left:
         left -= bytes.count
-        let stamp = LogStamp(microseconds: time / 1000).text
-        for line in bytes.split(separator: 10) {
-          log += stamp.utf8
-          log += line
-          log.append(10)
-        }
+        LogStamp(microseconds: time / 1000).append(bytes, to: &log)
       case .none: break
       case .text, .lost: lost += 1
       }

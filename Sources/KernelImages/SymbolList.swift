@@ -1,12 +1,22 @@
 /// Symbols as a table has them, their names in one row of bytes: a kernel has some hundred thousand,
 /// and a look at it needs few.
 struct SymbolList: Sendable {
-  fileprivate var text: [UInt8] = []
+  private var text: [UInt8] = []
   private(set) var addresses: [UInt64] = []
   /// Where each name ends in the text.
   private var ends: [UInt32] = []
 
   init() {}
+
+  /// - Parameters:
+  ///   - text: all names, one after the other.
+  ///   - ends: where each name ends in the text, in ascending order.
+  ///   - addresses: as many.
+  init(_ text: [UInt8], _ ends: [UInt32], _ addresses: [UInt64]) {
+    self.text = text
+    self.ends = ends
+    self.addresses = addresses
+  }
 
   /// Those of several tables, one after the other.
   init(joining lists: [SymbolList]) {
@@ -43,8 +53,26 @@ struct SymbolList: Sendable {
 
   func name(_ index: Int) -> String { String(decoding: text[range(index)], as: UTF8.self) }
 
+  /// The names, where they lie.
+  @unsafe struct Names {
+    fileprivate let text: UnsafeRawBufferPointer
+    fileprivate let ends: UnsafeBufferPointer<UInt32>
+    var count: Int { unsafe ends.count }
+
+    subscript(index: Int) -> UnsafeRawBufferPointer {
+      unsafe UnsafeRawBufferPointer(
+        rebasing: text[(index == 0 ? 0 : Int(ends[index - 1]))..<Int(ends[index])])
+    }
+  }
+
+  func withNames<Result>(_ body: (Names) -> Result) -> Result {
+    unsafe text.withUnsafeBytes { text in
+      unsafe ends.withUnsafeBufferPointer { unsafe body(Names(text: text, ends: $0)) }
+    }
+  }
+
   /// Where a name lies in the text.
-  fileprivate func range(_ index: Int) -> Range<Int> {
+  private func range(_ index: Int) -> Range<Int> {
     (index == 0 ? 0 : Int(ends[index - 1]))..<Int(ends[index])
   }
 
@@ -67,19 +95,32 @@ struct SymbolPlaces: Sendable {
   init(_ list: SymbolList) {
     var size = 16
     while size < list.count * 2 { size *= 2 }
-    slots = Array(repeating: 0, count: size)
-    for index in 0..<list.count {
-      let name = list.text.span.extracting(list.range(index))
-      let hash = hash(of: name)
-      let slot = slot(of: name, hash, in: list)
-      // Of several symbols of one name the first counts.
-      if slots[slot] == 0 { slots[slot] = hash & Self.upper | UInt64(index + 1) }
+    var slots = [UInt64](repeating: 0, count: size)
+    let seed = seed
+    unsafe list.withNames { names in
+      unsafe slots.withUnsafeMutableBufferPointer { slots in
+        for index in unsafe 0..<names.count {
+          let name = unsafe names[index]
+          let hash = unsafe Self.hash(of: name, seed)
+          let slot = unsafe Self.slot(of: name, hash, in: UnsafeBufferPointer(slots), names)
+          // Of several symbols of one name the first counts.
+          if unsafe slots[slot] == 0 {
+            unsafe slots[slot] = hash & Self.upper | UInt64(index + 1)
+          }
+        }
+      }
     }
+    self.slots = slots
   }
 
   func index(of name: String, in list: SymbolList) -> Int? {
-    let name = name.utf8.span
-    let found = slots[slot(of: name, hash(of: name), in: list)]
+    let found = unsafe list.withNames { names in
+      unsafe Array(name.utf8).withUnsafeBytes { name in
+        unsafe slots.withUnsafeBufferPointer { slots in
+          unsafe slots[Self.slot(of: name, Self.hash(of: name, seed), in: slots, names)]
+        }
+      }
+    }
     return found == 0 ? nil : Self.index(found)
   }
 
@@ -88,12 +129,16 @@ struct SymbolPlaces: Sendable {
   private static func index(_ slot: UInt64) -> Int { Int(slot & ~upper) - 1 }
 
   /// The slot that has a name, else the free one where it belongs.
-  private func slot(of name: borrowing Span<UInt8>, _ hash: UInt64, in list: SymbolList) -> Int {
+  @inline(__always) private static func slot(
+    of name: UnsafeRawBufferPointer, _ hash: UInt64, in slots: UnsafeBufferPointer<UInt64>,
+    _ names: SymbolList.Names
+  ) -> Int {
     var slot = Int(truncatingIfNeeded: hash) & (slots.count - 1)
-    while slots[slot] != 0 {
-      if slots[slot] & Self.upper == hash & Self.upper {
-        let other = list.text.span.extracting(list.range(Self.index(slots[slot])))
-        if other.count == name.count, name.indices.allSatisfy({ name[$0] == other[$0] }) { break }
+    while unsafe slots[slot] != 0 {
+      if unsafe slots[slot] & upper == hash & upper,
+        unsafe names[index(slots[slot])].elementsEqual(name)
+      {
+        break
       }
       slot = (slot + 1) & (slots.count - 1)
     }
@@ -101,23 +146,25 @@ struct SymbolPlaces: Sendable {
   }
 
   /// Eight bytes at a time: multiplied, with the two halves of the product put together.
-  private func hash(of name: borrowing Span<UInt8>) -> UInt64 {
+  @inline(__always) private static func hash(
+    of name: UnsafeRawBufferPointer, _ seed: UInt64
+  ) -> UInt64 {
     var hash = seed ^ UInt64(name.count)
     func take(_ word: UInt64) {
       let product = (hash ^ word).multipliedFullWidth(by: 0x9e37_79b9_7f4a_7c15)
       hash = product.high ^ product.low
     }
+    guard name.count >= 8 else {
+      take(unsafe name.reduce(0) { $0 << 8 | UInt64($1) })
+      return hash
+    }
     var at = 0
-    while at + 8 <= name.count {
-      take(unsafe name.bytes.unsafeLoadUnaligned(fromByteOffset: at, as: UInt64.self))
+    while at + 8 < name.count {
+      take(unsafe name.loadUnaligned(fromByteOffset: at, as: UInt64.self))
       at += 8
     }
-    var rest: UInt64 = 0
-    while at < name.count {
-      rest = rest << 8 | UInt64(name[at])
-      at += 1
-    }
-    take(rest)
+    // The last eight, some of which may have been taken before.
+    take(unsafe name.loadUnaligned(fromByteOffset: name.count - 8, as: UInt64.self))
     return hash
   }
 }

@@ -10,10 +10,49 @@ package struct LogStamp: Sendable, Equatable {
 
   /// As the kernel prints it, with the space after it.
   package var text: String {
-    let seconds = String(microseconds / 1_000_000)
-    let fraction = String(microseconds % 1_000_000 + 1_000_000).dropFirst()
-    let blanks = String(repeating: " ", count: max(0, 5 - seconds.count))
-    return "[\(blanks)\(seconds).\(fraction)] "
+    var text: [UInt8] = []
+    append(to: &text)
+    return String(decoding: text, as: UTF8.self)
+  }
+
+  /// Appends each line of a message with the stamp before it, as a console prints it.
+  package func append(_ message: ArraySlice<UInt8>, to log: inout [UInt8]) {
+    var rest = message
+    while !rest.isEmpty {
+      let end = rest.firstIndex(of: 10) ?? rest.endIndex
+      if end > rest.startIndex {
+        append(to: &log)
+        log += rest[..<end]
+        log.append(10)
+      }
+      rest = rest[end...].dropFirst()
+    }
+  }
+
+  private func append(to text: inout [UInt8]) {
+    var (seconds, fraction) = microseconds.quotientAndRemainder(dividingBy: 1_000_000)
+    var digits = 5
+    var limit: UInt64 = 100_000
+    while seconds >= limit {
+      digits += 1
+      limit *= 10
+    }
+    let start = text.count
+    text.append(contentsOf: repeatElement(UInt8(ascii: " "), count: digits + 10))
+    var place = start + digits + 7
+    for _ in 0..<6 {
+      text[place] = UInt8(ascii: "0") + UInt8(fraction % 10)
+      fraction /= 10
+      place -= 1
+    }
+    text[start] = UInt8(ascii: "[")
+    text[place] = UInt8(ascii: ".")
+    text[start + digits + 8] = UInt8(ascii: "]")
+    repeat {
+      place -= 1
+      text[place] = UInt8(ascii: "0") + UInt8(seconds % 10)
+      seconds /= 10
+    } while seconds > 0
   }
 
   /// Finds the first `[seconds.microseconds]` of a line, whatever stands before it.

@@ -157,7 +157,17 @@ internal import PageTables
 extension [UInt8] {
   package func number(at offset: Int, size: Int) -> UInt64? {
     guard offset >= 0, size >= 0, size <= count, offset <= count - size else { return nil }
-    return self[offset..<(offset + size)].reversed().reduce(0) { $0 << 8 | UInt64($1) }
+    return unsafe withUnsafeBytes { bytes in
+      switch size {
+      case 8:
+        UInt64(littleEndian: unsafe bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
+      case 4:
+        UInt64(
+          UInt32(littleEndian: unsafe bytes.loadUnaligned(fromByteOffset: offset, as: UInt32.self)))
+      default:
+        unsafe bytes[offset..<(offset + size)].reversed().reduce(0) { $0 << 8 | UInt64($1) }
+      }
+    }
   }
 
   package func u32(at offset: Int) -> UInt32? {
