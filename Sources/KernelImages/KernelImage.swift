@@ -2,7 +2,7 @@ package import MemoryImages
 package import PageTables
 
 /// A memory image with what is known of the kernel inside it.
-package struct KernelImage: Sendable {
+package final class KernelImage: Sendable {
   package let memory: any MemoryImage
   /// What an extract says of itself; nil for an image that is none.
   package let extract: Extract.Contents?
@@ -30,9 +30,9 @@ package struct KernelImage: Sendable {
   /// The top tables of other kernels in the same memory: that of a crash kernel that was running.
   package let otherRoots: [UInt64]
   /// What the runs of all walks together may take of memory.
-  package var budget: RunBudget
+  let budget: RunBudget
   /// Whether walks find leaves that differ in incidental flags alone as runs of their own.
-  package var tellsIncidental = true
+  private let tellsIncidental: Bool
   /// What the kernel image's virtual addresses lie above its physical ones.
   let imageOffset: UInt64
   /// Where the machine has memory.
@@ -43,10 +43,12 @@ package struct KernelImage: Sendable {
   ///   - mode: overrides the mode that the image tells.
   ///   - root: the root, physical, for an image that does not tell it.
   ///   - files: symbols that files beside the image tell, as they were linked or as they run.
+  ///   - bytes: what the runs of all walks together may take of memory.
+  ///   - tellsIncidental: whether leaves that differ in incidental flags alone are runs of their own.
   /// - Throws: `ImageError` where nothing tells the root, or `files` are of another build.
   package init(
     _ memory: any MemoryImage, mode: TableFormat? = nil, root given: UInt64? = nil,
-    symbols files: [Symbols] = []
+    symbols files: [Symbols] = [], runBytes bytes: Int = .max, tellsIncidental: Bool = true
   ) throws(ImageError) {
     let extract = Extract.contents(of: memory)
     let (memory, guest, cpus) = Self.opened(memory, extract, mode)
@@ -87,7 +89,8 @@ package struct KernelImage: Sendable {
     facts = known.facts
     markers = Self.markers(extract, symbols, reader)
     self.resources = resources
-    budget = RunBudget(bytes: .max, held: memory.heldBytes)
+    budget = RunBudget(bytes: bytes, held: memory.heldBytes)
+    self.tellsIncidental = tellsIncidental
     machineMemory = RangeSet(
       resources?.memory ?? (guest == nil ? extract?.memory : nil) ?? memory.ranges)
     log = ring.log

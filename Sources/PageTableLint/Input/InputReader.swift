@@ -84,7 +84,7 @@ package struct InputReader: Sendable {
     guard let known = TableFormat.named.first(where: { $0.name == name }) else {
       throw UsageError("no paging mode is named \(name); known: \(modes)")
     }
-    return known.mode
+    return known.mode()
   }
 
   /// The names that `--mode` takes.
@@ -153,18 +153,18 @@ extension InputReader {
   package func read(
     _ memory: any MemoryImage, running: () -> Symbols? = { nil }
   ) throws(ImageError) -> Subject {
-    var image = try KernelImage(
-      memory, mode: mode, root: table.root, symbols: try symbolFiles())
+    func kernelImage(_ symbols: [Symbols]) throws(ImageError) -> KernelImage {
+      try KernelImage(
+        memory, mode: mode, root: table.root, symbols: symbols,
+        runBytes: maxMemory ?? Self.memoryToTake, tellsIncidental: tellsIncidental)
+    }
+    var image = try kernelImage(symbolFiles())
     if image.symbols == nil, let told = running() {
-      image = try KernelImage(memory, mode: mode, root: table.root, symbols: [told])
+      image = try kernelImage([told])
     }
     if image.symbols == nil, let path = image.info?["BUILD-ID"].flatMap(SymbolFile.installed) {
-      image = try KernelImage(
-        memory, mode: mode, root: table.root, symbols: [try SymbolFile.read(path)])
+      image = try kernelImage([SymbolFile.read(path)])
     }
-    image.budget = RunBudget(
-      bytes: maxMemory ?? Self.memoryToTake, held: memory.heldBytes)
-    image.tellsIncidental = tellsIncidental
     var subject = Subject(image: image, roots: try roots(of: image), progress: progress)
     switch table {
     case .all:
