@@ -62,15 +62,23 @@ extension Rule {
       kind: .unreadable, level: anomaly.level ?? 0)
   }
 
-  /// One finding an area of the table pointers of the kernel's half that `isBad` takes.
+  /// One finding an area of the table pointers of the kernel's half that have wrong attributes.
+  ///
+  /// - Parameters:
+  ///   - isWrong: asked of the level and of the entry's bits beside its frame.
+  ///   - isBad: asked of the place of those.
   static func pointers(
     _ rule: Rule, _ subject: Subject, _ what: String, help: String,
-    where isBad: (TablePointer, Table) -> Bool
+    having isWrong: (TablePointer, TableFormat) -> Bool,
+    where isBad: (TablePointer, Table) -> Bool = { _, _ in true }
   ) -> [Finding] {
     subject.tables.flatMap { table in
       let mode = table.space.mode
-      let bad = table.pointers.filter {
-        $0.address >= mode.upperHalf && isBad($0, table)
+      let bad = table.pointers.stretches.flatMap { stretch -> [TablePointer] in
+        guard isWrong(stretch.first, mode) else { return [] }
+        return (0..<stretch.count).map { stretch[$0] }.filter {
+          $0.address >= mode.upperHalf && isBad($0, table)
+        }
       }
       return grouped(bad.map { run($0, mode) }, table).map { area, runs in
         let first = bad.first { $0.address == runs[0].start && $0.level == Int(runs[0].level) }

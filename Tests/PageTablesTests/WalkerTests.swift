@@ -381,9 +381,24 @@ private struct DeclaredMemory: PhysicalMemory {
     for pointer in all { pointers.append(pointer) }
     #expect(Array(pointers) == all)
     #expect(pointers.count == 5)
+    #expect(pointers.stretches.map(\.count) == [3, 1, 1])
+    #expect(pointers.stretches[0][2] == all[2])
+    #expect(all[1].steps(past: 5 << 21 | 7) == 5)
     #expect(
       pointers.targets(.x86_64) == [
         0x5000...0x7fff, 0x9000...0x9fff, 0xa000...0xafff,
       ])
+  }
+
+  /// One frame further is another bit: what holds for one of neighbours must hold for all.
+  @Test func pointersWithOtherBitsAreKeptApart() {
+    let level = TableFormat.x86_64.level(2)
+    let entries: [UInt64] = [0x000f_ffff_ffff_f063, 0x0010_0000_0000_0063]
+    let all = entries.enumerated().map { index, entry in
+      TablePointer(address: UInt64(index) << 21, parent: 0x1000, entry: entry, level: level)
+    }
+    let pointers = TablePointers(all)
+    #expect(pointers.stretches.map(\.count) == [1, 1])
+    #expect(Array(pointers) == all)
   }
 }

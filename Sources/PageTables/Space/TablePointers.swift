@@ -33,6 +33,14 @@ package struct TablePointer: Sendable, Equatable {
     step = first.step
   }
 
+  /// How many entries on the first is that starts behind an address, which is not before this one's.
+  package func steps(past last: UInt64) -> Int { Int((last &- address) >> UInt64(shift)) + 1 }
+
+  /// Whether the bits above all frames are the same.
+  fileprivate func hasAttributes(of other: TablePointer) -> Bool {
+    (entry ^ other.entry) >> 52 == 0
+  }
+
   /// The pointer `steps` entries on, where each leads one table further than the one before.
   fileprivate func advanced(by steps: UInt32) -> TablePointer {
     TablePointer(self, steps: UInt64(steps))
@@ -41,13 +49,19 @@ package struct TablePointer: Sendable, Equatable {
 
 /// Table pointers, of which neighbours that lead to neighbours are kept as one.
 package struct TablePointers: Sendable, Sequence {
-  /// `count` entries side by side in one table: each leads one table further than the one before.
-  fileprivate struct Stretch {
-    let first: TablePointer
-    var count: UInt32
+  /// Entries side by side in one table: each leads one table further than the one before, and all
+  /// their other bits are the same.
+  package struct Stretch: Sendable {
+    package let first: TablePointer
+    fileprivate(set) var length: UInt32
+
+    package var count: Int { Int(length) }
+    package subscript(index: Int) -> TablePointer {
+      first.advanced(by: UInt32(truncatingIfNeeded: index))
+    }
   }
 
-  private var stretches: [Stretch] = []
+  package private(set) var stretches: [Stretch] = []
   package private(set) var count = 0
 
   package init() {}
@@ -58,10 +72,13 @@ package struct TablePointers: Sendable, Sequence {
 
   package mutating func append(_ pointer: TablePointer) {
     count += 1
-    if let last = stretches.last, last.first.advanced(by: last.count) == pointer {
-      stretches[stretches.count - 1].count += 1
+    // A frame that runs over the end of its field changes other bits.
+    if let last = stretches.last, last.first.advanced(by: last.length) == pointer,
+      last.first.hasAttributes(of: pointer)
+    {
+      stretches[stretches.count - 1].length += 1
     } else {
-      stretches.append(Stretch(first: pointer, count: 1))
+      stretches.append(Stretch(first: pointer, length: 1))
     }
   }
 
@@ -77,7 +94,7 @@ package struct TablePointers: Sendable, Sequence {
     stretches.map { stretch in
       let first = format.tableField.address(in: stretch.first.entry)
       let table = format.level(stretch.first.level - 1).tableShift
-      return first...(first &+ (UInt64(stretch.count) << UInt64(table)) &- 1)
+      return first...(first &+ (UInt64(stretch.length) << UInt64(table)) &- 1)
     }.sorted { $0.lowerBound < $1.lowerBound }
   }
 
@@ -92,7 +109,7 @@ package struct TablePointers: Sendable, Sequence {
       guard stretch < stretches.count else { return nil }
       let pointer = stretches[stretch].first.advanced(by: step)
       step += 1
-      if step == stretches[stretch].count {
+      if step == stretches[stretch].length {
         stretch += 1
         step = 0
       }

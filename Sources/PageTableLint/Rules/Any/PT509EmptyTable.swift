@@ -19,18 +19,7 @@ extension Rule {
   ) { rule, subject in
     subject.tables.flatMap { table -> [Finding] in
       let mode = table.space.mode
-      let runs = table.runs
-      var index = 0
-      let empty = table.pointers.filter { pointer in
-        // Both come in the order of addresses.
-        while index < runs.count, runs[index].last < pointer.address { index += 1 }
-        guard pointer.address >= mode.upperHalf, pointer.level < mode.levels.count,
-          index < runs.count, runs[index].contains(pointer.address)
-        else { return false }
-        let run = runs[index]
-        return run.kind == .hole && Int(run.level) < pointer.level
-          && run.last >= pointer.address &+ (mode.level(pointer.level).span &- 1)
-      }
+      let empty = emptyTables(table, mode)
       guard empty.count > 256 else { return [] }
       return [
         Finding(
@@ -41,5 +30,31 @@ extension Rule {
           help: "nothing is needed; see what mapped so much once if it grows")
       ]
     }
+  }
+  /// The pointers of the kernel's half below which one hole is all.
+  private static func emptyTables(_ table: Table, _ mode: TableFormat) -> [TablePointer] {
+    let runs = table.runs
+    var index = 0
+    var empty: [TablePointer] = []
+    for stretch in table.pointers.stretches where stretch.first.level < mode.levels.count {
+      var place = 0
+      while place < stretch.count {
+        let pointer = stretch[place]
+        // Both come in the order of addresses.
+        while index < runs.count, runs[index].last < pointer.address { index += 1 }
+        guard index < runs.count else { return empty }
+        let run = runs[index]
+        if run.kind == .hole, Int(run.level) < pointer.level, run.contains(pointer.address),
+          run.last >= pointer.last
+        {
+          if pointer.address >= mode.upperHalf { empty.append(pointer) }
+          place += 1
+        } else {
+          // On to the first that starts behind the run.
+          place += run.contains(pointer.address) ? pointer.steps(past: run.last) : 1
+        }
+      }
+    }
+    return empty
   }
 }

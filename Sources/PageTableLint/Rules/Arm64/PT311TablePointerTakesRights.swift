@@ -27,11 +27,13 @@ extension Rule {
     pointers(
       rule, subject, "forbids what its leaves allow",
       help: "see who wrote the entry; Linux sets no such bit in a table pointer there"
-    ) { pointer, table in
+    ) { pointer, _ in
+      pointer.entry & (3 << 61 | 1 << 59) != 0
+    } where: { pointer, table in
       if pointer.entry & 3 << 61 != 0 { return true }
       // Over those areas it is the kernel's own, and a leaf that lacks PXN there changes nothing.
       let area = table.layout.area(of: pointer.address).kind
-      guard pointer.entry & 1 << 59 != 0, area != .directMap, area != .vmemmap else { return false }
+      guard area != .directMap, area != .vmemmap else { return false }
       return table.runs(from: pointer.address, through: pointer.last).contains {
         $0.isLeaf && $0.flags & 1 << 53 == 0
       }

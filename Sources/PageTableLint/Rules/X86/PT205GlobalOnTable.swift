@@ -22,9 +22,10 @@ extension Rule {
       - arch/x86/mm/pat/set_memory.c, Linux 6.12: __split_large_page
       """, judgesTables: true
   ) { rule, subject in
-    pointers(rule, subject, "with the global bit", help: "see who wrote the pointer") {
-      pointer, table in
-      guard pointer.entry & table.space.mode.global != 0 else { return false }
+    pointers(
+      rule, subject, "with the global bit", help: "see who wrote the pointer",
+      having: { pointer, mode in pointer.entry & mode.global != 0 }
+    ) { pointer, table in
       let isCloned =
         pointer.level == 2
         && [.image, .cpuEntryArea].contains { table.layout.mayBe($0, at: pointer.address) }

@@ -30,15 +30,14 @@ extension Rule {
     pointers(
       rule, subject, "restricts all below it",
       help: "the pointer should be _KERNPG_TABLE: see who wrote it"
-    ) { pointer, table in
-      let mode = table.space.mode
+    ) { pointer, mode in
       // In PAE's top table the bits are reserved.
       if mode.isPAE, pointer.level == mode.levels.count { return false }
       let cacheBits: UInt64 = 1 << 3 | 1 << 4
-      return
-        (pointer.entry & mode.write == 0
-        || pointer.entry & (mode.noExecute | cacheBits) != 0)
-        && table.layout.area(of: pointer.address).kind != .espfix
+      return pointer.entry & mode.write == 0
+        || pointer.entry & (mode.noExecute | cacheBits) != 0
+    } where: { pointer, table in
+      table.layout.area(of: pointer.address).kind != .espfix
     }
   }
 }

@@ -22,6 +22,6 @@ extension Rule {
   ) { rule, subject in
     pointers(
       rule, subject, "without the encryption bit", help: "see who made the pointer without the bit"
-    ) { pointer, table in pointer.entry & table.space.mode.encryption == 0 }
+    ) { pointer, mode in pointer.entry & mode.encryption == 0 }
   }
 }
