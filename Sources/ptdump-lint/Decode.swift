@@ -79,12 +79,7 @@ struct Decode: ParsableCommand, ReadsInputs {
 
   private func pagingMode() throws -> TableFormat? {
     guard let mode else { return nil }
-    guard let known = TableFormat.named.first(where: { $0.name == mode }) else {
-      throw ValidationError(
-        "no paging mode is named \(mode); known: "
-          + TableFormat.named.map(\.name).joined(separator: ", "))
-    }
-    return known.mode
+    return try InputReader.mode(named: mode)
   }
 
   private func number(of level: String?, _ mode: TableFormat?) throws -> Int? {

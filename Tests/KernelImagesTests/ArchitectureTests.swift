@@ -14,7 +14,7 @@ import Testing
   func eachFormatHasItsArchitecture(
     _ mode: String, _ name: String, _ wordSize: Int, _ imageIsInDirectMap: Bool
   ) throws {
-    let format = try #require(TableFormat.named.first { $0.name == mode }?.mode)
+    let format = try #require(TableFormat.named.first { $0.name == mode }).mode()
     #expect(format.architecture.name == name)
     #expect(format.architecture.wordSize == wordSize)
     #expect(format.architecture.imageIsInDirectMap == imageIsInDirectMap)

@@ -58,7 +58,7 @@ import Testing
     _ mode: String, _ level: Int, _ entry: UInt64, _ release: String?, _ kind: String,
     _ words: String
   ) throws {
-    let format = try #require(TableFormat.named.first { $0.name == mode }?.mode)
+    let format = try #require(TableFormat.named.first { $0.name == mode }).mode()
     let reading = EntryReading(
       entry, level: level, mode: format, context: EntryReading.Context(release: release))
     #expect(reading.kind.rawValue == kind, "\(reading.sentence)")
@@ -67,7 +67,7 @@ import Testing
 
   /// Without a level the likeliest comes first: a pointer has no AF, a page has.
   @Test func levelsThatFit() throws {
-    let format = try #require(TableFormat.named.first { $0.name == "arm64-4k-48" }?.mode)
+    let format = try #require(TableFormat.named.first { $0.name == "arm64-4k-48" }).mode()
     let pointer = EntryCandidates(0x1800_0000_fbff_8003, mode: format).candidates
     #expect(pointer.first?.levels == ["pmd", "pud", "pgd"])
     let page = EntryCandidates(0x0068_0000_4024_1707, mode: format).candidates
@@ -77,7 +77,7 @@ import Testing
   }
 
   @Test func notes() throws {
-    let format = try #require(TableFormat.named.first { $0.name == "arm64-4k-48" }?.mode)
+    let format = try #require(TableFormat.named.first { $0.name == "arm64-4k-48" }).mode()
     let young = EntryReading(0x00a8_0000_4a5c_0b43, level: 1, mode: format)
     #expect(young.notes.contains { $0.contains("AF is clear") })
     let clean = EntryReading(0x00e8_0000_4a5c_0fc3, level: 1, mode: format)

@@ -13,7 +13,7 @@ private struct DeclaredMemory: PhysicalMemory {
 
 @Suite struct Arm64FormatTests {
   private static func mode(_ name: String) throws -> TableFormat {
-    try #require(TableFormat.named.first { $0.name == name }?.mode)
+    try #require(TableFormat.named.first { $0.name == name }).mode()
   }
 
   /// Entries by level, the root's last; sources: arch/arm64/Kconfig and pgtable-hwdef.h, 6.12.

@@ -65,7 +65,7 @@ struct FilterParser {
 
   /// The flags of every format, by the kernel's names.
   private static let flags = Set(
-    TableFormat.named.flatMap { $0.mode.attributes.map { $0.set.lowercased() } })
+    TableFormat.named.flatMap { $0.mode().attributes.map { $0.set.lowercased() } })
 
   private static let known =
     (MappingFilter.Attribute.allCases.map(\.rawValue) + ["ro", "nx", "kernel"]

@@ -14,7 +14,7 @@ extension TableFormat: Codable {
   package init(from decoder: any Decoder) throws {
     let values = try decoder.container(keyedBy: CodingKeys.self)
     let name = try values.decode(String.self, forKey: .name)
-    guard let known = Self.named.first(where: { $0.mode.name == name })?.mode else {
+    guard let known = Self.named.lazy.map({ $0.mode() }).first(where: { $0.name == name }) else {
       throw DecodingError.dataCorruptedError(
         forKey: .name, in: values, debugDescription: "no paging mode is named \(name)")
     }

@@ -167,9 +167,10 @@ package struct TableFormat: Sendable, Equatable {
   }
 
   /// The modes by the name that `--mode` takes.
-  package static let named: [(name: String, mode: TableFormat)] =
+  package static let named: [(name: String, mode: @Sendable () -> TableFormat)] =
     [
-      ("x86-64", x86_64), ("x86-64-4level", x86_64), ("x86-64-5level", x86_64FiveLevel),
-      ("i386", i386), ("i386-pae", i386PAE),
+      ("x86-64", { @Sendable in x86_64 }), ("x86-64-4level", { @Sendable in x86_64 }),
+      ("x86-64-5level", { @Sendable in x86_64FiveLevel }), ("i386", { @Sendable in i386 }),
+      ("i386-pae", { @Sendable in i386PAE }),
     ] + arm64Named
 }

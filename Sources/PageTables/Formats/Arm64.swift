@@ -79,10 +79,15 @@ extension TableFormat {
   }
 
   /// Names of modes, for `named`.
-  static let arm64Named: [(name: String, mode: TableFormat)] =
+  static let arm64Named: [(name: String, mode: @Sendable () -> TableFormat)] =
     Arm64Granule.allCases.flatMap { granule in
-      granule.widths.map { ("arm64-\(granule.name)-\($0)", arm64(granule, bits: $0)) }
-    } + Arm64Granule.allCases.map { ("arm64-\($0.name)-stage2", arm64Stage2($0)) }
+      granule.widths.map { bits in
+        ("arm64-\(granule.name)-\(bits)", { @Sendable in arm64(granule, bits: bits) })
+      }
+    }
+    + Arm64Granule.allCases.map { granule in
+      ("arm64-\(granule.name)-stage2", { @Sendable in arm64Stage2(granule) })
+    }
 
   /// The tables of a half that has no kernel in it: a process's, or EFI's.
   ///

@@ -10,6 +10,9 @@ package struct Run: Sendable, Equatable {
     case leaf
     /// Below a table that could not be read: nothing is known.
     case unreadable
+
+    // Other modules would look up the one that the compiler makes, each time.
+    package static func == (one: Kind, other: Kind) -> Bool { one.rawValue == other.rawValue }
   }
 
   package var start: UInt64
