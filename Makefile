@@ -1,9 +1,12 @@
 PREFIX ?= /usr/local
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 SAMPLE := samples/cpa-2008/memory.elf
-# Swift's libraries become part of the program, so that it starts faster and runs where no Swift is; those of
-# Debian stay shared. What only debuggers read is left out.
-SWIFT_BUILD := swift build -c release --product ptdump-lint --static-swift-stdlib -Xlinker -s
+# Swift's libraries become part of the program, so that it starts faster and runs where no Swift is, and C++'s,
+# which only they need: a folder that has it as an archive alone goes before the others. Those of Debian stay
+# shared. What only debuggers read is left out, and the names that nothing looks up in a program.
+STATIC := $(CURDIR)/.build/static
+SWIFT_BUILD := swift build -c release --product ptdump-lint --static-swift-stdlib \
+  -Xlinker -L$(STATIC) -Xswiftc -Xclang-linker -Xswiftc -static-libgcc -Xlinker --no-export-dynamic -Xlinker -s
 
 .PHONY: pictures test-fleet test-mapper mapper-packages fleet-packages demo test test-all tests-built tests-equipped on-library on-machines on-instructions on-mutations test-browser test-live test-live-load test-kernels fuzz mutate test-deb bench bench-fleet build fuzz-address documents docs install deb packages test-packages live-packages arm64-packages lab-packages browser-packages deb-packages test-deb-packages
 
@@ -22,18 +25,20 @@ QUIET := $(if $(MAKE_TERMOUT),,--quiet)
 TWO := $(MAKE) --no-print-directory --jobs=2
 test-all: export TESTS := all
 test test-all: packages
-	$(TWO) tests-built tests-equipped on-library
+	$(TWO) tests-built tests-equipped
+	$(MAKE) --no-print-directory on-library
 	Tests/run --skip-build $(SWIFT_TEST)
 	$(TWO) --output-sync on-machines on-instructions on-mutations test-mapper
 
 tests-built:
 	swift build $(QUIET) $(SWIFT_TEST) --build-tests
 
-# While the tests are built, which seldom keeps two processors busy.
+# While the tests are built, which do not keep two processors busy all the time.
 tests-equipped: test-packages live-packages mapper-packages
 	swift format lint --strict --recursive Sources Tests Package.swift
+# In the same folder: all that it needs is built by then.
 on-library:
-	swift test $(QUIET) --package-path samples/library --scratch-path .build/library
+	swift test $(QUIET) $(SWIFT_TEST) --disable-testable-imports --package-path samples/library --scratch-path .build
 
 # What the program beside the tests is tried by.
 on-machines:
@@ -128,6 +133,7 @@ bench-fleet: build fleet-packages
 	PTDUMP_LINT=$(CURDIR)/.build/release/ptdump-lint $(FLEET) samples/fleet/tests/measure.py $(BENCH)/fleet
 
 build: packages
+	@mkdir -p $(STATIC) && ln -sf $$(clang -print-file-name=libstdc++.a) $(STATIC)
 	$(SWIFT_BUILD)
 
 # The man pages, from each command's help, and the shell completions, from the program itself.
