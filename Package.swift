@@ -62,7 +62,7 @@ let package = Package(
       dependencies: ["PageTables", "MemoryImages", "KernelImages", "PageTableLint", "Support"],
       path: "Tests/FaultInjection", swiftSettings: settings),
     .testTarget(
-      name: "HouseTests", dependencies: ["Support"], swiftSettings: settings),
+      name: "HouseTests", dependencies: ["PageTables", "Support"], swiftSettings: settings),
     .testTarget(
       name: "PageTablesTests", dependencies: ["PageTables", "Support"], swiftSettings: settings),
     .testTarget(

@@ -38,6 +38,7 @@ import PageTableLint
   func readersFindTheSame(path: String) throws {
     let log = try Self.text(path)
     isSame(log, "as it is")
+    guard Effort.some(of: Self.paths, oneIn: 5).contains(path) else { return }
     let lines = log.split(separator: "\n", omittingEmptySubsequences: false)
     isSame(lines.map { "> " + $0 }.joined(separator: "\n"), "quoted")
     for column in [48, 72] {

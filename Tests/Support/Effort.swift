@@ -10,4 +10,9 @@ package enum Effort {
   package static func cases(_ all: Int, oneIn share: Int) -> Int {
     isFull ? all : max(1, all / share)
   }
+
+  /// One in `share` of the cases, from the first on.
+  package static func some<Case>(of all: [Case], oneIn share: Int) -> [Case] {
+    isFull ? all : stride(from: 0, to: all.count, by: share).map { all[$0] }
+  }
 }
