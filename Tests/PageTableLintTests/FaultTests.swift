@@ -174,6 +174,21 @@ import Testing
     #expect(refused.last == 0xffff_8880_0160_0fff)
   }
 
+  /// Lines that are printed for each page hide no report that a paste has put into them.
+  @Test(arguments: [
+    "CPA ffff888021200000: bad pte 212000e3", "CPA ffff888021200000: unexpected level 2",
+    "CPA  protect  Rodata RO: 0xffff888001600000 - 0xffff888001600fff PFN 1600 req 0123 prevent 02",
+  ])
+  func aReportInALineOfCPA(_ line: String) {
+    let kinds = LogReports(line).faults.map(\.kind)
+    #expect(kinds == (line.contains("protect") ? [.protected] : []))
+    let report = "BUG: unable to handle page fault for address: ffff888021200000"
+    for text in ["\(line) \(report)", "\(report)\n\(line)", "\(line)\n\(report)"] {
+      let pageFaults = LogReports(text).faults.filter { $0.kind == .pageFault }
+      #expect(pageFaults.map(\.address) == [0xffff_8880_2120_0000], "\(text)")
+    }
+  }
+
   /// A real log has hundreds of such lines, which must not crowd the faults out.
   @Test func refusedChangesAreRanges() throws {
     let faults = LogReports(try Samples.text("faults", "kernel.log")).faults

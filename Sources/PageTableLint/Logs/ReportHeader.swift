@@ -72,10 +72,30 @@ enum ReportHeader {
     return fault
   }
 
+  /// Whether a message is a whole line of those that a kernel which checks CPA prints for each page, a
+  /// thousand of them: no other report begins or goes on in it.
+  ///
+  /// `CPA  protect  Rodata RO: 0xffffffff81e00000 - 0xffffffff81e00fff PFN 1e00 req 8000000000000163
+  /// prevent 0000000000000002`, `CPA ffff888021200000: bad pte 212000e3`, `… unexpected level 2`.
+  static func isOfChange(_ words: LogWords) -> Bool {
+    guard words.has("CPA ", at: 0) else { return false }
+    let parts = words.bytes.split(separator: 0x20)
+    func isNumber(_ index: Int) -> Bool { UInt64(hexBytes: parts[index]) != nil }
+    let count = parts.count
+    if count == 5, isNumber(4) {
+      let isBad = parts[2].elementsEqual("bad".utf8) && parts[3].elementsEqual("pte".utf8)
+      return isBad
+        || parts[2].elementsEqual("unexpected".utf8) && parts[3].elementsEqual("level".utf8)
+    }
+    return count > 8 && parts[count - 6].elementsEqual("PFN".utf8) && isNumber(count - 5)
+      && parts[count - 4].elementsEqual("req".utf8) && isNumber(count - 3)
+      && parts[count - 2].elementsEqual("prevent".utf8) && isNumber(count - 1)
+  }
+
   /// `CPA detected W^X violation: …`, `CPA  protect  Rodata RO: …`, `CPA conflict    Text RO: …`.
   ///
   /// Read as bytes: a kernel that checks CPA prints a thousand such lines.
-  private static func change(_ message: LogMessage, _ words: LogWords) -> Fault? {
+  static func change(_ message: LogMessage, _ words: LogWords) -> Fault? {
     guard message.text.mentions("CPA ") else { return nil }
     let parts = words.bytes.split(separator: 0x20)
     guard parts.count > 1, parts[0].elementsEqual("CPA".utf8),

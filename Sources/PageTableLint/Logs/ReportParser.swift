@@ -25,6 +25,10 @@ struct ReportParser: LogMessageConsumer {
       reports.facts.take(text)
       return
     }
+    if ReportHeader.isOfChange(words) {
+      if let fault = ReportHeader.change(message, words) { add(fault, caller: caller) }
+      return
+    }
     reports.facts.take(text)
     if text.hasPrefix("Testing CPA: ") { isTesting = text.mentions(": undo") }
     if text.mentions("NX-protected page") || text.mentions("to execute userspace code") {
