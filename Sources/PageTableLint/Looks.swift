@@ -50,6 +50,14 @@ extension Table {
     return space.runs
   }
 
+  /// Those of the kernel's half whose entries are not present: of millions of runs few, if any.
+  var notPresent: [Run] {
+    let runs = runs
+    return runs.indices.filter { runs[$0].kind == .notPresent }.map { runs[$0] }.filter {
+      $0.start >= space.mode.upperHalf
+    }
+  }
+
   var pointers: TablePointers {
     looks?.note()
     return space.pointers

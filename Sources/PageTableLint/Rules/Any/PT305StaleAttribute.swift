@@ -94,13 +94,13 @@ extension Rule {
       framesOf: others.filter { !$0.access.isWritable }, mode, and: protected)
     var stale: (readOnly: [Run], uncached: [Run]) = ([], [])
     let page = mode.granule
-    for runs in table.stretches(.directMap) {
-      var surroundings = Surroundings(runs: runs, mode: mode)
+    for stretch in table.stretches(.directMap) {
+      guard var runs = Surroundings(stretch, mode) else { continue }
       for index in runs.indices where runs[index].isLeaf {
         let run = runs[index]
         let isReadOnly = !run.access.isWritable && !run.access.isExecutable
         let isUncached = run.access.isWritable && mode.memoryType(of: run) != .writeBack
-        guard isReadOnly || isUncached, surroundings.arePlain(around: index) else { continue }
+        guard isReadOnly || isUncached, runs.arePlain(around: index) else { continue }
         let parts = (isReadOnly ? readOnly : anywhere).pagesOutside(
           of: run, page: page, span: mode.span(of: run))
         for part in parts {
@@ -116,33 +116,46 @@ extension Rule {
   }
 }
 
-/// What lies around runs, which are asked for in order.
+/// Runs side by side, and what lies around each, where they are asked for in order.
 private struct Surroundings {
-  let runs: ClippedRuns
+  // The first and the last of them are clipped.
+  private let first: Run
+  private let last: Run
+  private let between: ArraySlice<Run>
+  let indices: Range<Int>
   let mode: TableFormat
   /// The bytes of a large page.
   private let span: UInt64
   /// The large page's worth that was looked at last.
-  private var last: (block: UInt64, isPlain: Bool)?
+  private var seen: (block: UInt64, isPlain: Bool)?
 
-  init(runs: ClippedRuns, mode: TableFormat) {
-    self.runs = runs
+  init?(_ runs: ClippedRuns, _ mode: TableFormat) {
+    guard let first = runs.first, let last = runs.last else { return nil }
+    self.first = first
+    self.last = last
+    between = runs.pieces.count > 1 ? runs.pieces[1] : []
+    indices = runs.indices
     self.mode = mode
     span = mode.level(2).span
+  }
+
+  @inline(__always) subscript(index: Int) -> Run {
+    if index == indices.lowerBound { return first }
+    return index == indices.upperBound - 1 ? last : between[index]
   }
 
   /// Whether a run lies amid plain writable memory: it is less than the large page's worth in which
   /// it lies, or one beside it is plain.
   mutating func arePlain(around index: Int) -> Bool {
-    let run = runs[index]
+    let run = self[index]
     let block = run.start & ~(span - 1)
     guard run.level == 1, run.size < span else {
       return block >= span && isPlain(block - span, near: index)
         || run.last < .max - span && isPlain((run.last &+ 1) & ~(span - 1), near: index)
     }
-    if let last, last.block == block { return last.isPlain }
+    if let seen, seen.block == block { return seen.isPlain }
     let isPlain = isPlain(block, near: index)
-    last = (block, isPlain)
+    seen = (block, isPlain)
     return isPlain
   }
 
@@ -152,10 +165,10 @@ private struct Surroundings {
   private func isPlain(_ block: UInt64, near index: Int) -> Bool {
     let end = block + (span - 1)
     var next = index
-    while next > runs.startIndex, runs[next - 1].last >= block { next -= 1 }
+    while next > indices.lowerBound, self[next - 1].last >= block { next -= 1 }
     var plain: UInt64 = 0
-    while next < runs.endIndex, runs[next].start <= end {
-      let run = runs[next]
+    while next < indices.upperBound, self[next].start <= end {
+      let run = self[next]
       next += 1
       guard run.last >= block, run.isLeaf, run.access.isWritable,
         mode.memoryType(of: run) == .writeBack

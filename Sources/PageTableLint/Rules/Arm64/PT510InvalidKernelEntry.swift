@@ -28,8 +28,7 @@ extension Rule {
       """, comparesParts: true, givesWayTo: ["PT010", "PT609", "PT501"]
   ) { rule, subject in
     subject.tables.flatMap { table -> [Finding] in
-      let mode = table.space.mode
-      let invalid = table.runs.filter { $0.kind == .notPresent && $0.start >= mode.upperHalf }
+      let invalid = table.notPresent
       let map = invalid.filter { table.layout.area(of: $0.start).kind == .directMap }
       let taken = subject.takenFromDirectMap(map, of: table)
       let bad = invalid.filter { run in

@@ -24,9 +24,8 @@ extension Rule {
   ) { rule, subject in
     subject.tables.flatMap { table in
       let mode = table.space.mode
-      let bad = table.runs.filter {
-        $0.kind == .notPresent && $0.level == 1 && $0.start >= mode.upperHalf
-          && $0.flags & mode.global != 0
+      let bad = table.notPresent.filter {
+        $0.level == 1 && $0.flags & mode.global != 0
           && !table.layout.mayBe(.cpuEntryArea, at: $0.start) && !subject.isKFENCE($0)
       }
       return grouped(bad, table).map { area, runs in

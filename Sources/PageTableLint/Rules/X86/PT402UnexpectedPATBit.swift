@@ -20,11 +20,13 @@ extension Rule {
       - 7a5714e0186b: the bit's place when a large page is split
       """
   ) { rule, subject in
-    subject.tables.flatMap { table in
-      let mode = table.space.mode
-      let bad = table.runs.filter {
-        $0.isLeaf && $0.start >= mode.upperHalf
-          && [4, 6].contains(mode.memoryTypes?.index($0.flags, level: Int($0.level)))
+    subject.tables.flatMap { table -> [Finding] in
+      let half = table.space.mode.upperHalf
+      guard let types = table.space.mode.memoryTypes else { return [] }
+      let bad = table.runs.filter { run in
+        guard run.isLeaf, run.start >= half else { return false }
+        let index = types.index(run.flags, level: Int(run.level))
+        return index == 4 || index == 6
       }
       return grouped(bad, table).map { area, runs in
         Finding(

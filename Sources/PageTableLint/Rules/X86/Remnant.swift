@@ -46,8 +46,7 @@ extension Subject {
   func remnants(in table: Table, where wanted: (Remnant) -> Bool) -> [Run] {
     var found: [Run] = []
     var entries = TableEntries(of: table, in: self)
-    for run in table.runs
-    where run.kind == .notPresent && run.start >= table.space.mode.upperHalf && !isKFENCE(run) {
+    for run in table.notPresent where !isKFENCE(run) {
       let remnant = Remnant(run.flags, mode: table.space.mode) {
         holdsMemoryFrame(run, &entries)
       }
