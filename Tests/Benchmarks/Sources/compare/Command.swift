@@ -4,6 +4,8 @@ import Glibc
 /// A command that has ended.
 struct Command {
   let seconds: Double
+  /// Seconds of the processor.
+  let processorSeconds: Double
   /// The most memory it had at a time, in bytes, the pages of mapped files among it.
   let peakMemory: Int
   let output: String
@@ -39,6 +41,9 @@ struct Command {
     var usage = rusage()
     wait4(process, &status, 0, &usage)
     seconds = now() - start
+    processorSeconds = [usage.ru_utime, usage.ru_stime].reduce(0) {
+      $0 + Double($1.tv_sec) + Double($1.tv_usec) / 1e6
+    }
     peakMemory = usage.ru_maxrss * 1024
     output = String(decoding: all, as: UTF8.self)
     guard status & 0x7f == 0, statuses.contains(status >> 8 & 0xff) else {
