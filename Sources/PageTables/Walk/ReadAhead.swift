@@ -12,6 +12,22 @@ struct ReadAhead {
     rooms = TableRooms(input.mode)
   }
 
+  /// Whether what subtrees' tables lead to lies side by side, as far as four of them tell.
+  ///
+  /// The system reads ahead by itself then, and a request for a page would cut what it reads.
+  func isTogether(below subtrees: [Subtree]) -> Bool {
+    let step = max(1, subtrees.count / 4)
+    let samples = stride(from: 0, to: subtrees.count, by: step).map { subtrees[$0] }
+    willRead(samples)
+    let size = size(Subtree.level - 1)
+    var (pairs, neighbours) = (0, 0)
+    for tables in samples.map({ tables(below: $0) }) {
+      pairs += max(1, tables.count) - 1
+      neighbours += zip(tables, tables.dropFirst()).filter { $1 == $0 &+ size }.count
+    }
+    return pairs > 0 && neighbours >= pairs - pairs / 8
+  }
+
   /// Asks for the tables that subtrees begin with.
   func willRead(_ subtrees: [Subtree]) {
     willRead(subtrees.map(\.table), level: Subtree.level)
@@ -49,8 +65,12 @@ struct ReadAhead {
     return tables
   }
 
-  @discardableResult private func willRead(_ tables: [UInt64], level number: Int) -> Bool {
-    let size = input.mode.level(number).entries * input.mode.entrySize
-    return input.memory.willRead(tables, size: size)
+  @discardableResult private func willRead(_ tables: [UInt64], level: Int) -> Bool {
+    input.memory.willRead(tables, size: Int(size(level)))
+  }
+
+  /// The bytes of a table of a level.
+  private func size(_ level: Int) -> UInt64 {
+    UInt64(input.mode.level(level).entries * input.mode.entrySize)
   }
 }

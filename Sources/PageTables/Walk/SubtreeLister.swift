@@ -25,6 +25,8 @@ struct SubtreeLister {
     }
     let mode = input.mode
     let level = mode.level(number)
+    // A page fault would read what lies around it, too.
+    input.memory.willRead([table], size: level.entries * mode.entrySize)
     guard let entries = unsafe try? rooms.entries(at: table, of: level, in: input.memory) else {
       return
     }

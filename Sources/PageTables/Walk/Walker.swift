@@ -68,8 +68,9 @@ package enum Walker {
       }
     }
     let ahead = ReadAhead(input)
-    ahead.willRead(subtrees)
-    if ahead.isNeeded(below: subtrees) {
+    let isTogether = ahead.isTogether(below: subtrees)
+    if !isTogether { ahead.willRead(subtrees) }
+    if !isTogether, ahead.isNeeded(below: subtrees) {
       func group(from start: Int) -> ArraySlice<Subtree> {
         subtrees[min(start, subtrees.count)..<min(start + ReadAhead.together, subtrees.count)]
       }
