@@ -133,7 +133,8 @@ bench-fleet: build fleet-packages
 	PTDUMP_LINT=$(CURDIR)/.build/release/ptdump-lint $(FLEET) samples/fleet/tests/measure.py $(BENCH)/fleet
 
 build: packages
-	@mkdir -p $(STATIC) && ln -sf $$(clang -print-file-name=libstdc++.a) $(STATIC)
+	@# Swift brings the compiler; where it is not to be had C++'s library stays shared.
+	@mkdir -p $(STATIC) && for archive in $$(clang -print-file-name=libstdc++.a); do ln -sf $$archive $(STATIC); done
 	$(SWIFT_BUILD)
 
 # The man pages, from each command's help, and the shell completions, from the program itself.
