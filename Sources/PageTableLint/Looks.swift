@@ -52,9 +52,9 @@ extension Table {
 
   /// Those of the kernel's half whose entries are not present: of millions of runs few, if any.
   var notPresent: [Run] {
-    let runs = runs
-    return runs.indices.filter { runs[$0].kind == .notPresent }.map { runs[$0] }.filter {
-      $0.start >= space.mode.upperHalf
+    let (runs, half) = (runs, space.mode.upperHalf)
+    return runs.indices.filter { runs[$0].kind == .notPresent && runs[$0].start >= half }.map {
+      runs[$0]
     }
   }
 

@@ -133,7 +133,7 @@ private struct Surroundings {
     guard let first = runs.first, let last = runs.last else { return nil }
     self.first = first
     self.last = last
-    between = runs.pieces.count > 1 ? runs.pieces[1] : []
+    between = runs.pieces.dropFirst().first ?? []
     indices = runs.indices
     self.mode = mode
     span = mode.level(2).span

@@ -31,6 +31,7 @@ extension Rule {
       ]
     }
   }
+
   /// The pointers of the kernel's half below which one hole is all.
   private static func emptyTables(_ table: Table, _ mode: TableFormat) -> [TablePointer] {
     let runs = table.runs
