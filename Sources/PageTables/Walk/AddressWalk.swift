@@ -117,6 +117,8 @@ extension TableFormat {
     {
       var entries = emptyTable(level)
       tablesLeft -= 1
+      // What lies around it is not needed.
+      memory.willRead([table], size: level.entries * entrySize)
       guard tablesLeft >= 0,
         (try? readTable(at: table, from: memory, into: &entries)) != nil
       else { return nil }

@@ -1,21 +1,25 @@
 /// Says which tables the walk comes to, before it does: the memory fetches them in the order of the
 /// disk then, rather than one after the other.
-struct ReadAhead {
+struct ReadAhead: Sendable {
   /// The subtrees whose tables are asked for at once, some 512 MiB at most.
   static let together = 256
 
   private let input: WalkInput
-  private let rooms: TableRooms
 
-  init(_ input: WalkInput) {
-    self.input = input
-    rooms = TableRooms(input.mode)
+  init(_ input: WalkInput) { self.input = input }
+
+  /// Whether the walk has to wait for tables that the system does not read ahead; asks for those that
+  /// the subtrees begin with then.
+  func isNeeded(by subtrees: [Subtree]) -> Bool {
+    guard !subtrees.isEmpty, !isTogether(below: subtrees) else { return false }
+    willRead(subtrees)
+    return hasToWait(below: subtrees)
   }
 
   /// Whether what subtrees' tables lead to lies side by side, as far as four of them tell.
   ///
   /// The system reads ahead by itself then, and a request for a page would cut what it reads.
-  func isTogether(below subtrees: [Subtree]) -> Bool {
+  private func isTogether(below subtrees: [Subtree]) -> Bool {
     let step = max(1, subtrees.count / 4)
     let samples = stride(from: 0, to: subtrees.count, by: step).map { subtrees[$0] }
     willRead(samples)
@@ -29,14 +33,14 @@ struct ReadAhead {
   }
 
   /// Asks for the tables that subtrees begin with.
-  func willRead(_ subtrees: [Subtree]) {
+  private func willRead(_ subtrees: [Subtree]) {
     willRead(subtrees.map(\.table), level: Subtree.level)
   }
 
   /// Whether what those tables lead to has to be waited for, as far as one of each tells.
   ///
   /// Lists of all are long.
-  func isNeeded(below subtrees: [Subtree]) -> Bool {
+  private func hasToWait(below subtrees: [Subtree]) -> Bool {
     let samples = subtrees.enumerated().flatMap { number, subtree in
       tables(below: subtree, from: number, atMost: 1)
     }
@@ -53,6 +57,7 @@ struct ReadAhead {
     below subtree: Subtree, from first: Int = 0, atMost limit: Int = .max
   ) -> [UInt64] {
     let level = input.mode.level(Subtree.level)
+    let rooms = TableRooms(input.mode)
     guard let entries = unsafe try? rooms.entries(at: subtree.table, of: level, in: input.memory)
     else { return [] }
     var tables: [UInt64] = []

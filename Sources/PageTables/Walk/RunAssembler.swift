@@ -1,3 +1,5 @@
+internal import Glibc
+
 /// Puts together what a walk finds, and stops it where the tables claim more than is warranted.
 struct RunAssembler {
   private let mode: TableFormat
@@ -51,8 +53,16 @@ struct RunAssembler {
   /// The runs that the tables which were read can warrant.
   var mostRuns: Int { spliceAllowance + mostEntries * space.tablesRead }
 
-  /// Makes room for the runs of subtrees that were walked, so that they are not moved as it grows.
-  mutating func reserve(_ runs: Int) { space.runs.reserveCapacity(runs) }
+  /// Makes room for a subtree's runs, and for those of all that follow if they have as many, so that
+  /// runs are seldom moved.
+  mutating func reserve(for found: WalkedSubtree, _ number: Int, of subtrees: Int) {
+    let needed = space.runs.count + found.space.runs.count
+    guard needed > space.runs.capacity else { return }
+    let expected = needed / number * subtrees / 8 * 9
+    guard expected - needed <= budget?.remaining ?? .max else { return }
+    space.runs.reserveCapacity(expected)
+    space.runs.adviseLargePages()
+  }
 
   mutating func append(_ run: Run) {
     Run.append(run, to: &space.runs, mode: mode, ignoring: ignored)
@@ -169,5 +179,20 @@ struct RunAssembler {
     guard run.isLeaf, let last = space.runs.last else { return true }
     return last.start == run.start
       || last.size > span && run.size > span && last.repeats == run.repeats
+  }
+}
+
+extension [Run] {
+  /// Asks for large pages: to be given 4 KiB by a page fault takes longer than to fill them.
+  fileprivate mutating func adviseLargePages() {
+    let pageSize = 4096
+    let capacity = capacity
+    unsafe withUnsafeMutableBufferPointer { runs in
+      guard let base = runs.baseAddress else { return }
+      let start = UnsafeMutableRawPointer(base)
+      let first = unsafe start.alignedUp(toMultipleOf: pageSize)
+      let bytes = unsafe capacity * MemoryLayout<Run>.stride - (first - start)
+      if bytes >= pageSize { unsafe madvise(first, bytes, MADV_HUGEPAGE) }
+    }
   }
 }

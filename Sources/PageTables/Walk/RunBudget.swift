@@ -24,6 +24,9 @@ package final class RunBudget: Sendable {
     left = Atomic(isOfImage ? warranted.partialValue : room)
   }
 
+  /// How many runs there is still room for.
+  var remaining: Int { max(0, left.load(ordering: .relaxed)) }
+
   /// Takes room for `count` runs more; false where there is none left.
   func take(_ count: Int) -> Bool {
     left.subtract(count, ordering: .relaxed).newValue >= 0

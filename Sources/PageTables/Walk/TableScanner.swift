@@ -17,20 +17,20 @@ struct TableScanner {
   private var isRepeating = false
   /// The tables on the way to the one that is read.
   private var path: [UInt64] = []
-  /// The subtrees that were walked already.
-  private var walked: [TableKey: WalkedSubtree]
+  /// The subtrees that are walked beside this walk, and how many of them it took over.
+  private let walks: SubtreeWalks?
+  private var taken = 0
 
   private static let mostKeptInAll = 1 << 20
 
   /// - Parameters:
-  ///   - walked: subtrees to take over rather than to walk.
+  ///   - walks: subtrees to take over rather than to walk.
   ///   - subtrees: how many there are, where this is for one of them; nil for a whole walk.
-  init(_ input: WalkInput, walked: [TableKey: WalkedSubtree] = [:], subtrees: Int? = nil) {
+  init(_ input: WalkInput, walks: SubtreeWalks? = nil, subtrees: Int? = nil) {
     self.input = input
-    self.walked = walked
+    self.walks = walks
     mode = input.mode
     assembler = RunAssembler(input, subtrees: subtrees)
-    assembler.reserve(walked.values.reduce(0) { $0 + $1.space.runs.count })
     rooms = TableRooms(mode)
     // By the level's number; there is no level 0.
     seen = [FrameSet(shift: 0)] + mode.levels.map { FrameSet(shift: $0.tableShift) }
@@ -60,7 +60,9 @@ struct TableScanner {
         let subtree = Subtree(
           table: address, base: base, inherited: inherited, pointer: pointer, path: path)
         // Tables that change while they are read, or lead back to themselves, may be met elsewhere.
-        if let found = walked.removeValue(forKey: key), found.subtree == subtree {
+        if let walks, let found = walks.take(key), found.subtree == subtree {
+          taken += 1
+          assembler.reserve(for: found, taken, of: walks.count)
           assembler.take(found, newTables: seen[1].formUnion(found.tables))
           return
         }

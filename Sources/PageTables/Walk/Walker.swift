@@ -1,6 +1,3 @@
-internal import Dispatch
-internal import Synchronization
-
 /// The tables through which KASAN maps its shadow's unused parts to one page.
 ///
 /// Source: `kasan_early_shadow_pte` and its kin, mm/kasan/init.c, 6.12.
@@ -41,48 +38,17 @@ package enum Walker {
       progress: progress.map(WalkProgress.init), end: userHalfOnly ? mode.upperHalf : 0,
       ignored: tellsIncidental ? 0 : mode.incidental)
     let base = mode.hasOneRoot ? 0 : half?.first ?? mode.bottom
-    var walked: [TableKey: WalkedSubtree] = [:]
+    var subtrees: [Subtree] = []
     if inParallel, mode.levels.count > Subtree.level + 1 {
       var lister = SubtreeLister(input)
       lister.list(root, level: mode.levels.count, base: base)
-      walked = walkSideBySide(lister.subtrees, input)
+      subtrees = lister.subtrees
     }
-    var scanner = TableScanner(input, walked: walked)
-    // Each subtree is given back when it is taken over.
-    walked = [:]
+    let walks = SubtreeWalks(subtrees, input)
+    var scanner = TableScanner(input, walks: walks)
     scanner.walkTable(
       at: root, level: mode.levels.count, base: base, inherited: .all, pointer: nil)
+    walks.finish()
     return scanner.assembler.space
-  }
-
-  private static func walkSideBySide(
-    _ subtrees: [Subtree], _ input: WalkInput
-  ) -> [TableKey: WalkedSubtree] {
-    guard subtrees.count > 1 else { return [:] }
-    let walked = Mutex<[TableKey: WalkedSubtree]>([:])
-    func walk(_ some: ArraySlice<Subtree>) {
-      DispatchQueue.concurrentPerform(iterations: some.count) { index in
-        let subtree = some[some.startIndex + index]
-        let result = TableScanner(input, subtrees: subtrees.count).walking(subtree)
-        walked.withLock { $0[subtree.key] = result }
-      }
-    }
-    let ahead = ReadAhead(input)
-    let isTogether = ahead.isTogether(below: subtrees)
-    if !isTogether { ahead.willRead(subtrees) }
-    if !isTogether, ahead.isNeeded(below: subtrees) {
-      func group(from start: Int) -> ArraySlice<Subtree> {
-        subtrees[min(start, subtrees.count)..<min(start + ReadAhead.together, subtrees.count)]
-      }
-      ahead.willRead(below: group(from: 0))
-      for start in stride(from: 0, to: subtrees.count, by: ReadAhead.together) {
-        // The next ones are fetched while these are walked.
-        ahead.willRead(below: group(from: start + ReadAhead.together))
-        walk(group(from: start))
-      }
-    } else {
-      walk(subtrees[...])
-    }
-    return walked.withLock { walked in exchange(&walked, with: [:]) }
   }
 }
