@@ -39,6 +39,14 @@ extension MappedFile {
     return true
   }
 
+  /// Asks for the first page, which tells what the file is: texts alone are read on from there.
+  ///
+  /// A page fault would read what lies around it, too: 8 MB, as some devices are set.
+  func fetchFirst() {
+    let first = 0..<min(size, 1)
+    if !isInMemory(first) { fetch(first) }
+  }
+
   /// Asks for a piece, unless it is so long that the system's own reading around each fault serves.
   private func fetch(_ piece: Range<Int>) {
     guard piece.count < Self.longest / 2, let pages = unsafe pages(of: piece) else { return }

@@ -46,6 +46,7 @@ internal import PageTables
         unsafe mapping != MAP_FAILED
       else { throw failure("map") }
       unsafe base = UnsafeRawPointer(mapping)
+      fetchFirst()
     }
   }
 
