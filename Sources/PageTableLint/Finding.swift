@@ -10,8 +10,9 @@ package enum Severity: String, Sendable, Comparable, CaseIterable, Codable {
 
 /// One defect, with its evidence, as a rule found it.
 ///
-/// What configuration, exceptions, the baseline and further looks say of it is `Judged`.
-package struct Finding: Sendable, Codable {
+/// What configuration, exceptions, the baseline and further looks say of it is `Judged`. A class, since
+/// it has much to copy and there may be thousands.
+package final class Finding: Sendable, Codable {
   package let rule: Rule
   package let severity: Severity
   package let message: String
