@@ -269,6 +269,13 @@ package final class KernelImage: Sendable {
       budget: budget, progress: progress)
   }
 
+  /// Says that the user halves of some processes are read next.
+  package func willRead(_ processes: some Collection<KernelProcess>) {
+    guard let first = processes.first else { return }
+    Walker.willWalk(
+      userHalvesOf: processes.map(\.root), mode: mode(ofRoot: first.root), memory: memory)
+  }
+
   /// The tables as the kernel's own dumper walks them: KASAN's early shadow in one step.
   package func dumpedSpace(root: UInt64) -> AddressSpace? {
     var tables: [Int: UInt64] = [:]

@@ -92,7 +92,7 @@ extension KernelImage {
       (try? mode.readTable(at: other, from: memory, into: &theirs)) != nil
     else { return [] }
     let usage = architecture.usageBits
-    let first = Int((mode.upperHalf >> UInt64(level.shift)) & UInt64(level.entries - 1))
+    let first = level.index(of: mode.upperHalf)
     return (first..<level.entries).compactMap { slot in
       (mine[slot] ^ theirs[slot]) & ~usage == 0
         ? nil : KernelHalfDifference(slot: slot, kernel: mine[slot], own: theirs[slot])

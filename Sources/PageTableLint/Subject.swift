@@ -118,6 +118,7 @@ package struct Subject: Sendable {
     var tablesRead = 0
     for start in stride(from: 0, to: processes.count, by: Self.walkedTogether) {
       let part = processes[start...].prefix(Self.walkedTogether)
+      image.willRead(part)
       let read = Mutex([Int: Table]())
       DispatchQueue.concurrentPerform(iterations: part.count) { index in
         var table = Table(of: part[start + index], in: image, layout)
@@ -154,7 +155,7 @@ package struct Subject: Sendable {
   }
 
   /// Processes between two calls of `progress`.
-  private static let walkedTogether = 64
+  static let walkedTogether = 64
 
   /// Takes a text dump.
   ///

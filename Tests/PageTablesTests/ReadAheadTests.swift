@@ -64,4 +64,43 @@ private final class SlowMemory: PhysicalMemory {
     #expect(space.tablesRead > 1000)
     #expect(memory.asked.withLock { $0.allSatisfy { $0.count < 4 } })
   }
+
+  /// Those of processes lie apart: level by level, and nothing of the kernel's half.
+  @Test func userHalvesAreAskedForLevelByLevel() {
+    let memory = DeclaredSlowMemory(tables: [
+      0x1000: [0: 0x3067, 255: 0x4067, 256: 0x9067], 0x2000: [1: 0x4067, 511: 0x9067],
+      0x3000: [0: 0x5067], 0x4000: [511: 0x6067], 0x5000: [7: 0x7067],
+      0x6000: [0: 0x8067, 1: 0xe7],
+    ])
+    Walker.willWalk(userHalvesOf: [0x1000, 0x2000], mode: .x86_64, memory: memory)
+    #expect(
+      memory.asked.withLock { $0 } == [
+        [0x1000, 0x2000], [0x3000, 0x4000], [0x5000, 0x6000], [0x7000, 0x8000],
+      ])
+  }
+
+  @Test func userHalvesInMemoryAreNotLookedThrough() {
+    let memory = SlowMemory(hasToWait: false)
+    Walker.willWalk(userHalvesOf: [0x1000, 0x2000], mode: .x86_64, memory: memory)
+    #expect(memory.asked.withLock { $0 } == [[0x1000, 0x2000]])
+  }
+}
+
+/// Declared tables, all of which have to be waited for, and what was asked for.
+private final class DeclaredSlowMemory: PhysicalMemory {
+  /// For each table its entries by their index.
+  let tables: [UInt64: [Int: UInt64]]
+  let asked = Mutex<[Set<UInt64>]>([])
+
+  init(tables: [UInt64: [Int: UInt64]]) { self.tables = tables }
+
+  func readTable(at address: UInt64, into table: inout [UInt64]) throws(UnreadableMemory) {
+    guard let entries = tables[address] else { throw .outsideMemory }
+    for index in table.indices { table[index] = entries[index] ?? 0 }
+  }
+
+  func willRead(_ tables: [UInt64], size: Int) -> Bool {
+    asked.withLock { $0.append(Set(tables)) }
+    return true
+  }
 }

@@ -62,6 +62,11 @@ extension TableFormat {
     /// The bytes that one entry of this level spans.
     @inlinable package var span: UInt64 { 1 << UInt64(shift) }
 
+    /// The index of the entry that an address goes by.
+    @inlinable package func index(of address: UInt64) -> Int {
+      Int((address >> UInt64(shift)) & UInt64(entries - 1))
+    }
+
     /// The bits of a leaf that hold the physical address.
     package var leafAddress: UInt64 { leafField.mask }
 

@@ -64,7 +64,7 @@ extension TableFormat {
     var at = root
     var access = Access.all
     for level in levels.reversed() {
-      let index = Int((address >> UInt64(level.shift)) & UInt64(level.entries - 1))
+      let index = level.index(of: address)
       let entry: UInt64
       do {
         entry = try self.entry(index, ofTableAt: at, level, in: memory)

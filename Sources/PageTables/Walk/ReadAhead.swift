@@ -4,9 +4,32 @@ struct ReadAhead: Sendable {
   /// The subtrees whose tables are asked for at once, some 512 MiB at most.
   static let together = 256
 
-  private let input: WalkInput
+  /// Tables of which a level at most is looked through for what they lead to, where all are asked for.
+  private static let mostLookedThrough = 4096
 
-  init(_ input: WalkInput) { self.input = input }
+  private let mode: TableFormat
+  private let memory: any PhysicalMemory
+
+  init(_ mode: TableFormat, _ memory: any PhysicalMemory) {
+    self.mode = mode
+    self.memory = memory
+  }
+
+  /// Asks for some top tables and all that their user halves lead to, level by level, as long as they
+  /// have to be waited for.
+  func willReadUserHalves(of roots: [UInt64]) {
+    var tables = roots
+    for number in (1...mode.levels.count).reversed() {
+      guard willRead(tables, level: number), number > 1 else { return }
+      let isTop = number == mode.levels.count
+      let entries = isTop && mode.hasOneRoot ? mode.root.index(of: mode.upperHalf) : nil
+      tables = tables.prefix(Self.mostLookedThrough).flatMap {
+        self.tables(below: $0, level: number, before: entries)
+      }
+      // Hostile tables lead to the same ones again and again.
+      tables = Array(Set(tables))
+    }
+  }
 
   /// Whether the walk has to wait for tables that the system does not read ahead; asks for those that
   /// the subtrees begin with then.
@@ -52,30 +75,39 @@ struct ReadAhead: Sendable {
     willRead(subtrees.flatMap { tables(below: $0) }, level: Subtree.level - 1)
   }
 
-  /// What the entries of a subtree's table lead to, from one of them on, and then from the first.
   private func tables(
     below subtree: Subtree, from first: Int = 0, atMost limit: Int = .max
   ) -> [UInt64] {
-    let level = input.mode.level(Subtree.level)
-    let rooms = TableRooms(input.mode)
-    guard let entries = unsafe try? rooms.entries(at: subtree.table, of: level, in: input.memory)
-    else { return [] }
+    tables(below: subtree.table, level: Subtree.level, from: first, atMost: limit)
+  }
+
+  /// What the entries of a table lead to, from one of them on, and then from the first.
+  private func tables(
+    below table: UInt64, level number: Int, before end: Int? = nil, from first: Int = 0,
+    atMost limit: Int = .max
+  ) -> [UInt64] {
+    let level = mode.level(number)
+    let rooms = TableRooms(mode)
+    guard let entries = unsafe try? rooms.entries(at: table, of: level, in: memory) else {
+      return []
+    }
+    let count = unsafe end ?? entries.count
     var tables: [UInt64] = []
-    for index in unsafe 0..<entries.count {
-      let entry = unsafe entries[(first + index) % entries.count]
+    for index in 0..<count {
+      let entry = unsafe entries[(first + index) % count]
       guard level.classify(entry) == .table else { continue }
-      tables.append(input.mode.tableField.address(in: entry))
+      tables.append(mode.tableField.address(in: entry))
       if tables.count == limit { break }
     }
     return tables
   }
 
   @discardableResult private func willRead(_ tables: [UInt64], level: Int) -> Bool {
-    input.memory.willRead(tables, size: Int(size(level)))
+    memory.willRead(tables, size: Int(size(level)))
   }
 
   /// The bytes of a table of a level.
   private func size(_ level: Int) -> UInt64 {
-    UInt64(input.mode.level(level).entries * input.mode.entrySize)
+    UInt64(mode.level(level).entries * mode.entrySize)
   }
 }

@@ -29,7 +29,7 @@ final class SubtreeWalks: Sendable {
     subtrees = listed.count > 1 ? listed : []
     self.input = input
     outcomes = Mutex(Dictionary(uniqueKeysWithValues: subtrees.map { ($0.key, .pending) }))
-    let ahead = ReadAhead(input)
+    let ahead = ReadAhead(input.mode, input.memory)
     self.ahead = ahead.isNeeded(by: subtrees) ? ahead : nil
     self.ahead?.willRead(below: group(from: 0))
     // The thread that takes them over is one more.

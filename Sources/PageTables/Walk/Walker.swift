@@ -51,4 +51,12 @@ package enum Walker {
     walks.finish()
     return scanner.assembler.space
   }
+
+  /// Says that the user halves below some roots are walked next, so that memory that has to be waited
+  /// for is fetched together.
+  package static func willWalk(
+    userHalvesOf roots: [UInt64], mode: TableFormat, memory: any PhysicalMemory
+  ) {
+    ReadAhead(mode, memory).willReadUserHalves(of: roots)
+  }
 }

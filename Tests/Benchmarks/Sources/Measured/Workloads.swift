@@ -24,9 +24,16 @@ public struct OpenImage: Sendable {
   }
 
   /// Walks the user halves below several roots, as `--table all` does.
-  public func walkUserHalves(_ roots: [UInt64]) {
-    DispatchQueue.concurrentPerform(iterations: roots.count) { index in
-      _ = image.space(root: roots[index], userHalfOnly: true)
+  ///
+  /// - Parameter isTold: whether the image is told which are read next.
+  public func walkUserHalves(_ roots: [UInt64], isTold: Bool = true) {
+    let processes = roots.map { KernelProcess(pid: 1, name: "made", root: $0) }
+    for start in stride(from: 0, to: roots.count, by: Subject.walkedTogether) {
+      let part = processes[start...].prefix(Subject.walkedTogether)
+      if isTold { image.willRead(part) }
+      DispatchQueue.concurrentPerform(iterations: part.count) { index in
+        _ = image.space(root: part[start + index].root, userHalfOnly: true)
+      }
     }
   }
 

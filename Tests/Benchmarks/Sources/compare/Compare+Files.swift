@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import Measured
 import SyntheticImages
 
 /// What the disk, long texts and much output cost.
@@ -21,6 +22,22 @@ extension Compare {
           return try Command(loopCommand("sorted-walk", path)).seconds
         })
     }
+  }
+
+  /// The tables of processes, which lie apart in a dump of a machine that ran for long.
+  func coldProcesses() throws {
+    let name = "user halves of 400 processes, cold, tables apart in a file of 8 GiB"
+    guard isWanted(name) else { return }
+    let image = SyntheticImage(.processes, gibibytes: 8, spread: .scattered)
+    let path = try image.write(into: folder)
+    func walk(isTold: Bool) throws -> Double {
+      let open = try OpenImage(path: path)
+      try drop(path)
+      return timed { open.walkUserHalves(image.processRoots, isTold: isTold) }
+    }
+    try pair(
+      name, runs: 3, goal: nil, { try walk(isTold: true) }, "a page fault for each table",
+      { try walk(isTold: false) })
   }
 
   /// One whose tables lie side by side, beside the file as a whole.

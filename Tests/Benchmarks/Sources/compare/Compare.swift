@@ -27,6 +27,7 @@ import SyntheticImages
     try compare.walks()
     try compare.commands()
     try compare.cold()
+    try compare.coldProcesses()
     try compare.coldContiguous()
     try compare.texts()
     try compare.growth()
