@@ -19,12 +19,14 @@ final class SubtreeWalks: Sendable {
   private let outcomes: Mutex<[TableKey: Outcome]>
   /// Signalled for each one that is done.
   private let progress = DispatchSemaphore(value: 0)
-  private let helpers = DispatchGroup()
 
   /// How many there are.
   var count: Int { subtrees.count }
 
-  /// Begins to walk them, if there are several: one alone is left to the walk of all.
+  /// How many threads have something to do, with the one that takes them over.
+  var threads: Int { max(1, min(sysconf(Int32(_SC_NPROCESSORS_ONLN)), count)) }
+
+  /// - Parameter listed: one alone is left to the walk of all.
   init(_ listed: [Subtree], _ input: WalkInput) {
     subtrees = listed.count > 1 ? listed : []
     self.input = input
@@ -32,12 +34,6 @@ final class SubtreeWalks: Sendable {
     let ahead = ReadAhead(input.mode, input.memory)
     self.ahead = ahead.isNeeded(by: subtrees) ? ahead : nil
     self.ahead?.willRead(below: group(from: 0))
-    // The thread that takes them over is one more.
-    let others = min(sysconf(Int32(_SC_NPROCESSORS_ONLN)), subtrees.count) - 1
-    guard others > 0 else { return }
-    DispatchQueue.global().async(group: helpers) {
-      DispatchQueue.concurrentPerform(iterations: others) { _ in while self.walkNext() {} }
-    }
   }
 
   /// What was found below a table, as soon as it is known, and once; nil where it was not walked here.
@@ -57,10 +53,9 @@ final class SubtreeWalks: Sendable {
     }
   }
 
-  /// Walks all that are left, and waits until none is walked any more.
-  func finish() {
+  /// Walks those that nobody walks yet, until there are none.
+  func walk() {
     while walkNext() {}
-    helpers.wait()
   }
 
   /// Walks the next one; false where each is done or somebody is at it.

@@ -1,3 +1,6 @@
+internal import Dispatch
+internal import Synchronization
+
 /// The tables through which KASAN maps its shadow's unused parts to one page.
 ///
 /// Source: `kasan_early_shadow_pte` and its kin, mm/kasan/init.c, 6.12.
@@ -45,11 +48,15 @@ package enum Walker {
       subtrees = lister.subtrees
     }
     let walks = SubtreeWalks(subtrees, input)
-    var scanner = TableScanner(input, walks: walks)
-    scanner.walkTable(
-      at: root, level: mode.levels.count, base: base, inherited: .all, pointer: nil)
-    walks.finish()
-    return scanner.assembler.space
+    let space = Mutex(AddressSpace(mode: mode, runs: []))
+    DispatchQueue.concurrentPerform(iterations: walks.threads) { thread in
+      guard thread == 0 else { return walks.walk() }
+      var scanner = TableScanner(input, walks: walks)
+      scanner.walkTable(
+        at: root, level: mode.levels.count, base: base, inherited: .all, pointer: nil)
+      space.withLock { $0 = scanner.assembler.space }
+    }
+    return space.withLock { $0 }
   }
 
   /// Says that the user halves below some roots are walked next, so that memory that has to be waited

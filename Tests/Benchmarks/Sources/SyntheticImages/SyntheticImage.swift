@@ -68,9 +68,12 @@ public struct SyntheticImage: Sendable {
   }
 
   /// The physical addresses of the processes' top tables.
-  public var processRoots: [UInt64] {
+  public var processRoots: [UInt64] { processTables.map(address(of:)) }
+
+  /// The processes' top tables by their number in the order of the walk.
+  private var processTables: [Int] {
     let first = tableCount - processes * Self.tablesOfProcess
-    return (0..<processes).map { Self.root + UInt64(first + $0 * Self.tablesOfProcess) << 12 }
+    return (0..<processes).map { first + $0 * Self.tablesOfProcess }
   }
 
   /// The pages of memory from the top table on that the file holds.
@@ -80,6 +83,9 @@ public struct SyntheticImage: Sendable {
   private func place(of table: Int) -> Int {
     spread == .together ? table : table &* 0x9e37_79b1 & (heldPages - 1)
   }
+
+  /// The physical address of a table.
+  private func address(of table: Int) -> UInt64 { Self.root + UInt64(place(of: table)) << 12 }
 
   /// The physical address of the top table: the tables lie from here on.
   public static let root: UInt64 = 1 << 30
@@ -150,12 +156,11 @@ public struct SyntheticImage: Sendable {
   private func forEachTable(
     _ random: inout SplitMix, _ body: ([UInt64]) throws -> Void
   ) throws {
-    func address(_ index: Int) -> UInt64 { Self.root + UInt64(place(of: index)) << 12 }
     /// A table whose entries from `first` on lead to `count` tables, `stride` tables apart.
     func pointers(from first: Int, _ count: Int = 1, to table: Int, stride: Int = 1) -> [UInt64] {
       var entries = [UInt64](repeating: 0, count: 512)
       for index in 0..<count {
-        entries[first + index] = address(table + index * stride) | Self.pointer
+        entries[first + index] = address(of: table + index * stride) | Self.pointer
       }
       return entries
     }
@@ -170,14 +175,14 @@ public struct SyntheticImage: Sendable {
     var top = pointers(from: slot, puds, to: uppers, stride: wholePUD)
     if isFive {
       var root = pointers(from: Int(directMap >> 48) & 511, to: 1)
-      root[511] = address(2) | Self.pointer
+      root[511] = address(of: 2) | Self.pointer
       try body(root)
       try body(top)
       try body(pointers(from: 511, to: imagePUD))
     } else {
-      top[511] = address(imagePUD) | Self.pointer
+      top[511] = address(of: imagePUD) | Self.pointer
       if shape == .shared {
-        for index in 0..<32 { top[slot + 64 + index] = address(imagePUD + 2) | Self.pointer }
+        for index in 0..<32 { top[slot + 64 + index] = address(of: imagePUD + 2) | Self.pointer }
       }
       try body(top)
     }
@@ -187,7 +192,7 @@ public struct SyntheticImage: Sendable {
     try body(image)
     if shape == .shared {
       for level in 1...2 {
-        let next = address(imagePUD + 2 + level)
+        let next = address(of: imagePUD + 2 + level)
         try body([UInt64](repeating: next | Self.pointer, count: 512))
       }
       try body([UInt64](repeating: Self.root | Self.leaf, count: 512))
@@ -225,10 +230,9 @@ public struct SyntheticImage: Sendable {
         }
       }
     }
-    for root in processRoots {
-      let index = Int((root - Self.root) >> 12)
+    for index in processTables {
       var own = top
-      own[0] = address(index + 1) | Self.pointer | Self.user
+      own[0] = address(of: index + 1) | Self.pointer | Self.user
       try body(own)
       for (count, next) in [(1, index + 2), (16, index + 3)] {
         try body(pointers(from: 0, count, to: next).map { $0 == 0 ? 0 : $0 | Self.user })
