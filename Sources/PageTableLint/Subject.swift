@@ -154,7 +154,7 @@ package struct Subject: Sendable {
     }
   }
 
-  /// Processes between two calls of `progress`.
+  /// Processes whose tables are fetched and walked together, between two calls of `progress`.
   static let walkedTogether = 64
 
   /// Takes a text dump.

@@ -1,16 +1,6 @@
 import PageTables
 import Testing
 
-/// Tables declared entry by entry; what is not declared is empty.
-private struct DeclaredMemory: PhysicalMemory {
-  let tables: [UInt64: [Int: UInt64]]
-
-  func readTable(at address: UInt64, into table: inout [UInt64]) throws(UnreadableMemory) {
-    guard let declared = tables[address] else { throw .notInImage }
-    for index in table.indices { table[index] = declared[index] ?? 0 }
-  }
-}
-
 @Suite struct Arm64FormatTests {
   private static func mode(_ name: String) throws -> TableFormat {
     try #require(TableFormat.named.first { $0.name == name }).mode()

@@ -88,15 +88,13 @@ private final class SlowMemory: PhysicalMemory {
 
 /// Declared tables, all of which have to be waited for, and what was asked for.
 private final class DeclaredSlowMemory: PhysicalMemory {
-  /// For each table its entries by their index.
-  let tables: [UInt64: [Int: UInt64]]
+  private let declared: DeclaredMemory
   let asked = Mutex<[Set<UInt64>]>([])
 
-  init(tables: [UInt64: [Int: UInt64]]) { self.tables = tables }
+  init(tables: [UInt64: [Int: UInt64]]) { declared = DeclaredMemory(tables: tables) }
 
   func readTable(at address: UInt64, into table: inout [UInt64]) throws(UnreadableMemory) {
-    guard let entries = tables[address] else { throw .outsideMemory }
-    for index in table.indices { table[index] = entries[index] ?? 0 }
+    try declared.readTable(at: address, into: &table)
   }
 
   func willRead(_ tables: [UInt64], size: Int) -> Bool {

@@ -2,18 +2,6 @@ import PageTables
 import Support
 import Testing
 
-/// Tables declared entry by entry: `[table address: [index: entry]]`.
-private struct DeclaredMemory: PhysicalMemory {
-  let tables: [UInt64: [Int: UInt64]]
-
-  func readTable(at address: UInt64, into table: inout [UInt64]) throws(UnreadableMemory) {
-    guard let declared = tables[address] else {
-      throw address < 0x10_0000 ? .notInImage : .outsideMemory
-    }
-    for index in table.indices { table[index] = declared[index] ?? 0 }
-  }
-}
-
 @Suite struct WalkerTests {
   private func walk(_ tables: [UInt64: [Int: UInt64]]) -> AddressSpace {
     Walker.walk(root: 0x1000, mode: .x86_64, memory: DeclaredMemory(tables: tables))

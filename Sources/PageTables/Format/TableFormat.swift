@@ -111,6 +111,9 @@ package struct TableFormat: Sendable, Equatable {
     1 << UInt64(levels[max(1, Int(run.level)) - 1].shift)
   }
 
+  /// The bytes of a table of a level.
+  func bytes(ofTableOf level: Level) -> Int { level.entries * entrySize }
+
   /// Makes an offset from the bottom of the index space a canonical address.
   package func canonical(_ address: UInt64) -> UInt64 {
     let low = address & indexedBits

@@ -96,7 +96,7 @@ extension TableFormat {
     _ index: Int, ofTableAt address: UInt64, _ level: Level, in memory: any PhysicalMemory
   ) throws(UnreadableMemory) -> UInt64 {
     if hasEntriesInPlace,
-      let table = unsafe try memory.mapped(at: address, size: level.entries * entrySize)
+      let table = unsafe try memory.mapped(at: address, size: bytes(ofTableOf: level))
     {
       return unsafe table.loadUnaligned(fromByteOffset: index * entrySize, as: UInt64.self)
     }
@@ -117,11 +117,10 @@ extension TableFormat {
     {
       var entries = emptyTable(level)
       tablesLeft -= 1
+      guard tablesLeft >= 0 else { return nil }
       // What lies around it is not needed.
-      memory.willRead([table], size: level.entries * entrySize)
-      guard tablesLeft >= 0,
-        (try? readTable(at: table, from: memory, into: &entries)) != nil
-      else { return nil }
+      memory.willRead([table], size: bytes(ofTableOf: level))
+      guard (try? readTable(at: table, from: memory, into: &entries)) != nil else { return nil }
       for (index, entry) in entries.enumerated() {
         let kind = level.classify(entry)
         let start = canonical(base &+ UInt64(index) &* level.span)

@@ -46,9 +46,9 @@ struct ReadAhead: Sendable {
     let step = max(1, subtrees.count / 4)
     let samples = stride(from: 0, to: subtrees.count, by: step).map { subtrees[$0] }
     willRead(samples)
-    let size = size(Subtree.level - 1)
+    let size = UInt64(mode.bytes(ofTableOf: mode.level(Subtree.level - 1)))
     var (pairs, neighbours) = (0, 0)
-    for tables in samples.map({ tables(below: $0) }) {
+    for tables in samples.map({ tables(below: $0.table) }) {
       pairs += max(1, tables.count) - 1
       neighbours += zip(tables, tables.dropFirst()).filter { $1 == $0 &+ size }.count
     }
@@ -65,26 +65,20 @@ struct ReadAhead: Sendable {
   /// Lists of all are long.
   private func hasToWait(below subtrees: [Subtree]) -> Bool {
     let samples = subtrees.enumerated().flatMap { number, subtree in
-      tables(below: subtree, from: number, atMost: 1)
+      tables(below: subtree.table, from: number, atMost: 1)
     }
     return willRead(samples, level: Subtree.level - 1)
   }
 
   /// Asks for what those tables lead to.
   func willRead(below subtrees: ArraySlice<Subtree>) {
-    willRead(subtrees.flatMap { tables(below: $0) }, level: Subtree.level - 1)
-  }
-
-  private func tables(
-    below subtree: Subtree, from first: Int = 0, atMost limit: Int = .max
-  ) -> [UInt64] {
-    tables(below: subtree.table, level: Subtree.level, from: first, atMost: limit)
+    willRead(subtrees.flatMap { tables(below: $0.table) }, level: Subtree.level - 1)
   }
 
   /// What the entries of a table lead to, from one of them on, and then from the first.
   private func tables(
-    below table: UInt64, level number: Int, before end: Int? = nil, from first: Int = 0,
-    atMost limit: Int = .max
+    below table: UInt64, level number: Int = Subtree.level, before end: Int? = nil,
+    from first: Int = 0, atMost limit: Int = .max
   ) -> [UInt64] {
     let level = mode.level(number)
     let rooms = TableRooms(mode)
@@ -103,11 +97,6 @@ struct ReadAhead: Sendable {
   }
 
   @discardableResult private func willRead(_ tables: [UInt64], level: Int) -> Bool {
-    memory.willRead(tables, size: Int(size(level)))
-  }
-
-  /// The bytes of a table of a level.
-  private func size(_ level: Int) -> UInt64 {
-    UInt64(mode.level(level).entries * mode.entrySize)
+    memory.willRead(tables, size: mode.bytes(ofTableOf: mode.level(level)))
   }
 }

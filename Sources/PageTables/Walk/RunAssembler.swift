@@ -185,14 +185,14 @@ struct RunAssembler {
 extension [Run] {
   /// Asks for large pages: to be given 4 KiB by a page fault takes longer than to fill them.
   fileprivate mutating func adviseLargePages() {
-    let pageSize = 4096
+    let (page, largePage) = (4096, 2 << 20)
     let capacity = capacity
     unsafe withUnsafeMutableBufferPointer { runs in
       guard let base = runs.baseAddress else { return }
       let start = UnsafeMutableRawPointer(base)
-      let first = unsafe start.alignedUp(toMultipleOf: pageSize)
+      let first = unsafe start.alignedUp(toMultipleOf: page)
       let bytes = unsafe capacity * MemoryLayout<Run>.stride - (first - start)
-      if bytes >= pageSize { unsafe madvise(first, bytes, MADV_HUGEPAGE) }
+      if bytes >= largePage { unsafe madvise(first, bytes, MADV_HUGEPAGE) }
     }
   }
 }

@@ -26,7 +26,7 @@ struct SubtreeLister {
     let mode = input.mode
     let level = mode.level(number)
     // A page fault would read what lies around it, too.
-    input.memory.willRead([table], size: level.entries * mode.entrySize)
+    input.memory.willRead([table], size: mode.bytes(ofTableOf: level))
     guard let entries = unsafe try? rooms.entries(at: table, of: level, in: input.memory) else {
       return
     }

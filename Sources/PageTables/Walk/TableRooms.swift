@@ -16,7 +16,7 @@
     at address: UInt64, of level: TableFormat.Level, in memory: any PhysicalMemory
   ) throws(UnreadableMemory) -> TableEntries {
     if mode.hasEntriesInPlace,
-      let bytes = unsafe try memory.mapped(at: address, size: level.entries * mode.entrySize),
+      let bytes = unsafe try memory.mapped(at: address, size: mode.bytes(ofTableOf: level)),
       Int(bitPattern: bytes) & 7 == 0
     {
       return unsafe TableEntries(
